@@ -1,0 +1,73 @@
+# What is done often. Every target works from a fresh clone, and from elsewhere with `make -C`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+RUN := runs/reuters
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help install test lint format demo clean distclean
+
+help:
+	@echo "make test       install what is needed into $(VENV), then run every check: style, imports, types, tests"
+	@echo "make lint       the checks without the tests"
+	@echo "make format     put the code into the project's style"
+	@echo "make demo       fetch a model and its data, search, choose, export and use the result (about 10 minutes)"
+	@echo "make clean      remove caches, build output and the demo's run; other runs, $(VENV) and examples/data stay"
+	@echo "make distclean  remove $(VENV) and examples/data as well"
+
+install: $(INSTALLED)
+
+# The stamp is written last: an installation that ended half-way is done again, a finished one only when its lists changed.
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "==> installing Greenfront and its tools into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The quickest checks come first, so that a mistake shows early.
+lint: $(INSTALLED)
+	@echo "==> checking style"
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@echo "==> checking that imports go one way"
+	@$(BIN)/lint-imports --no-logo
+	@echo "==> checking types"
+	@$(BIN)/mypy
+
+test: lint
+	@echo "==> running the tests"
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0
+
+format: $(INSTALLED)
+	@echo "==> putting the code into the project's style"
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+demo: export HF_HUB_OFFLINE := 1
+demo: $(INSTALLED)
+	@echo "==> fetching MiniLM-L6 and Reuters R8"
+	@$(BIN)/python examples/fetch.py minilm reuters
+	@echo "==> searching (a search that was interrupted goes on where it stopped)"
+	@$(BIN)/greenfront search examples/reuters.yaml
+	@echo "==> what was found"
+	@$(BIN)/greenfront show $(RUN)
+	@echo "==> choosing the knee of the front"
+	@$(BIN)/greenfront select $(RUN) --knee
+	@echo "==> exporting it to $(RUN)/exported"
+	@id=$$($(BIN)/greenfront select $(RUN) --knee --id-only) && \
+		$(BIN)/greenfront export $(RUN) "$$id" --to $(RUN)/exported
+	@echo "==> using it in a new process"
+	@$(BIN)/python examples/reload.py $(RUN)/exported
+
+clean:
+	@echo "==> removing caches, build output and the demo's run"
+	@rm -rf build dist *.egg-info .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage $(RUN)
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	@echo "==> removing $(VENV) and examples/data"
+	@rm -rf $(VENV) examples/data

@@ -1,0 +1,41 @@
+"""How good a candidate is: tasks, metrics, significance, quick fine-tuning."""
+
+from greenfront.evaluators.data import TaskData, load_data
+from greenfront.evaluators.examples import Examples, batches
+from greenfront.evaluators.image_examples import ImageExamples
+from greenfront.evaluators.metrics import METRICS, get_metric
+from greenfront.evaluators.original import load_original
+from greenfront.evaluators.precision import resolve_precision
+from greenfront.evaluators.prediction import predict
+from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score
+from greenfront.evaluators.significance import significance
+from greenfront.evaluators.task import Task
+from greenfront.evaluators.tasks import TASKS, get_task
+from greenfront.evaluators.text_examples import TextExamples
+from greenfront.evaluators.training import TrainingLog, distill, fine_tune
+
+__all__ = [
+    "METRICS",
+    "TASKS",
+    "Examples",
+    "ImageExamples",
+    "Score",
+    "Task",
+    "TaskData",
+    "TextExamples",
+    "TrainingLog",
+    "batches",
+    "bootstrap_interval",
+    "distill",
+    "fine_tune",
+    "get_metric",
+    "get_task",
+    "kl_divergence",
+    "load_data",
+    "load_original",
+    "mcnemar_p",
+    "predict",
+    "resolve_precision",
+    "score",
+    "significance",
+]

@@ -1,0 +1,34 @@
+"""Silence for libraries that report to the terminal on their own."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import datasets
+import transformers
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Progress bars and messages below `error` of transformers and datasets are off inside, restored after.
+
+    What these libraries would have said that matters to a user (an untrained head, an unreadable file) is
+    checked and said by the functions that call them.
+    """
+    of_transformers = transformers.logging.get_verbosity()
+    of_datasets = datasets.logging.get_verbosity()
+    transformers_bars = transformers.logging.is_progress_bar_enabled()
+    datasets_bars = datasets.are_progress_bars_disabled()
+    transformers.logging.set_verbosity(logging.ERROR)
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    datasets.logging.set_verbosity_error()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(of_transformers)
+        datasets.logging.set_verbosity(of_datasets)
+        if transformers_bars:
+            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+        if not datasets_bars:
+            datasets.enable_progress_bars()

@@ -1,0 +1,226 @@
+"""Training: the original's ordinary fine-tuning and the candidates' quick distillation, one plain loop.
+
+Not `transformers.Trainer`: its set-up and bookkeeping take seconds, which a hundred-step candidate would pay
+each time, and candidates need a loss against precomputed logits that it has no place for.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import PreTrainedModel
+
+from greenfront.config import FineTuneConfig
+from greenfront.errors import DataError, Diverged, PlanError
+from greenfront.evaluators.examples import Examples, Indices, endless_batches
+from greenfront.evaluators.precision import Precision, autocast, resolve_precision
+
+Progress = Callable[[int, int], None]
+Loss = Callable[[torch.Tensor, Indices], torch.Tensor]
+"""(logits (B, C), indices (B,)) -> mean loss in nats."""
+
+TEMPERATURE = 2.0
+"""Both sides' logits are divided by it in distillation: the teacher's small probabilities teach, too."""
+_WEIGHT_DECAY = 0.01
+_GRADIENT_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """What a training run was and how it went.
+
+    Attributes:
+        steps: optimizer steps done.
+        examples: examples seen, repeats counted.
+        seconds: wall-clock time.
+        precision: number format of the forward and backward passes.
+        losses: (steps,) raw loss of every step, in nats.
+    """
+
+    steps: int
+    examples: int
+    seconds: float
+    precision: Precision
+    losses: tuple[float, ...]
+
+    @property
+    def final_loss(self) -> float:
+        """Mean loss of the last tenth of the steps; NaN without steps."""
+        tail = self.losses[-max(1, len(self.losses) // 10) :]
+        return math.fsum(tail) / len(tail) if tail else math.nan
+
+
+def fine_tune(
+    model: PreTrainedModel,
+    examples: Examples,
+    config: FineTuneConfig,
+    *,
+    seed: int,
+    progress: Progress | None = None,
+) -> TrainingLog:
+    """Train the original, in place, on its labels: cross-entropy, every parameter, `original_epochs` passes.
+
+    Raises:
+        Diverged: the loss or a gradient is NaN or infinite; the message names the step.
+    """
+    labels = torch.from_numpy(examples.labels)
+    steps = math.ceil(config.original_epochs * math.ceil(len(examples) / config.batch_size))
+
+    def cross_entropy(logits: torch.Tensor, indices: Indices) -> torch.Tensor:
+        return F.cross_entropy(logits, labels[indices].to(logits.device))
+
+    return _train(
+        model, examples, config, cross_entropy,
+        steps=steps, peak=config.original_learning_rate, name="original_learning_rate", seed=seed,
+        progress=progress,
+    )  # fmt: skip
+
+
+def distill(
+    model: PreTrainedModel,
+    examples: Examples,
+    teacher_logits: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    config: FineTuneConfig,
+    *,
+    seed: int,
+    frozen: Collection[str] = (),
+    progress: Progress | None = None,
+) -> TrainingLog:
+    """Train a candidate, in place, towards the original's answers: `config.steps` steps.
+
+    The loss is `T^2 KL(teacher || student)` of logits softened at T = 2 (Hinton et al. 2015, section 2),
+    without a term for the labels: recovering the original's behaviour needs none (Puzzle, section 5).
+
+    Args:
+        model: the candidate.
+        examples: N examples; their labels are not used.
+        teacher_logits: (N, C) the original's logits on the same examples in the same order.
+        config: steps, batch size, learning rate and precision.
+        seed: of the order of examples and of dropout.
+        frozen: module paths whose parameters stay as they are.
+        progress: called with the steps done and their total.
+
+    Raises:
+        Diverged: the loss or a gradient is NaN or infinite; the message names the step.
+        DataError: the logits are not one row per example.
+        PlanError: a frozen path that isn't a module of the model.
+    """
+    if len(teacher_logits) != len(examples):
+        raise DataError(
+            f"teacher_logits must have one row per example ({len(examples)}), but got {len(teacher_logits)}"
+        )
+    teacher = torch.from_numpy(np.asarray(teacher_logits, dtype=np.float32))
+    targets = torch.log_softmax(teacher / TEMPERATURE, dim=-1)
+
+    def divergence(logits: torch.Tensor, indices: Indices) -> torch.Tensor:
+        student = torch.log_softmax(logits / TEMPERATURE, dim=-1)
+        target = targets[indices].to(logits.device)
+        return TEMPERATURE**2 * F.kl_div(student, target, reduction="batchmean", log_target=True)
+
+    with _frozen(model, frozen):
+        return _train(
+            model, examples, config, divergence,
+            steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, progress=progress,
+        )  # fmt: skip
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
+    """The rate at `step` (from 0) of `steps`: linear from 0 up during the warm-up's share, then linear to
+    0."""
+    rising = math.ceil(warmup * steps)
+    if step < rising:
+        return peak * (step + 1) / rising
+    return peak * (steps - step) / max(1, steps - rising)
+
+
+def _train(
+    model: PreTrainedModel,
+    examples: Examples,
+    config: FineTuneConfig,
+    loss_of: Loss,
+    *,
+    steps: int,
+    peak: float,
+    name: str,
+    seed: int,
+    progress: Progress | None,
+) -> TrainingLog:
+    device = next(model.parameters()).device
+    precision = resolve_precision(config.precision, device)
+    start = time.perf_counter()
+    losses: list[float] = []
+    seen = 0
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = _optimizer(trained)
+    order = endless_batches(examples, config.batch_size, seed=seed)
+    with _training(model, seed, device):
+        for step in range(steps):
+            rate = learning_rate(step, steps, peak, config.warmup)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            indices = next(order)
+            inputs = {key: value.to(device) for key, value in examples.batch(indices).items()}
+            with autocast(precision, device):
+                logits = model(**inputs).logits
+            loss = loss_of(logits.float(), indices)
+            torch.autograd.backward(loss)
+            norm = torch.nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
+            losses.append(loss.item())
+            for what, value in (("loss", losses[-1]), ("gradient norm", norm.item())):
+                if not math.isfinite(value):
+                    raise Diverged(
+                        f"{what} is {value} at step {step + 1} of {steps} (rate {rate:.1e}, {precision}); "
+                        f"a fine_tune.{name} below {peak:g} may help"
+                    )
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            seen += len(indices)
+            if progress is not None:
+                progress(step + 1, steps)
+    return TrainingLog(steps, seen, time.perf_counter() - start, precision, tuple(losses))
+
+
+def _optimizer(parameters: list[torch.nn.Parameter]) -> torch.optim.AdamW:
+    """AdamW; biases and normalisations (one dimension) are not decayed."""
+    decayed = [parameter for parameter in parameters if parameter.ndim > 1]
+    rest = [parameter for parameter in parameters if parameter.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": rest, "weight_decay": 0.0}]
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, fused=True)
+
+
+@contextlib.contextmanager
+def _training(model: PreTrainedModel, seed: int, device: torch.device) -> Iterator[None]:
+    """Training mode with its own random state; eval mode and no gradients afterwards, whatever happened."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        model.train()
+        try:
+            yield
+        finally:
+            model.zero_grad(set_to_none=True)
+            model.train(False)
+
+
+@contextlib.contextmanager
+def _frozen(model: PreTrainedModel, paths: Collection[str]) -> Iterator[None]:
+    """The parameters below these paths need no gradient inside."""
+    stopped = []
+    try:
+        for path in paths:
+            try:
+                module = model.get_submodule(path)
+            except AttributeError as error:
+                raise PlanError(f"frozen: {path!r} is not a module of {type(model).__name__}") from error
+            for parameter in module.parameters():
+                if parameter.requires_grad:
+                    parameter.requires_grad_(False)
+                    stopped.append(parameter)
+        yield
+    finally:
+        for parameter in stopped:
+            parameter.requires_grad_(True)

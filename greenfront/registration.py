@@ -1,0 +1,59 @@
+"""Teaches Transformers to load exported folders: a quantization config and quantizer named `greenfront`.
+
+Imported when `transformers.quantizers.auto` has been, and before most of Transformers is there, so it imports
+the rooms only inside functions.
+"""
+
+from types import ModuleType
+from typing import Any
+
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+METHOD = "greenfront"
+
+
+@register_quantization_config(METHOD)
+class GreenfrontConfig(QuantizationConfigMixin):  # type: ignore[misc]
+    """What an exported `config.json` says under `quantization_config`: the Plan."""
+
+    def __init__(self, plan: dict[str, dict[str, int | float | str]], version: int = 1, **_: Any) -> None:
+        self.quant_method = METHOD
+        self.version = version
+        self.plan = plan
+
+
+@register_quantizer(METHOD)
+class GreenfrontQuantizer(HfQuantizer):  # type: ignore[misc]
+    """Rebuilds the modules of a Plan on the empty model, before the weights are read."""
+
+    requires_calibration = False
+
+    def update_attn_implementation(self, config: Any) -> Any:
+        """Called before the model is built: the attention hook must be known by then."""
+        import greenfront.spaces.attention  # noqa: F401 - registers the hook
+
+        return config
+
+    def _process_model_before_weight_loading(self, model: Any, **_: Any) -> Any:
+        from greenfront.spaces.compress import apply_plan, check_plan
+        from greenfront.spaces.plan import Plan
+
+        plan = Plan(self.quantization_config.plan)
+        check_plan(model, plan)
+        apply_plan(model, plan)
+        return model
+
+    def is_serializable(self) -> bool:
+        """Compressed weights are ordinary tensors."""
+        return True
+
+    @property
+    def is_trainable(self) -> bool:
+        """Compressed models train like any other."""
+        return True
+
+
+def register(_: ModuleType) -> None:
+    """The post-import hook; importing this module has done the work."""

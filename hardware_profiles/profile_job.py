@@ -1,0 +1,100 @@
+"""The measuring process of a profile: operations, the original and a few whole candidates, interleaved."""
+
+from pathlib import Path
+
+from greenfront.hardware_profiles.calibration import calibration_plans
+from greenfront.hardware_profiles.fingerprint import ConditionsMeter
+from greenfront.hardware_profiles.jobs import Job, ProfileAnswer, RawOperation, RawPlan
+from greenfront.hardware_profiles.operations import Group, Operation, build_operations, group_sites
+from greenfront.hardware_profiles.records import PlainSettings, SiteUse, plain_plan
+from greenfront.hardware_profiles.runtime import Runtime
+from greenfront.hardware_profiles.sampling import (
+    Progress,
+    Schedule,
+    Variant,
+    inner_passes,
+    interleave,
+    warm_up,
+)
+from greenfront.hardware_profiles.timed_model import TimedModel
+from greenfront.hardware_profiles.tracing import Use, trace
+from greenfront.spaces import Plan, Space, compress
+
+MINIMUM_REPETITIONS = 12
+
+
+def profile_job(job: Job, runtime: Runtime, meter: ConditionsMeter, progress: Progress) -> ProfileAnswer:
+    """Measure what a profile is made of, in this process."""
+    assert job.space is not None
+    space = Space.from_json(job.space)
+    folder = Path(job.folders["original"])
+    original = TimedModel.load("original", folder, job.target, runtime, job.seed)
+    uses = trace(original.model, original.run, [site.path for site in space.sites])
+    groups = group_sites(space, uses)
+    operations = [
+        operation for group in groups for operation in build_operations(group, original.model, runtime)
+    ]
+    fitted, held_out = calibration_plans(space, job.seed)
+    candidates = {plan: _candidate(plan, original, job, runtime) for plan in (*fitted, *held_out)}
+
+    whole = [original.variant, *(candidate.variant for candidate in candidates.values())]
+    for variant in whole:
+        warm_up(variant, runtime.synchronize, seconds=1.0 if variant is whole[0] else 0.1)
+    timed = {o.name: _warm_variant(o, runtime) for o in operations if o.chain}
+    samples = interleave(
+        [*whole, *timed.values()],
+        Schedule(MINIMUM_REPETITIONS, job.seconds),
+        watched=[variant.name for variant in whole],
+        seed=job.seed,
+        synchronize=runtime.synchronize,
+        progress=progress,
+    )
+    return ProfileAnswer(
+        model=type(original.model).__name__,
+        conditions=meter.read(),
+        original=original.raw(samples["original"], folder),
+        operations=[_raw_operation(o, timed.get(o.name), samples.get(o.name, [])) for o in operations],
+        sites=_site_uses(space, groups, uses),
+        plans=[
+            RawPlan(plain_plan(plan), plan in held_out, samples[candidate.name])
+            for plan, candidate in candidates.items()
+        ],
+    )
+
+
+def _candidate(plan: Plan, original: TimedModel, job: Job, runtime: Runtime) -> TimedModel:
+    return TimedModel(f"plan {plan.id}", compress(original.model, plan), job.target, runtime, job.seed)
+
+
+def _warm_variant(operation: Operation, runtime: Runtime) -> Variant:
+    """An operation with as many inner passes as make its samples long enough."""
+    once = Variant(operation.name, operation.chain)
+    pass_ms = warm_up(once, runtime.synchronize, seconds=0.05)
+    return Variant(operation.name, operation.chain, inner=inner_passes(pass_ms))
+
+
+def _raw_operation(operation: Operation, variant: Variant | None, samples_ms: list[float]) -> RawOperation:
+    return RawOperation(
+        group=operation.group.name,
+        settings=dict(operation.settings),
+        samples_ms=samples_ms,
+        chain=len(operation.chain),
+        inner=variant.inner if variant else 0,
+        parameters=operation.parameters,
+        bytes=operation.bytes,
+        flops=operation.flops,
+    )
+
+
+def _site_uses(space: Space, groups: list[Group], uses: dict[str, Use]) -> dict[str, SiteUse]:
+    group_of = {path: group.name for group in groups for path in group.paths}
+    found: dict[str, SiteUse] = {}
+    for site in space.sites:
+        choices: dict[str, list[PlainSettings]] = {
+            choice.method: [dict(settings) for settings in choice.settings]
+            for choice in space.choices
+            if choice.site.path == site.path
+        }
+        calls = uses[site.path].calls if site.path in uses else 0
+        found[site.path] = SiteUse(site.signature, group_of[site.path], calls, choices)
+    return found

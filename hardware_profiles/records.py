@@ -1,0 +1,111 @@
+"""The parts of a profile: frozen, in plain numbers, as they stand in its JSON."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from greenfront.hardware_profiles.cost import Interval
+from greenfront.hardware_profiles.statistics import median_interval
+from greenfront.spaces import Plan, Settings
+
+PlainSettings = dict[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Raw samples in milliseconds, in the order taken, and their median with its 95% bootstrap interval."""
+
+    interval_ms: Interval
+    n: int
+    samples_ms: tuple[float, ...]
+
+    @classmethod
+    def of(cls, samples_ms: Sequence[float], *, seed: int) -> "Timing":
+        """Summarise samples; none at all (a module that is never called) is a latency of zero."""
+        rounded = tuple(round(sample, 6) for sample in samples_ms)
+        interval = median_interval(rounded, seed=seed) if rounded else Interval(0.0, 0.0, 0.0)
+        return cls(interval, len(rounded), rounded)
+
+
+@dataclass(frozen=True)
+class OperationCost:
+    """One setting of one group of modules: what a single call costs, and what a single module holds."""
+
+    group: str
+    settings: PlainSettings
+    latency: Timing
+    chain: int
+    """How many modules with weights of their own a sample passes through."""
+    inner: int
+    """How many passes through them a sample holds."""
+    parameters: int
+    bytes: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class SiteUse:
+    """A site of the model: whose costs it has, how often a forward pass calls it, what methods offer there."""
+
+    signature: str
+    group: str
+    calls: int
+    choices: dict[str, list[PlainSettings]]
+
+    def parts(self, settings: Settings) -> list[PlainSettings] | None:
+        """One of the listed settings per method, together exactly `settings`; None where there are none."""
+        left = dict(settings)
+        parts = []
+        for options in self.choices.values():
+            keys = {key for option in options for key in option}
+            part = {key: left.pop(key) for key in keys & set(left)}
+            if part and part not in options:
+                return None
+            if part:
+                parts.append(part)
+        return None if left else parts
+
+
+@dataclass(frozen=True)
+class CalibrationPlan:
+    """A whole candidate, timed to check the sum of its operations."""
+
+    plan: dict[str, PlainSettings]
+    held_out: bool
+    """Whether the fit did not see it."""
+    latency: Timing
+    predicted_ms: float
+
+    @property
+    def relative_error(self) -> float:
+        """|predicted - measured| / measured."""
+        measured = self.latency.interval_ms.median
+        return abs(self.predicted_ms - measured) / measured
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """latency = original + sum over changed modules of calls x (slope x change + per_call_ms)."""
+
+    slope: float
+    per_call_ms: float
+    plans: tuple[CalibrationPlan, ...]
+
+
+@dataclass(frozen=True)
+class PredictionError:
+    """Relative errors of predicted latencies on plans that the fit did not see."""
+
+    median: float
+    worst: float
+    plans: int
+
+
+def settings_key(settings: Settings) -> str:
+    """Canonical text of one module's settings."""
+    return json.dumps(dict(settings), sort_keys=True)
+
+
+def plain_plan(plan: Plan | Mapping[str, Settings]) -> dict[str, PlainSettings]:
+    """A plan as plain dictionaries."""
+    return {path: dict(settings) for path, settings in plan.items()}

@@ -1,0 +1,124 @@
+"""The timing loop: every variant once per repetition, in a fresh random order, until medians are known."""
+
+import gc
+import math
+import random
+import statistics as plain
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from greenfront.hardware_profiles.runtime import Run
+from greenfront.hardware_profiles.statistics import median_interval, relative_half_width
+
+MINIMUM_SAMPLE_MS = 1.0
+"""A short operation's sample is as many passes as last this long, so that reading the clock doesn't show."""
+CHECK_EVERY = 4
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Something to be timed: a chain of runs that is passed through `inner` times a sample.
+
+    `lead_in`: an untimed pass comes right before every sample, as in a process that serves this one model;
+    without it the sample begins with the caches as another variant left them.
+    """
+
+    name: str
+    chain: tuple[Run, ...]
+    inner: int = 1
+    lead_in: bool = False
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When sampling ends: after `minimum` repetitions, once `seconds` are over or all intervals are narrow.
+
+    Narrow: the watched variants' medians are known to `tolerance` (half the 95% interval over the median).
+    """
+
+    minimum: int
+    seconds: float
+    tolerance: float = 0.01
+
+
+def warm_up(variant: Variant, synchronize: Callable[[], None], seconds: float = 1.0) -> float:
+    """Pass through a variant until it is stable, and return the milliseconds a pass takes.
+
+    Stable: the median of the last three passes is within 5% of that of the three before. Ends unstable after
+    20 passes or `seconds`, whichever comes first, but not before 3 passes.
+    """
+    times: list[float] = []
+    deadline = time.perf_counter() + seconds
+    while len(times) < 20 and (len(times) < 3 or time.perf_counter() < deadline):
+        times.append(_sample(variant, 1, synchronize))
+        if len(times) >= 6:
+            last, before = plain.median(times[-3:]), plain.median(times[-6:-3])
+            if abs(last - before) <= 0.05 * before:
+                break
+    return plain.median(times[-3:])
+
+
+def inner_passes(pass_ms: float) -> int:
+    """How many passes a sample of an operation holds."""
+    return max(1, math.ceil(MINIMUM_SAMPLE_MS / max(pass_ms, 1e-6)))
+
+
+def interleave(
+    variants: Sequence[Variant],
+    schedule: Schedule,
+    *,
+    watched: Sequence[str],
+    seed: int,
+    synchronize: Callable[[], None],
+    progress: Progress | None = None,
+) -> dict[str, list[float]]:
+    """Raw samples of every variant in ms per single run of its chain; sample i is from repetition i."""
+    rng = random.Random(seed)
+    samples: dict[str, list[float]] = {variant.name: [] for variant in variants}
+    order = list(variants)
+    start = time.perf_counter()
+    repetition, planned = 0, schedule.minimum
+    gc.collect()
+    gc.disable()
+    try:
+        while True:
+            rng.shuffle(order)
+            for variant in order:
+                if variant.lead_in:
+                    _sample(variant, 1, synchronize)
+                took = _sample(variant, variant.inner, synchronize)
+                samples[variant.name].append(took / variant.inner / len(variant.chain))
+            repetition += 1
+            elapsed = time.perf_counter() - start
+            if repetition == 1:
+                planned = max(schedule.minimum, math.floor(schedule.seconds / elapsed))
+            if progress is not None:
+                progress(min(repetition, planned), planned)
+            if repetition >= schedule.minimum and (
+                elapsed * (repetition + 1) / repetition > schedule.seconds
+                or (repetition % CHECK_EVERY == 0 and _narrow(samples, watched, schedule.tolerance))
+            ):
+                return samples
+    finally:
+        gc.enable()
+
+
+def _sample(variant: Variant, inner: int, synchronize: Callable[[], None]) -> float:
+    """Milliseconds of `inner` passes through the chain, the device's work included."""
+    synchronize()
+    start = time.perf_counter_ns()
+    for _ in range(inner):
+        for run in variant.chain:
+            run()
+    synchronize()
+    return (time.perf_counter_ns() - start) / 1e6
+
+
+def _narrow(samples: dict[str, list[float]], watched: Sequence[str], tolerance: float) -> bool:
+    return all(
+        relative_half_width(median_interval(samples[name], seed=0, resamples=200)) <= tolerance
+        for name in watched
+    )

@@ -1,0 +1,85 @@
+"""Starting a measuring process, following it, and making sure that it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from greenfront.errors import MeasureError
+from greenfront.hardware_profiles.jobs import ANSWERS, Job, write_plain
+from greenfront.hardware_profiles.sampling import Progress
+
+_WORKER = "greenfront.hardware_profiles.worker"
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def run_job(job: Job, progress: Progress | None = None) -> Any:
+    """Do a job in a fresh process and return its answer, of the class `ANSWERS[job.name]`.
+
+    The process has its thread count from the start (before PyTorch is imported) and never outlives this call.
+
+    Raises:
+        MeasureError: the process failed; the message is the last line it had to say.
+    """
+    with tempfile.TemporaryDirectory(prefix="greenfront-") as temporary:
+        folder = Path(temporary)
+        job_file, answer_file, errors_file = (
+            folder / "job.json",
+            folder / "answer.json",
+            folder / "errors.txt",
+        )
+        write_plain(job, job_file)
+        with errors_file.open("wb") as errors:
+            code = _run([str(job_file), str(answer_file)], job.target.threads, errors, progress)
+        if code != 0 or not answer_file.exists():
+            reason = _reason(code, errors_file.read_text(errors="replace"))
+            raise MeasureError(f"hardware {job.target.name!r}: measuring ({job.name}) failed: {reason}")
+        return TypeAdapter(ANSWERS[job.name]).validate_json(answer_file.read_bytes())
+
+
+def _run(arguments: list[str], threads: int, errors: Any, progress: Progress | None) -> int:
+    # -P: without it Python would import from the current folder first, whatever lies there.
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", _WORKER, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env=_environment(threads),
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            word, *numbers = line.split() or [""]
+            if progress is not None and word == "progress" and len(numbers) == 2:
+                progress(int(numbers[0]), int(numbers[1]))
+        return process.wait()
+    finally:  # an interrupt, or a progress callback that raised
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _environment(threads: int) -> dict[str, str]:
+    return {
+        **os.environ,
+        **dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+
+
+def _reason(code: int, errors: str) -> str:
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"its process was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    return lines[-1] if lines else f"its process ended with code {code} and no message"

@@ -1,0 +1,62 @@
+"""What a model is timed on: one full batch, no padding, from a fixed seed."""
+
+import inspect
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from greenfront.errors import ConfigError, MeasureError
+from greenfront.hardware_profiles.target import Target
+
+
+def workload(model: PreTrainedModel, target: Target, seed: int = 0) -> dict[str, Tensor]:
+    """A model's keyword inputs for one batch of a target.
+
+    Texts: random ids (B, L), never padding, with a mask of ones. Images: standard normal pixels (B, C, H, W).
+
+    Raises:
+        ConfigError: a sequence longer than the model's positions.
+        MeasureError: a model whose main input is neither ids nor pixels.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    if model.main_input_name == "input_ids":
+        return _text(model, target, generator)
+    if model.main_input_name == "pixel_values":
+        return {"pixel_values": _pixels(model, target, generator)}
+    raise MeasureError(
+        f"{type(model).__name__} takes {model.main_input_name!r}; "
+        f"what can be measured takes input_ids or pixel_values"
+    )
+
+
+def _text(model: PreTrainedModel, target: Target, generator: torch.Generator) -> dict[str, Tensor]:
+    config = model.config.get_text_config()
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int) and 0 < positions < target.sequence_length:
+        raise ConfigError(
+            f"hardware {target.name!r}: sequence_length must be at most {positions}, "
+            f"the positions of {type(model).__name__}, but got {target.sequence_length}"
+        )
+    shape = (target.batch_size, target.sequence_length)
+    ids = torch.randint(0, config.vocab_size, shape, generator=generator)
+    padding = getattr(config, "pad_token_id", None)
+    if padding is not None:
+        ids[ids == padding] = (padding + 1) % config.vocab_size
+    inputs = {"input_ids": ids, "attention_mask": torch.ones(shape, dtype=torch.long)}
+    if (
+        getattr(config, "type_vocab_size", 0) > 1
+        and "token_type_ids" in inspect.signature(model.forward).parameters
+    ):
+        inputs["token_type_ids"] = torch.zeros(shape, dtype=torch.long)
+    return inputs
+
+
+def _pixels(model: PreTrainedModel, target: Target, generator: torch.Generator) -> Tensor:
+    channels, size = getattr(model.config, "num_channels", None), getattr(model.config, "image_size", None)
+    if channels is None or size is None:
+        raise MeasureError(
+            f"{type(model).__name__}: its config must say num_channels and image_size to be measured"
+        )
+    height, width = (size, size) if isinstance(size, int) else size
+    return torch.randn(target.batch_size, channels, height, width, generator=generator).to(model.dtype)

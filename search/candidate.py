@@ -1,0 +1,142 @@
+"""A candidate: one plan with its score, its measured and predicted costs and where it came from."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from greenfront.errors import GreenfrontError, RunError
+from greenfront.hardware_profiles import Cost
+from greenfront.search.fields import mapping, only, strings, take
+from greenfront.spaces.plan import Plan
+
+
+@dataclass(frozen=True)
+class CandidateScore:
+    """How good a candidate is after quick fine-tuning: `metric` on validation, which the search saw, and on test.
+
+    `test` and its 95% bootstrap interval are None until the candidate is verified. Higher is better; a
+    validation score of NaN (a diverged candidate) is kept and never on the front.
+    """
+
+    metric: str
+    validation: float
+    test: float | None = None
+    test_interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One plan with what it costs on each target, how good it is and where it came from.
+
+    `cost` is measured (None until verified), `predicted` comes from the hardware profile. `missed` names the
+    budgets that are missed, `tied` the ids whose test score a paired test can't tell from this one.
+
+    Raises:
+        RunError: an id that isn't the plan's, or a verified candidate without measured cost or test score.
+    """
+
+    id: str
+    plan: Plan
+    score: CandidateScore
+    cost: dict[str, Cost] | None
+    predicted: dict[str, Cost]
+    feasible: bool
+    on_front: bool = False
+    missed: tuple[str, ...] = ()
+    origin: str = ""
+    verified: bool = False
+    tied: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.id != self.plan.id:
+            raise RunError(f"candidate {self.id!r}: its id must be that of its plan, {self.plan.id!r}")
+        if self.verified and (self.cost is None or self.score.test is None):
+            raise RunError(f"candidate {self.id!r}: verified, but its cost or its test score is missing")
+
+    def costs(self) -> dict[str, Cost]:
+        """The measured costs per target, or the predicted ones where nothing was measured."""
+        return self.predicted if self.cost is None else self.cost
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values as they stand in `front.json`; a score of NaN becomes null."""
+        score = self.score
+        return {
+            "id": self.id,
+            "plan": self.plan.to_dict(),
+            "score": {
+                "metric": score.metric,
+                "validation": None if math.isnan(score.validation) else score.validation,
+                "test": score.test,
+                "test_interval": None if score.test_interval is None else list(score.test_interval),
+            },
+            "cost": None if self.cost is None else {name: cost.to_dict() for name, cost in self.cost.items()},
+            "predicted": {name: cost.to_dict() for name, cost in self.predicted.items()},
+            "feasible": self.feasible,
+            "on_front": self.on_front,
+            "missed": list(self.missed),
+            "origin": self.origin,
+            "verified": self.verified,
+            "tied": list(self.tied),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: object, where: str) -> "Candidate":
+        """Inverse of `to_dict`; raises RunError that names `where` and what is wrong."""
+        fields = only(mapping(raw, where), KEYS, where)
+        cost = fields["cost"]
+        try:
+            return cls(
+                id=take(fields, "id", str, where),
+                plan=Plan(take(fields, "plan", dict, where)),
+                score=_score(fields["score"], f"{where}.score"),
+                cost=None if cost is None else _costs(cost, f"{where}.cost"),
+                predicted=_costs(fields["predicted"], f"{where}.predicted"),
+                feasible=take(fields, "feasible", bool, where),
+                on_front=take(fields, "on_front", bool, where),
+                missed=strings(fields, "missed", where),
+                origin=take(fields, "origin", str, where),
+                verified=take(fields, "verified", bool, where),
+                tied=strings(fields, "tied", where),
+            )
+        except RunError:
+            raise
+        except (GreenfrontError, AttributeError, TypeError, ValueError) as error:
+            # A plan whose settings aren't mappings fails inside Plan; costs fail with their own words.
+            raise RunError(f"{where}: {error}") from error
+
+
+KEYS = (
+    "id", "plan", "score", "cost", "predicted", "feasible", "on_front", "missed", "origin", "verified", "tied",
+)  # fmt: skip
+
+
+def _score(raw: object, where: str) -> CandidateScore:
+    fields = only(mapping(raw, where), ("metric", "validation", "test", "test_interval"), where)
+    interval = fields["test_interval"]
+    if interval is not None:
+        if not isinstance(interval, list) or len(interval) != 2:
+            raise RunError(f"{where}.test_interval: must be [low, high] or null, but got {interval!r}")
+        interval = (
+            _number(interval[0], f"{where}.test_interval"),
+            _number(interval[1], f"{where}.test_interval"),
+        )
+    validation, test = fields["validation"], fields["test"]
+    return CandidateScore(
+        metric=take(fields, "metric", str, where),
+        validation=math.nan if validation is None else _number(validation, f"{where}.validation"),
+        test=None if test is None else _number(test, f"{where}.test"),
+        test_interval=interval,
+    )
+
+
+def _costs(raw: object, where: str) -> dict[str, Cost]:
+    return {
+        name: Cost.from_dict(mapping(cost, f"{where}.{name}")) for name, cost in mapping(raw, where).items()
+    }
+
+
+def _number(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RunError(f"{where}: must be a number, but got {value!r}")
+    return float(value)

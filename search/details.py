@@ -1,0 +1,56 @@
+"""Everything about one candidate as plain text, for the report's panel and the terminal."""
+
+from greenfront.search import wording
+from greenfront.search.candidate import Candidate
+from greenfront.search.front import Front
+from greenfront.search.plan_text import plan_lines
+
+
+def details(front: Front, candidate: Candidate) -> str:
+    """A candidate in plain text: scores, costs measured and predicted on every target, origin, plan."""
+    score, original = candidate.score, front.original
+    state = (
+        "original"
+        if candidate.id == original.id
+        else "on the front"
+        if candidate.on_front
+        else "not on the front"
+    )
+    lines = [f"{candidate.id}  {state}, {verdict(candidate)}"]
+    test = (
+        f", {wording.score(score.test)} {wording.interval(score.test_interval)} test"
+        if score.test is not None
+        else ""
+    )
+    lines.append(f"{front.metric}: {wording.score(score.validation)} validation{test.rstrip()}")
+    for target in front.targets:
+        own, reference = candidate.costs()[target], original.costs()[target]
+        word = "predicted, not measured" if candidate.cost is None else _predicted(candidate, target)
+        faster = wording.compared("latency_ms", reference.latency_ms.median, own.latency_ms.median)
+        smaller = wording.compared("size_mb", reference.size_mb, own.size_mb)
+        lines += [
+            f"{target}: {wording.latency(own.latency_ms)}, {faster} ({word})",
+            f"  {wording.cost('size_mb', own.size_mb)}, {smaller}; "
+            f"peak memory {wording.cost('peak_memory_mb', own.peak_memory_mb)}; "
+            f"{wording.cost('parameters', own.parameters)} parameters; {wording.cost('flops', own.flops)}FLOPs",
+        ]
+    if candidate.tied:
+        lines.append(f"statistically tied with {', '.join(candidate.tied)}")
+    lines += [f"origin: {candidate.origin}", "", *plan_lines(candidate.plan)]
+    return "\n".join(lines)
+
+
+def verdict(candidate: Candidate) -> str:
+    """`feasible`, or the budgets it misses."""
+    return "feasible" if candidate.feasible else f"misses {', '.join(map(wording.plain, candidate.missed))}"
+
+
+def _predicted(candidate: Candidate, target: str) -> str:
+    median = candidate.predicted[target].latency_ms.median
+    return f"predicted {wording.number(median)} ms, {prediction_error(candidate, target)}"
+
+
+def prediction_error(candidate: Candidate, target: str) -> str:
+    """The prediction against the measurement, as a share of the latter: `+4.0%` is too slow a prediction."""
+    measured = candidate.costs()[target].latency_ms.median
+    return f"{100 * (candidate.predicted[target].latency_ms.median - measured) / measured:+.1f}%"

@@ -1,0 +1,203 @@
+"""The search itself: ask for a plan, have a worker score it, tell the result, keep the best ones' weights."""
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from optuna.trial import FrozenTrial
+
+from greenfront.config import COST_OF, RunConfig
+from greenfront.hardware_profiles import Cost, HardwareProfile
+from greenfront.search.allocation import Limit, Table, perturbed
+from greenfront.search.candidate import Candidate
+from greenfront.search.contenders import Contenders
+from greenfront.search.pool import Finished, Pool
+from greenfront.search.progress import Reporter
+from greenfront.search.run_folder import RunFolder
+from greenfront.search.slack import budget_slack, missed
+from greenfront.search.study import Proposal, Result, Study
+from greenfront.search.worker import Outcome
+from greenfront.spaces import Plan, compress, save_checkpoint
+
+REJECTIONS = 10
+"""After so many proposals over budget in a row, a random allocation within the budgets is tried instead."""
+
+
+@dataclass
+class Timing:
+    """Where the search phase's time went, in seconds."""
+
+    wall: float = 0.0
+    busy: float = 0.0
+    driver: list[float] = field(default_factory=list)
+
+
+class Driver:
+    """Runs trials until `search.trials` plans have been fine-tuned and scored, or failed."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run: RunFolder,
+        study: Study,
+        profiles: Mapping[str, HardwareProfile],
+        original: Candidate,
+        losses: Table,
+        limits: Sequence[Limit],
+        model: Any,
+        processor: Any,
+    ) -> None:
+        self.config, self.run, self.study, self.profiles = config, run, study, profiles
+        self.original, self.losses, self.limits = original, losses, limits
+        self.model, self.processor = model, processor
+        self.timing = Timing()
+        self.contenders = Contenders(config, run, study.results, self.predict)
+        self._rng = np.random.default_rng(config.search.seed + len(study.results))
+        self._saver = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
+        self._pending: dict[int, Proposal] = {}
+        self._saves: list[Any] = []
+        self._exhausted = False
+
+    def predict(self, plan: Plan) -> dict[str, Cost]:
+        """Predicted cost per target."""
+        return {name: profile.predict(plan) for name, profile in self.profiles.items()}
+
+    def search(self, pool: Pool, report: Reporter) -> None:
+        """Keep every worker busy until all trials are done; on any exception what is finished is kept."""
+        started, wanted = time.perf_counter(), self.config.search.trials
+        report.advance(self._done, wanted)
+        ready: Proposal | None = None
+        try:
+            while True:
+                # The next plan is proposed while the workers work, so that none of them waits for it.
+                if ready is None:
+                    ready = self._timed(self._propose, report)
+                if ready is not None and pool.free:
+                    ready = self._submit(pool, ready)
+                elif not pool.busy:
+                    break
+                else:
+                    for finished in pool.wait(1.0):
+                        if ready is not None:
+                            ready = self._submit(pool, ready)
+                        self._timed(self._record, finished, report)
+                        report.advance(self._done, wanted)
+        finally:
+            self.timing.wall += time.perf_counter() - started
+            for save in self._saves:
+                save.result()
+            self._saver.shutdown()
+
+    @property
+    def _done(self) -> int:
+        return sum(result.state != "rejected" for result in self.study.results)
+
+    def _submit(self, pool: Pool, proposal: Proposal) -> None:
+        pool.submit(proposal.number, proposal.plan.id, proposal.plan.to_json())
+        self._pending[proposal.number] = proposal
+
+    def _propose(self, report: Reporter) -> Proposal | None:
+        """A plan that is new and within every predicted budget, or None when enough are under way or none is left."""
+        if self._exhausted or self._done + len(self._pending) >= self.config.search.trials:
+            return None
+        known = {result.plan for result in self.study.results} | {p.plan for p in self._pending.values()}
+        for attempt in range(3 * REJECTIONS):
+            if attempt >= REJECTIONS:
+                plan = perturbed(self.study.space, self.losses, self.limits, self._rng)
+                if plan is not None:
+                    self.study.suggest(plan, "random allocation")
+            proposal = self.study.ask()
+            slack = self._slack(proposal.plan)
+            over = missed(slack)
+            if not over and proposal.plan and proposal.plan not in known:
+                return proposal
+            reason = f"predicted over budget: {', '.join(over)}" if over else "has a result already"
+            rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
+            self._keep(self.study.tell(rejected, None, _constraints(slack)))
+        self._exhausted = True
+        report.note(f"no further plan within the budgets was found after {self._done} trials")
+        return None
+
+    def _record(self, finished: Finished, report: Reporter) -> None:
+        proposal = self._pending.pop(finished.tag)
+        outcome = finished.outcome
+        self.timing.busy += outcome.seconds
+        result = _result(proposal, outcome)
+        slack = self._slack(proposal.plan, outcome.validation)
+        trial = self.study.tell(result, self._values(result), _constraints(slack))
+        if result.state == "failed":
+            report.note(f"trial {result.plan.id} failed: {result.reason}")
+            self._keep(trial)
+        else:
+            self._saves.append(self._saver.submit(self._save, result, trial, finished.weights))
+            cost = self.predict(result.plan)[self.config.hardware[0].name]
+            report.note(
+                f"{result.plan.id}: {self.config.data.metric} {result.validation:.4f}, predicted "
+                f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({result.origin}, {result.seconds:.0f} s)"
+            )
+
+    def _save(self, result: Result, trial: FrozenTrial, weights: Any) -> None:
+        """Keep a contender's weights, drop those it beats, then write the journal: never a result without weights."""
+        if self.contenders.add(result):
+            fetched = Pool.fetch(weights)
+            assert fetched is not None
+            model = compress(self.model, result.plan)
+            model.load_state_dict(
+                {name: torch.from_numpy(np.array(value)) for name, value in fetched.items()}
+            )
+            save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)
+        self.contenders.prune()
+        self.study.keep(trial)
+
+    def _keep(self, trial: FrozenTrial) -> None:
+        self._saves.append(self._saver.submit(self.study.keep, trial))
+
+    def _slack(self, plan: Plan, validation: float | None = None) -> dict[str, float]:
+        """Slack per budget under predicted costs; budgets on the score only where there is one."""
+        budgets = self.config.budgets
+        if validation is None:
+            budgets = budgets.model_copy(update={"accuracy": None, "accuracy_drop": None})
+        return budget_slack(self.predict(plan), validation or 0.0, self.original, budgets)
+
+    def _values(self, result: Result) -> list[float] | None:
+        """The study's objectives: divergence stands for accuracy, as it tells more of a few hundred examples."""
+        if result.divergence is None:
+            return None
+        cost = self.predict(result.plan)[self.config.hardware[0].name]
+        return [
+            result.divergence if name == "accuracy" else cost.value(COST_OF[name])
+            for name in self.config.objectives
+        ]
+
+    def _timed(self, function: Any, *arguments: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            self.timing.driver.append(time.perf_counter() - started)
+
+
+def objective_names(config: RunConfig) -> list[str]:
+    """What the study's values are called."""
+    return [
+        "divergence from the original (nats)" if name == "accuracy" else f"predicted {COST_OF[name]}"
+        for name in config.objectives
+    ]
+
+
+def _result(proposal: Proposal, outcome: Outcome) -> Result:
+    failed = outcome.validation is None or outcome.divergence is None
+    result = Result(
+        proposal.number, proposal.plan, proposal.origin, "failed" if failed else "scored",
+        seconds=outcome.seconds, reason=outcome.reason,
+    )  # fmt: skip
+    return result if failed else replace(result, validation=outcome.validation, divergence=outcome.divergence)
+
+
+def _constraints(slack: Mapping[str, float]) -> dict[str, float]:
+    """Optuna's sign: met at or below zero."""
+    return {name: -share for name, share in slack.items()}

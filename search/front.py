@@ -1,0 +1,215 @@
+"""What came out of a run: the candidates, which of them are on the Pareto front, and `front.json`."""
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greenfront.config import COST_OF, BudgetsConfig
+from greenfront.errors import GreenfrontError, RunError
+from greenfront.search.candidate import Candidate, CandidateScore
+from greenfront.search.fields import mapping, only, strings, take
+from greenfront.search.slack import (
+    budget_slack,
+    budgets_from_text,
+    budgets_to_text,
+    cost_name,
+    missed_budgets,
+)
+
+__all__ = [
+    "Candidate", "CandidateScore", "Front", "budget_slack", "mark_front", "missed_budgets", "pareto_mask",
+]  # fmt: skip
+
+VERSION = 1
+KEYS = ("version", "metric", "targets", "budgets", "objectives", "original", "candidates")
+
+
+def pareto_mask(points: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which of `points` (N, D) no other one dominates; every coordinate is minimised. (N,)
+
+    A point dominates another when it is nowhere greater and somewhere less, so duplicates are all kept; a
+    point with a NaN neither dominates nor is on the front. Raises ValueError when `points` isn't
+    two-dimensional.
+    """
+    if points.ndim != 2:
+        raise ValueError(f"points must be of shape (N, D), but got {points.shape}")
+    mask = ~np.isnan(points).any(axis=1)
+    for index in np.flatnonzero(mask):
+        point = points[index]
+        mask[index] = not ((points <= point).all(axis=1) & (points < point).any(axis=1)).any()
+    return mask
+
+
+def mark_front(
+    candidates: Sequence[Candidate], objectives: Sequence[str], target: str
+) -> tuple[Candidate, ...]:
+    """The same candidates with `on_front` set: non-dominated among the feasible verified ones.
+
+    The objective `accuracy` is the score on validation, maximised; the others are measured costs on `target`,
+    minimised. Give the original along when it shall compete: a feasible original takes those that it
+    dominates off the front.
+
+    Raises:
+        ConfigError: an objective that is neither `accuracy` nor a cost.
+        RunError: a verified candidate without a cost on `target`.
+    """
+    runners = [index for index, c in enumerate(candidates) if c.feasible and c.verified]
+    points = np.array([[_objective(candidates[i], name, target) for name in objectives] for i in runners])
+    mask = pareto_mask(points.reshape(len(runners), len(objectives)))
+    winners = {index for index, wins in zip(runners, mask, strict=True) if wins}
+    return tuple(replace(c, on_front=index in winners) for index, c in enumerate(candidates))
+
+
+def _objective(candidate: Candidate, name: str, target: str) -> float:
+    if name == "accuracy":
+        return -candidate.score.validation
+    cost = (candidate.cost or {}).get(target)
+    if cost is None:
+        raise RunError(f"candidate {candidate.id}: no measured cost on target {target!r}")
+    return cost.value(cost_name(name))
+
+
+@dataclass(frozen=True)
+class Front:
+    """Every candidate of a run with the original; `candidates` does not repeat the original.
+
+    The first of `targets` decides dominance and is the x axis of the plots; budgets hold on every target.
+
+    Raises:
+        RunError: no target, two candidates with one id, or costs of other targets than the front's.
+    """
+
+    original: Candidate
+    candidates: tuple[Candidate, ...]
+    metric: str
+    targets: tuple[str, ...]
+    budgets: BudgetsConfig
+    objectives: tuple[str, ...]
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        if not self.targets:
+            raise RunError("a front must have at least one target, but got none")
+        everyone = (self.original, *self.candidates)
+        ids = [candidate.id for candidate in everyone]
+        if len(set(ids)) != len(ids):
+            twice = sorted({name for name in ids if ids.count(name) > 1})
+            raise RunError(f"every candidate must have its own id, but {', '.join(twice)} stands there twice")
+        for candidate in everyone:
+            for costs in (candidate.predicted, candidate.cost):
+                if costs is not None and set(costs) != set(self.targets):
+                    raise RunError(
+                        f"candidate {candidate.id!r}: costs must be of {', '.join(self.targets)}, "
+                        f"but got {', '.join(costs) or 'none'}"
+                    )
+
+    @property
+    def target(self) -> str:
+        """The name of the first target."""
+        return self.targets[0]
+
+    @property
+    def axis(self) -> str:
+        """The cost that stands against accuracy: the first cost among the objectives, else `latency`."""
+        return next((name for name in self.objectives if name in COST_OF), "latency")
+
+    @property
+    def members(self) -> tuple[Candidate, ...]:
+        """The candidates on the front, cheapest first."""
+        chosen = [
+            c for c in self.candidates if c.on_front and c.cost is not None and c.id != self.original.id
+        ]
+        name = cost_name(self.axis)
+        return tuple(sorted(chosen, key=lambda c: (c.costs()[self.target].value(name), c.id)))
+
+    def candidate(self, id_: str) -> Candidate:
+        """The candidate with this id or with the only id that begins so; `original` is one too.
+
+        Raises:
+            RunError: no such candidate, or several that begin so.
+        """
+        everyone = {c.id: c for c in (self.original, *self.candidates)}
+        found = (
+            [everyone[id_]]
+            if id_ in everyone
+            else [c for name, c in everyone.items() if name.startswith(id_)]
+        )
+        if len(found) == 1 and id_:
+            return found[0]
+        members = ", ".join(c.id for c in self.members) or "none"
+        problem = "no candidate" if not found else f"{len(found)} candidates"
+        raise RunError(f"{problem} with an id that begins with {id_!r}; on the front: {members}")
+
+    def to_json(self) -> str:
+        """The document `front.json`, indented."""
+        document = {
+            "version": self.version,
+            "metric": self.metric,
+            "targets": list(self.targets),
+            "budgets": budgets_to_text(self.budgets),
+            "objectives": list(self.objectives),
+            "original": self.original.to_dict(),
+            "candidates": [candidate.to_dict() for candidate in self.candidates],
+        }
+        return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Front":
+        """Inverse of `to_json`; raises RunError that says what is wrong and where."""
+        try:
+            raw = mapping(json.loads(text), "the document")
+        except json.JSONDecodeError as error:
+            raise RunError(f"must be JSON, but {error}") from error
+        version = take(raw, "version", int, "the document")
+        if version != VERSION:
+            raise RunError(f"version must be {VERSION}, but got {version}")
+        only(raw, KEYS, "the document")
+        candidates = take(raw, "candidates", list, "the document")
+        try:
+            return cls(
+                original=Candidate.from_dict(raw["original"], "original"),
+                candidates=tuple(
+                    Candidate.from_dict(c, f"candidates[{i}]") for i, c in enumerate(candidates)
+                ),
+                metric=take(raw, "metric", str, "the document"),
+                targets=strings(raw, "targets", "the document"),
+                budgets=budgets_from_text(take(raw, "budgets", dict, "the document")),
+                objectives=strings(raw, "objectives", "the document"),
+            )
+        except RunError:
+            raise
+        except GreenfrontError as error:
+            raise RunError(str(error)) from error
+
+    def save(self, path: Path) -> None:
+        """Write `front.json` so that a reader sees the old or the new one whole, even when the machine dies."""
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(self.to_json())
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes a private file; results are for whoever may read the run folder.
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+    @classmethod
+    def load(cls, path: Path) -> "Front":
+        """Read `front.json`; raises RunError with the path when it is missing or not a front."""
+        try:
+            return cls.from_json(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{path}: can't be read as a front: {error}") from error
+        except RunError as error:
+            raise RunError(f"{path}: not a front of this version: {error}") from error

@@ -1,0 +1,144 @@
+"""`front.png`: accuracy against measured cost, with intervals, budgets and what was left behind."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from greenfront.config import CostName
+from greenfront.search import view, wording
+from greenfront.search.candidate import Candidate
+from greenfront.search.front import Front
+from greenfront.search.slack import cost_name
+
+SIZE_INCHES, DPI = (8.0, 5.2), 150
+LABEL_GAP = (0.055, 0.05)  # labels closer than these shares of the axes' width and height are left out
+# Names come from users: a dollar sign in them is no formula.
+PLAIN = {"parse_math": False}
+
+
+def plot_front(front: Front, path: Path, *, workload: str | None = None) -> None:
+    """Draw the front into a PNG of 1200 x 780 pixels.
+
+    y is the score on validation, x the first cost among the objectives (else latency) on the first target,
+    measured; horizontal bars are the latency's interval, faint vertical bars the test score with its
+    interval. Hollow points are predicted only. Candidates far below the front are counted, not drawn.
+    `workload` is added to the title, e.g. `torch, 1 thread, batch 1, 64 tokens`.
+    """
+    name, target = cost_name(front.axis), front.target
+    # The figure's own canvas instead of pyplot: no global state, no display, safe beside a user's own plots.
+    figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="tight")
+    canvas = FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    shown = view.groups(front)
+    low, high = view.score_range(front)
+
+    _points(axes, shown.unverified, target, name, marker="o", s=16, facecolors="none", edgecolors=view.GREY,
+            linewidths=0.8, label="not verified (predicted cost)")  # fmt: skip
+    _points(axes, shown.infeasible, target, name, marker="x", s=32, c=view.ORANGE, label="misses a budget")
+    _points(axes, shown.dominated, target, name, marker="o", s=26, c=view.GREY, label="dominated")
+    _front(axes, shown.front, target, name)
+    _original(axes, front.original, target, name)
+    for limit, words in view.cost_lines(front, target, name):
+        axes.axvline(limit / wording.SCALES[name][0], color=view.GREEN, ls="--", lw=1.2, label=words)
+    for (floor, words), style in zip(view.score_lines(front), ("-.", ":"), strict=False):
+        axes.axhline(floor, color=view.GREEN, ls=style, lw=1.2, label=words)
+
+    axes.set_ylim(low, high)
+    axes.set_xlim(0, 1.08 * _widest(front, name))
+    _labels(axes, (*shown.front, front.original), front, name)
+    _below(axes, front, low)
+    _frame(axes, front, name, workload)
+    canvas.print_png(path)
+
+
+def _points(
+    axes: Axes, candidates: Sequence[Candidate], target: str, name: CostName, *, label: str, **style: object
+) -> None:
+    if candidates:
+        x = [_x(candidate, target, name) for candidate in candidates]
+        y = [candidate.score.validation for candidate in candidates]
+        axes.scatter(x, y, label=label, zorder=2, **style)  # type: ignore[arg-type]
+
+
+def _front(axes: Axes, members: Sequence[Candidate], target: str, name: CostName) -> None:
+    if not members:
+        return
+    x = [_x(candidate, target, name) for candidate in members]
+    y = [candidate.score.validation for candidate in members]
+    axes.plot(x, y, color=view.BLUE, lw=1.6, marker="o", ms=6.5, zorder=4, label="Pareto front")
+    _intervals(axes, members, target, name, view.BLUE)
+
+
+def _original(axes: Axes, original: Candidate, target: str, name: CostName) -> None:
+    x, y = _x(original, target, name), original.score.validation
+    axes.scatter([x], [y], marker="*", s=210, c=view.VERMILLION, zorder=5, label="original")
+    _intervals(axes, [original], target, name, view.VERMILLION)
+
+
+def _intervals(axes: Axes, candidates: Sequence[Candidate], target: str, name: CostName, color: str) -> None:
+    for candidate in candidates:
+        x, y = _x(candidate, target, name), candidate.score.validation
+        if name == "latency_ms":
+            of = candidate.costs()[target].latency_ms
+            axes.errorbar(x, y, xerr=[[of.median - of.low], [of.high - of.median]], fmt="none", ecolor=color,
+                          elinewidth=1.2, capsize=2.5, zorder=3)  # fmt: skip
+        test, interval = candidate.score.test, candidate.score.test_interval
+        if test is not None and interval is not None:
+            axes.vlines(x, *interval, color=color, alpha=0.22, lw=5, zorder=1)
+            axes.scatter([x], [test], marker="_", s=70, c=color, alpha=0.6, zorder=1)
+
+
+def _labels(axes: Axes, candidates: Sequence[Candidate], front: Front, name: CostName) -> None:
+    """How many times less than the original, beside the points, as far as there is room."""
+    reference = front.original.costs()[front.target].value(name)
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    points = [(_x(c, front.target, name), c.score.validation) for c in candidates]
+    places = [((x - left) / (right - left), (y - bottom) / (top - bottom)) for x, y in points]
+    for candidate, point, written in zip(candidates, points, view.readable(places, LABEL_GAP), strict=True):
+        if written:
+            words = wording.ratio(reference, candidate.costs()[front.target].value(name))
+            axes.annotate(words, point, xytext=(0, 9), textcoords="offset points", ha="center", fontsize=8.5,
+                          zorder=6, clip_on=True)  # fmt: skip
+
+
+def _below(axes: Axes, front: Front, low: float) -> None:
+    count = view.below(front, low)
+    if count:
+        words = f"{count} candidate{'s' if count > 1 else ''} below this range"
+        axes.annotate(f"↓ {words}", (0.01, 0.015), xycoords="axes fraction", fontsize=8, color="#555555")
+
+
+def _frame(axes: Axes, front: Front, name: CostName, workload: str | None) -> None:
+    where = f"{front.target} ({workload})" if workload else front.target
+    better, *_ = wording.ADJECTIVES[name]
+    axes.set_title(
+        f"{front.metric} against {wording.AXIS_TITLES[name]} on {where}", fontsize=11, wrap=True, **PLAIN
+    )
+    axes.set_xlabel(
+        f"{wording.AXIS_TITLES[name]}, measured; labels: times {better} than the original", **PLAIN
+    )
+    axes.set_ylabel(f"{front.metric} on validation (faint bar: on test, 95%)", **PLAIN)
+    axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.grid(color="#E4E4E4", lw=0.7)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.legend(fontsize=8, loc="lower right", framealpha=0.9)
+
+
+def _widest(front: Front, name: CostName) -> float:
+    original = front.original.costs()[front.target]
+    measured = [c for c in front.candidates if c.cost is not None]
+    values = [c.costs()[front.target].value(name) for c in measured] + [original.value(name)]
+    if name == "latency_ms":
+        values.append(original.latency_ms.high)
+    values += [limit for limit, _ in view.cost_lines(front, front.target, name)]
+    return max(values) / wording.SCALES[name][0]
+
+
+def _x(candidate: Candidate, target: str, name: CostName) -> float:
+    return candidate.costs()[target].value(name) / wording.SCALES[name][0]

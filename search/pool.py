@@ -1,0 +1,120 @@
+"""Ray workers: started, replaced when they die, stopped without leaving anything behind."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from greenfront.config import RayConfig
+from greenfront.errors import RunError
+from greenfront.search.worker import Assignment, Outcome, Weights, Worker
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One answer: the plan's tag, what came of it, and the weights, still in the object store (None if none)."""
+
+    tag: int
+    outcome: Outcome
+    weights: Any
+
+
+class Pool:
+    """A fixed number of workers that each take one plan at a time."""
+
+    def __init__(self, assignment: Assignment, workers: int) -> None:
+        self._assignment = ray.put(assignment)
+        self._threads = assignment.threads
+        self._running: dict[
+            Any, tuple[int, str, Any, Any]
+        ] = {}  # outcome ref -> tag, plan id, weights ref, actor
+        self._idle = [self._start() for _ in range(workers)]
+        try:
+            ray.get([actor.ready.remote() for actor in self._idle])
+        except RayError as error:
+            raise RunError(f"the Ray workers could not start: {_first_line(error)}") from error
+
+    @property
+    def free(self) -> int:
+        """How many workers wait for a plan."""
+        return len(self._idle)
+
+    @property
+    def busy(self) -> int:
+        """How many plans are being evaluated."""
+        return len(self._running)
+
+    def submit(self, tag: int, plan_id: str, plan_json: str) -> None:
+        """Give a plan to a free worker."""
+        actor = self._idle.pop()
+        outcome, weights = actor.evaluate.options(num_returns=2).remote(plan_json)
+        self._running[outcome] = (tag, plan_id, weights, actor)
+
+    def wait(self, seconds: float) -> list[Finished]:
+        """What has finished, after at most so many seconds. A dead worker is an outcome, and gets a successor."""
+        done, _ = ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        finished = []
+        for reference in done:
+            tag, plan_id, weights, actor = self._running.pop(reference)
+            try:
+                outcome: Outcome = ray.get(reference)
+                self._idle.append(actor)
+            except RayError as error:
+                outcome = Outcome(plan_id, None, None, 0.0, f"the worker died: {_first_line(error)}")
+                self._idle.append(self._start())
+            finished.append(Finished(tag, outcome, weights))
+        return finished
+
+    @staticmethod
+    def fetch(weights: Any) -> Weights | None:
+        """Bring a candidate's weights here."""
+        found: Weights | None = ray.get(weights)
+        return found
+
+    def _start(self) -> Any:
+        threads = str(self._threads)
+        environment = {
+            "OMP_NUM_THREADS": threads,
+            "MKL_NUM_THREADS": threads,
+            "TOKENIZERS_PARALLELISM": "false",
+        }
+        actor_class = ray.remote(num_cpus=self._threads, runtime_env={"env_vars": environment})(Worker)
+        return actor_class.remote(self._assignment)
+
+
+@contextmanager
+def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
+    """Ray, local or of a cluster, for the time of a search; bound to loopback, without a dashboard.
+
+    Raises:
+        RunError: it can't be started or reached.
+    """
+    os.environ.setdefault(
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
+    )  # says the future default, which Ray warns about
+    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    local = config.address == "local"
+    if local:
+        arguments |= {"num_cpus": workers * config.threads_per_worker, "include_dashboard": False}
+    # Workers would otherwise import from the folder the driver was started in before anything installed.
+    with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
+        try:
+            ray.init(
+                address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise RunError(f"ray.address: {config.address!r} can't be used: {_first_line(error)}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

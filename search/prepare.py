@@ -1,0 +1,235 @@
+"""What a search stands on: data, the original model, its logits, its space, profiles, library and significance.
+
+Each is computed once and kept in the run folder; a later start of the same run reads it from there.
+"""
+
+import importlib.metadata
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from transformers import PreTrainedModel
+
+from greenfront.config import COST_OF, RunConfig
+from greenfront.errors import DataError
+from greenfront.evaluators import (
+    Examples,
+    TaskData,
+    batches,
+    fine_tune,
+    load_data,
+    load_original,
+    predict,
+    significance,
+)
+from greenfront.hardware_profiles import HardwareProfile, fingerprint, measure_profile, resolve_target
+from greenfront.search.progress import Reporter
+from greenfront.search.run_folder import RunFolder
+from greenfront.search.slack import cost_bounds
+from greenfront.spaces import (
+    Choice,
+    Library,
+    Settings,
+    Space,
+    find_space,
+    load_checkpoint,
+    save_checkpoint,
+)
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The original's logits (N, C) on the examples that trials train on, and on validation."""
+
+    train: Examples
+    train_logits: NDArray[np.float32]
+    validation_logits: NDArray[np.float32]
+
+
+def prepare_original(
+    config: RunConfig, run: RunFolder, report: Reporter
+) -> tuple[TaskData, Any, PreTrainedModel]:
+    """The data, the processor and the original; fine-tunes the original where its head is untrained.
+
+    Raises:
+        DataError: data or model that can't be used, or data that has changed since the run began.
+    """
+    report.stage("Data and original model")
+    data, processor = load_data(config.model, config.data, config.search.seed)
+    _check_data(run, data)
+    report.note(
+        f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test examples, "
+        f"{len(data.label_names)} labels"
+    )
+    if run.original.exists():
+        return data, processor, load_checkpoint(run.original)
+    model, untrained = load_original(config.model, data.label_names)
+    if untrained:
+        report.stage("Fine-tuning the original, whose head is untrained")
+        fine_tune(model, data.train, config.fine_tune, seed=config.search.seed, progress=report.advance)
+    save_checkpoint(model, run.original, processor)
+    return data, processor, model.eval()
+
+
+def prepare_teacher(
+    config: RunConfig, run: RunFolder, data: TaskData, model: PreTrainedModel, report: Reporter
+) -> Teacher:
+    """The original's logits, on as many training examples as a trial's steps take."""
+    wanted = max(1, min(len(data.train), config.fine_tune.steps * config.fine_tune.batch_size))
+    chosen = np.sort(np.random.default_rng(config.search.seed).permutation(len(data.train))[:wanted])
+    train = data.train.subset(chosen)
+    if run.teacher.exists():
+        kept = load_file(run.teacher)
+    else:
+        report.stage("The original's outputs, for training candidates")
+        total = len(train) + len(data.validation)
+        kept = {
+            "validation": predict(
+                model, data.validation, progress=lambda done, _: report.advance(done, total)
+            )
+        }
+        start = len(data.validation)
+        kept["train"] = predict(model, train, progress=lambda done, _: report.advance(start + done, total))
+        partial = run.teacher.with_suffix(".partial")
+        save_file(kept, partial)
+        partial.replace(run.teacher)
+    return Teacher(train, kept["train"], kept["validation"])
+
+
+def prepare_profiles(
+    config: RunConfig, run: RunFolder, space: Space, report: Reporter
+) -> dict[str, HardwareProfile]:
+    """A profile per target, in the order of the configuration: measured here, or read and checked."""
+    profiles = {}
+    for target_config in config.hardware:
+        target = resolve_target(target_config, config.data.max_length)
+        path = run.profile(target.name)
+        source = path if path.exists() else target_config.profile
+        if source is None:
+            report.stage(f"Measuring this machine for target {target.name}")
+            profile = measure_profile(
+                target, run.original, space, seed=config.search.seed, progress=report.advance
+            )
+        else:
+            profile = HardwareProfile.load(source)
+            profile.check(fingerprint())
+            profile.check_target(target)
+            profile.check_space(space)
+        if not path.exists():
+            profile.save(path)
+            report.note(_describe(profile))
+        for warning in profile.warnings:
+            report.note(f"{target.name}: {warning}")
+        profiles[target.name] = profile
+    return profiles
+
+
+def useful(space: Space, profiles: dict[str, HardwareProfile], config: RunConfig) -> Space:
+    """The space without settings that cost no less than the original in any cost that the run looks at.
+
+    This is where a rank above the measured break-even goes, and attention approximations on short inputs.
+    """
+    names = {*config.objectives, *cost_bounds(config.budgets)} & set(COST_OF)
+    saves: dict[str, list[bool]] = {}
+    for choice in space.choices:
+        columns = [
+            profile.option_costs(choice, COST_OF[name])
+            for profile in profiles.values()
+            for name in names or {"latency"}
+        ]
+        saves[choice.name] = [any(column[i] < 0 for column in columns) for i in range(len(choice.settings))]
+
+    def keep(choice: Choice, settings: Settings) -> bool:
+        return saves[choice.name][choice.settings.index(settings)]
+
+    return space.restrict(keep)
+
+
+def prepare_library(
+    config: RunConfig, run: RunFolder, space: Space, data: TaskData, model: PreTrainedModel, report: Reporter
+) -> Library:
+    """Moments on calibration data and every decomposition."""
+    if (run.library / "library.safetensors").exists():
+        return Library.load(run.library)
+    report.stage("Decomposing every layer on calibration data")
+    library = Library.compute(
+        model,
+        calibration_batches(data.calibration),
+        space,
+        config.space,
+        token_counts=token_counts(model, data.train),
+        seed=config.search.seed,
+        progress=report.advance,
+    )
+    library.save(run.library)
+    return library
+
+
+def prepare_significance(
+    run: RunFolder, space: Space, data: TaskData, model: PreTrainedModel, library: Library, report: Reporter
+) -> dict[str, list[float]]:
+    """Predicted loss in nats of every option of every choice."""
+    if run.significance.exists():
+        kept: dict[str, list[float]] = json.loads(run.significance.read_text())
+        return kept
+    report.stage("Significance of every setting")
+    part = data.calibration.subset(np.arange(min(len(data.calibration), 2 * BATCH)))
+    losses = significance(model, space, library, calibration_batches(part), progress=report.advance)
+    run.write_json(run.significance, losses)
+    return losses
+
+
+def calibration_batches(examples: Examples) -> list[dict[str, torch.Tensor]]:
+    """Model inputs of every example, grouped by length."""
+    return [examples.batch(indices) for indices in batches(examples, BATCH)]
+
+
+def token_counts(model: PreTrainedModel, train: Examples) -> torch.Tensor | None:
+    """How often each token stands in the training data (V), or None for a model without tokens."""
+    table = model.get_input_embeddings()
+    if not isinstance(table, torch.nn.Embedding):
+        return None
+    counts = torch.zeros(table.num_embeddings, dtype=torch.float64)
+    for indices in batches(train, 256):
+        batch = train.batch(indices)
+        counts += torch.bincount(batch["input_ids"][batch["attention_mask"].bool()], minlength=len(counts))
+    return counts
+
+
+def _check_data(run: RunFolder, data: TaskData) -> None:
+    path = run.environment
+    if path.exists():
+        before = json.loads(path.read_text())["data"]
+        if before != data.fingerprint:
+            raise DataError(
+                f"the data have changed since this run began (fingerprint {data.fingerprint[:12]}, then {before[:12]}); "
+                f"choose another output folder, or restore the files"
+            )
+    else:
+        run.write_json(path, {"data": data.fingerprint, "machine": environment()})
+
+
+def environment() -> dict[str, Any]:
+    """The machine and the versions that a run's numbers belong to."""
+    libraries = ("greenfront", "torch", "transformers", "optuna", "ray", "datasets", "numpy", "scipy")
+    versions = {name: importlib.metadata.version(name) for name in libraries}
+    return {**asdict(fingerprint()), "versions": versions}
+
+
+def _describe(profile: HardwareProfile) -> str:
+    latency = profile.original.latency_ms
+    error = (
+        ""
+        if profile.error is None
+        else f"; predictions off by {profile.error.median:.1%} on held-out candidates"
+    )
+    return (
+        f"{profile.target.name}: original {latency.median:.2f} ms [{latency.low:.2f}, {latency.high:.2f}], "
+        f"{len(profile.operations)} operations measured{error}"
+    )

@@ -1,0 +1,29 @@
+"""What a run tells its user while it works."""
+
+from typing import Protocol
+
+
+class Reporter(Protocol):
+    """Receives a run's progress; the command line draws it, a log file keeps it."""
+
+    def stage(self, title: str) -> None:
+        """A new stage begins; the one before has ended."""
+
+    def advance(self, done: int, total: int) -> None:
+        """So much of the stage is done."""
+
+    def note(self, text: str) -> None:
+        """One line worth keeping."""
+
+
+class Silent:
+    """A Reporter that says nothing."""
+
+    def stage(self, title: str) -> None:
+        """Ignore."""
+
+    def advance(self, done: int, total: int) -> None:
+        """Ignore."""
+
+    def note(self, text: str) -> None:
+        """Ignore."""

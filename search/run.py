@@ -1,0 +1,219 @@
+"""A whole run, from the configuration to the verified front: the way of the data, one step a line."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from greenfront.config import COST_OF, RunConfig
+from greenfront.errors import BudgetError
+from greenfront.evaluators import TaskData, get_metric, score
+from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search.allocation import Limit, Table, cheapest, seeds
+from greenfront.search.candidate import Candidate
+from greenfront.search.driver import Driver, Timing, objective_names
+from greenfront.search.front import Front
+from greenfront.search.plot import plot_front
+from greenfront.search.pool import Pool, running_ray
+from greenfront.search.prepare import (
+    Teacher,
+    prepare_library,
+    prepare_original,
+    prepare_profiles,
+    prepare_significance,
+    prepare_teacher,
+    useful,
+)
+from greenfront.search.progress import Reporter
+from greenfront.search.report import write_report
+from greenfront.search.run_folder import RunFolder
+from greenfront.search.slack import binding, budget_slack, cost_bounds, cost_limit, least
+from greenfront.search.study import Study, make_sampler
+from greenfront.search.verify import judge, original_candidate, unverified, verify
+from greenfront.search.worker import Assignment
+from greenfront.spaces import Library, Space, find_space
+
+SEEDS = 9
+"""Plans computed in closed form that the study starts with; never more than half of the trials."""
+
+
+@dataclass
+class Summary:
+    """Seconds per stage, and what the search phase did with its time."""
+
+    seconds: dict[str, float]
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 2)
+
+
+def run_search(config: RunConfig, report: Reporter) -> Front:
+    """Search, verify, and write the run folder; continues a run of the same configuration.
+
+    Raises:
+        GreenfrontError: what can't be used, before anything expensive is begun.
+        BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
+    """
+    get_metric(config.data.metric)
+    sampler = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
+    run = RunFolder.create(config)
+    if run.front.exists():
+        front = Front.load(run.front)
+        if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
+            report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
+            return _checked(front, ())
+    summary = Summary({})
+    with summary.stage("original"):
+        data, processor, model = prepare_original(config, run, report)
+    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    for refusal in space.refusals:
+        report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
+    with summary.stage("profile"):
+        profiles = prepare_profiles(config, run, space, report)
+    space = useful(space, profiles, config)
+    report.note(f"{len(space.choices)} choices at {len(space.sites)} sites, {space.size:.1e} plans")
+    with summary.stage("teacher"):
+        teacher = prepare_teacher(config, run, data, model, report)
+    with summary.stage("library"):
+        library = prepare_library(config, run, space, data, model, report)
+    with summary.stage("significance"):
+        losses = prepare_significance(run, space, data, model, library, report)
+    validation = score(teacher.validation_logits, data.validation.labels, config.data.metric).value
+    original = original_candidate(validation, profiles, config)
+    report.note(f"original: {config.data.metric} {validation:.4f} on validation")
+
+    unreachable, limits = _limits(config, space, profiles)
+    for name in unreachable:
+        report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
+    searched = _without(config, unreachable)
+    study = Study(space, objective_names(config), sampler, run.study)
+    for seed in _seeds(searched, space, losses, profiles, limits):
+        study.suggest(seed.plan, seed.origin)
+    driver = Driver(searched, run, study, profiles, original, losses, limits, model, processor)
+    try:
+        with summary.stage("search"):
+            _search(searched, driver, _assignment(searched, data, teacher, library, model), report)
+    except BaseException:
+        # Whatever ends the search, what is done stays usable: every scored candidate, by prediction.
+        candidates = judge(unverified(study.results, original, profiles, config), config)
+        _write(run, config, original, candidates, report)
+        raise
+    with summary.stage("verification"):
+        everyone = unverified(study.results, original, profiles, config)
+        ids = {result.plan.id for result in driver.contenders.finalists()}
+        finalists = [candidate for candidate in everyone if candidate.id in ids]
+        original, verified = verify(finalists, original, profiles, data.test, config, run, report)
+        candidates = judge([*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
+    front = _write(run, config, original, candidates, report)
+    _write_summary(run, config, summary, driver.timing)
+    return _checked(front, unreachable)
+
+
+def _search(config: RunConfig, driver: Driver, assignment: Assignment, report: Reporter) -> None:
+    workers = config.workers()
+    report.stage(f"Starting {workers} Ray workers")
+    with running_ray(config.ray, workers):
+        pool = Pool(assignment, workers)
+        report.stage("Searching")
+        driver.search(pool, report)
+
+
+def _assignment(
+    config: RunConfig, data: TaskData, teacher: Teacher, library: Library, model: Any
+) -> Assignment:
+    return Assignment(
+        original=model, library=library, train=teacher.train, train_logits=teacher.train_logits,
+        validation=data.validation, validation_logits=teacher.validation_logits, fine_tune=config.fine_tune,
+        metric=config.data.metric, seed=config.search.seed, threads=config.ray.threads_per_worker,
+    )  # fmt: skip
+
+
+def _limits(
+    config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile]
+) -> tuple[list[str], list[Limit]]:
+    """The cost budgets that no plan can meet by prediction, and the others as limits on summed changes."""
+    unreachable, limits = [], []
+    for name, bound in cost_bounds(config.budgets).items():
+        for profile in profiles.values():
+            change = _changes(space, profile, name)
+            most = cost_limit(name, bound, profile.original) - profile.original.value(COST_OF[name])
+            if cheapest(space, change) > most:
+                unreachable.append(name)
+            else:
+                limits.append(Limit(change, most))
+    return list(dict.fromkeys(unreachable)), limits
+
+
+def _seeds(
+    config: RunConfig, space: Space, losses: Table, profiles: Mapping[str, HardwareProfile], limits: list[Limit]
+) -> Any:
+    name = next((name for name in config.objectives if name in COST_OF), "latency")
+    profile = profiles[config.hardware[0].name]
+    before = profile.original.value(COST_OF[name])
+    bound = cost_bounds(config.budgets).get(name)
+    most = cost_limit(name, bound, profile.original) if bound else before
+    count = max(1, min(SEEDS, config.search.trials // 2))
+    return seeds(space, losses, _changes(space, profile, name), before, most, limits, count)
+
+
+def _changes(space: Space, profile: HardwareProfile, name: str) -> Table:
+    return {choice.name: profile.option_costs(choice, COST_OF[name]) for choice in space.choices}
+
+
+def _without(config: RunConfig, names: list[str]) -> RunConfig:
+    """The configuration without the budgets that nothing can meet."""
+    budgets = config.budgets.model_copy(update=dict.fromkeys(names))
+    return config.model_copy(update={"budgets": budgets})
+
+
+def _write(
+    run: RunFolder, config: RunConfig, original: Candidate, candidates: tuple[Candidate, ...], report: Reporter
+) -> Front:
+    report.stage("Writing the front")
+    targets = tuple(target.name for target in config.hardware)
+    front = Front(original, candidates, config.data.metric, targets, config.budgets, config.objectives)
+    front.save(run.front)
+    plot_front(front, run.picture)
+    write_report(front, run.report, run_info={"run": str(run.path), **_info(run, config)})
+    return front
+
+
+def _info(run: RunFolder, config: RunConfig) -> dict[str, Any]:
+    return {"environment": json.loads(run.environment.read_text()), "configuration": run.config.read_text()}
+
+
+def _write_summary(run: RunFolder, config: RunConfig, summary: Summary, timing: Timing) -> None:
+    workers = config.workers()
+    run.write_json(
+        run.summary,
+        {
+            "seconds": summary.seconds,
+            "workers": workers,
+            "search_phase_seconds": round(timing.wall, 2),
+            "workers_busy": round(timing.busy / max(workers * timing.wall, 1e-9), 4),
+            "driver_ms_per_trial": round(1000 * sum(timing.driver) / max(config.search.trials, 1), 2),
+        },
+    )
+
+
+def _checked(front: Front, unreachable: Any) -> Front:
+    """The front itself, when a verified candidate meets every budget; raises BudgetError otherwise."""
+    verified = [candidate for candidate in front.candidates if candidate.verified]
+    if any(candidate.feasible for candidate in verified) or not verified:
+        return front
+    slacks = {
+        c.id: budget_slack(c.costs(), c.score.validation, front.original, front.budgets) for c in verified
+    }
+    closest = max(slacks, key=lambda id_: least(slacks[id_]))
+    name = binding(slacks[closest])
+    word = "no plan in this space can" if name in unreachable else "no candidate does"
+    raise BudgetError(
+        f"{word} meet every budget: the closest is {closest}, which misses {name} by "
+        f"{-least(slacks[closest]):.1%} of its limit; the front without that budget has been saved"
+    )

@@ -1,0 +1,159 @@
+"""The run folder: everything a run knows, written whole or not at all."""
+
+import json
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from greenfront.config import RunConfig, config_differences, load_config, to_yaml
+from greenfront.errors import ConfigError, RunError
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write text so that a reader, or the next start, sees the old file or the new one whole."""
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(
+            temporary, 0o644
+        )  # mkstemp makes a private file; results are for whoever may read the folder
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+class RunFolder:
+    """Where a run keeps its files; `open` before use."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def environment(self) -> Path:
+        """Versions and fingerprints of machine and data."""
+        return self.path / "environment.json"
+
+    @property
+    def original(self) -> Path:
+        """The original model as a checkpoint, fine-tuned where its head was untrained."""
+        return self.path / "original"
+
+    @property
+    def teacher(self) -> Path:
+        """The original's logits on the examples that trials train on and are scored on."""
+        return self.path / "teacher.safetensors"
+
+    @property
+    def library(self) -> Path:
+        """The folder of the decompositions."""
+        return self.path / "library"
+
+    @property
+    def significance(self) -> Path:
+        """Predicted loss of every setting."""
+        return self.path / "significance.json"
+
+    @property
+    def study(self) -> Path:
+        """Optuna's journal."""
+        return self.path / "study.journal"
+
+    @property
+    def front(self) -> Path:
+        """The results."""
+        return self.path / "front.json"
+
+    @property
+    def picture(self) -> Path:
+        """The front as a PNG."""
+        return self.path / "front.png"
+
+    @property
+    def report(self) -> Path:
+        """The front as a page."""
+        return self.path / "report.html"
+
+    @property
+    def summary(self) -> Path:
+        """What the search itself took: seconds per stage, busy share of the workers."""
+        return self.path / "summary.json"
+
+    @property
+    def log(self) -> Path:
+        """Everything that was said."""
+        return self.path / "log.txt"
+
+    def profile(self, target: str) -> Path:
+        """A target's hardware profile."""
+        return self.path / "profiles" / f"{target}.json"
+
+    def candidate(self, id_: str) -> Path:
+        """A candidate's checkpoint; the original's for `original`."""
+        return self.original if id_ == "original" else self.path / "candidates" / id_
+
+    @classmethod
+    def create(cls, config: RunConfig) -> "RunFolder":
+        """The folder of this configuration, new or from an earlier start of the same one.
+
+        Raises:
+            RunError: the folder belongs to another configuration, or holds something else.
+        """
+        assert config.output is not None
+        run = cls(Path(os.path.abspath(config.output)))
+        config = config.model_copy(update={"output": run.path})
+        if run.path.exists() and not run.path.is_dir():
+            raise RunError(f"output: must be a folder, but {run.path} is a file")
+        if run.config.exists():
+            run._check_same(config)
+            return run
+        if run.path.exists() and any(run.path.iterdir()):
+            raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")
+        (run.path / "profiles").mkdir(parents=True)
+        (run.path / "candidates").mkdir()
+        write_atomic(run.config, to_yaml(config))
+        return run
+
+    @classmethod
+    def existing(cls, path: Path) -> "RunFolder":
+        """The folder of an earlier run; raises RunError when there is none."""
+        run = cls(Path(os.path.abspath(path)))
+        if not run.config.is_file():
+            what = "is not a run folder (it has no config.yaml)" if path.exists() else "does not exist"
+            raise RunError(f"{path} {what}; `greenfront search FILE` makes one")
+        return run
+
+    def load_config(self) -> RunConfig:
+        """The configuration the run was started with; raises RunError when it can't be read any more."""
+        try:
+            return load_config(self.config)
+        except ConfigError as error:
+            raise RunError(f"{self.config}: can't be read: {error}") from error
+
+    def write_json(self, path: Path, document: Any) -> None:
+        """One JSON document, atomically."""
+        write_atomic(path, json.dumps(document, indent=1) + "\n")
+
+    def _check_same(self, config: RunConfig) -> None:
+        # Where trials run changes nothing about them: a run may go on with other workers.
+        ignored = ("ray.", "output")
+        differences = [
+            d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)
+        ]
+        if differences:
+            listed = "\n".join(f"  {key}: {here} here, {there} there" for key, here, there in differences)
+            raise RunError(
+                f"output: {self.path} belongs to another configuration; "
+                f"choose another folder, or delete it. What differs:\n{listed}"
+            )

@@ -1,0 +1,261 @@
+"""One point of the front, chosen by what its user asks for, with the reasons in words."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from greenfront.config import BudgetsConfig, CostName
+from greenfront.errors import BudgetError, ConfigError
+from greenfront.hardware_profiles import Cost
+from greenfront.search import slack as slacks
+from greenfront.search import wording
+from greenfront.search.candidate import Candidate
+from greenfront.search.front import Front
+from greenfront.search.preference import Ranking, rank
+from greenfront.units import Bound
+
+Preference = Literal["knee", "fastest", "most_accurate"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The chosen candidate, why it was chosen (one plain sentence each), and its slack per bound (negative: missed).
+
+    `slack` covers the bounds asked for and, where none was asked, the run's own budget of that name.
+    """
+
+    candidate: Candidate
+    reasons: list[str]
+    slack: dict[str, float]
+
+
+def select(
+    front: Front,
+    *,
+    latency: Bound | None = None,
+    size: Bound | None = None,
+    memory: Bound | None = None,
+    parameters: Bound | None = None,
+    flops: Bound | None = None,
+    accuracy_drop: float | None = None,
+    prefer: Preference | None = None,
+    target: str | None = None,
+) -> Selection:
+    """Choose among the verified feasible members of the front that meet the bounds.
+
+    Without a preference: the most accurate on validation, or the cheapest of those that are statistically
+    tied with it. `knee` takes the largest distance from the chord between the cheapest and the most accurate
+    member, on axes normalised to 0..1; `fastest` the least latency; `most_accurate` the best score, ties or
+    not. "Cheapest" is by the first cost among the run's objectives. Relative bounds refer to the original;
+    with `target`, costs are those of that target alone, else bounds hold on every target and the first one
+    decides.
+
+    Candidates are compared by their validation score, never by their test score: a test score that has chosen
+    the winner is the best of several, hence optimistic, and no longer says how the model does on new data.
+    The test score is only shown. (`tied` marks whom a paired test can't tell apart; it orders nobody by the
+    test score.)
+
+    If no member of the front meets the bounds, a verified feasible candidate outside it does as well (it is
+    dominated only in the objectives, which the bounds need not be); after that the original, said so.
+
+    Raises:
+        BudgetError: nothing meets the bounds; names the closest candidate and the binding bound.
+        ConfigError: an unknown preference or target.
+    """
+    if prefer is not None and prefer not in get_args(Preference):
+        raise ConfigError(f"prefer must be one of {', '.join(get_args(Preference))}, but got {prefer!r}")
+    if target is not None and target not in front.targets:
+        raise ConfigError(f"target must be one of {', '.join(front.targets)}, but got {target!r}")
+    asked = BudgetsConfig.model_construct(
+        latency=latency,
+        size=size,
+        memory=memory,
+        parameters=parameters,
+        flops=flops,
+        accuracy_drop=accuracy_drop,
+    )
+    question = _Question(front, _merged(front.budgets, asked), front.targets if target is None else (target,))
+    reasons = [_asked(question, asked, prefer)]
+
+    others = tuple(c for c in front.candidates if c.id != front.original.id and c.verified and c.feasible)
+    off_front = tuple(c for c in others if not c.on_front)
+    members = tuple(c for c in front.members if c.verified and c.feasible)
+    reasons += [question.verdict(candidate) for candidate in members]
+    pool = question.meeting(members)
+    if not pool:
+        pool = question.meeting(off_front)
+        if pool:
+            reasons.append(
+                f"No member of the front meets the bounds; {len(pool)} verified candidate(s) off the front do "
+                f"(dominated in {' and '.join(front.objectives)} only)."
+            )
+    if not pool:
+        return _original(question, reasons)
+
+    ranking = rank(pool, prefer, front.axis, question.targets[0])
+    chosen = ranking.order[0]
+    reasons += _why(question, ranking)
+    reasons += _closing(question, chosen)
+    return Selection(chosen, reasons, question.slack(chosen))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """The bounds that hold and the targets they hold on."""
+
+    front: Front
+    bounds: BudgetsConfig
+    targets: tuple[str, ...]
+
+    def costs(self, candidate: Candidate) -> dict[str, Cost]:
+        return {name: cost for name, cost in candidate.costs().items() if name in self.targets}
+
+    def slack(self, candidate: Candidate) -> dict[str, float]:
+        return slacks.budget_slack(
+            self.costs(candidate), candidate.score.validation, self.front.original, self.bounds
+        )
+
+    def meeting(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        return tuple(c for c in candidates if not slacks.missed(self.slack(c)))
+
+    def describe(self, candidate: Candidate) -> str:
+        """`a1b2c3d4: accuracy 0.912 on validation, 5.23 ms (1.84x faster), 45.1 MB (2.02x smaller)`."""
+        target = self.targets[0]
+        own, original = candidate.costs()[target], self.front.original.costs()[target]
+        names: list[CostName] = ["latency_ms", "size_mb"]
+        own_axis = slacks.cost_name(self.front.axis)
+        bounded = [slacks.cost_name(name) for name in slacks.cost_bounds(self.bounds)]
+        names += [name for name in dict.fromkeys((own_axis, *bounded)) if name not in names]
+        parts = [
+            f"{wording.cost(name, own.value(name))} "
+            f"({wording.compared(name, original.value(name), own.value(name))})"
+            for name in names
+        ]
+        score = f"{self.front.metric} {wording.score(candidate.score.validation)} on validation"
+        return f"{candidate.id}: {score}, {', '.join(parts)}"
+
+    def verdict(self, candidate: Candidate) -> str:
+        slack = self.slack(candidate)
+        return f"{self.describe(candidate)}: {_tightness(slack)}."
+
+    def limit(self, name: str) -> str:
+        """The bound called `name` in numbers: `latency at most 6.00 ms on laptop (60%)`."""
+        text = slacks.budgets_to_text(self.bounds)[name]
+        floors = slacks.accuracy_floors(self.bounds, self.front.original.score.validation)
+        if name in floors:
+            return f"{wording.plain(name)} {text}: at least {wording.score(floors[name])} on validation"
+        bound, cost = slacks.cost_bounds(self.bounds)[name], slacks.cost_name(name)
+        if not bound.relative:
+            return f"{name} at most {wording.cost(cost, bound.value)}"
+        reference = slacks.reference_costs(self.front.original)
+        limits = [
+            f"{wording.cost(cost, slacks.cost_limit(name, bound, reference[target]))} on {target}"
+            for target in self.targets
+        ]
+        return f"{name} at most {', '.join(limits)} ({text} of the original)"
+
+
+def _merged(budgets: BudgetsConfig, asked: BudgetsConfig) -> BudgetsConfig:
+    """The run's budgets with those asked for in their place."""
+    fields = {
+        name: getattr(budgets, name) if getattr(asked, name) is None else getattr(asked, name)
+        for name in BudgetsConfig.model_fields
+    }
+    return BudgetsConfig.model_construct(**fields)
+
+
+def _asked(question: _Question, asked: BudgetsConfig, prefer: Preference | None) -> str:
+    wanted = {
+        None: "the most accurate on validation, of tied ones the cheapest",
+        "knee": "the knee",
+        "fastest": "the fastest",
+        "most_accurate": "the most accurate on validation",
+    }[prefer]
+    own = slacks.budgets_to_text(asked)
+    inherited = [name for name in slacks.budgets_to_text(question.bounds) if name not in own]
+    line = f"Asked for {wanted}; bounds asked for: {'; '.join(map(question.limit, own)) or 'none'}"
+    if inherited:
+        line += f"; the run's budgets: {'; '.join(map(question.limit, inherited))}"
+    return line + "."
+
+
+def _tightness(slack: Mapping[str, float]) -> str:
+    over = slacks.missed(slack)
+    if over:
+        return "misses " + ", ".join(
+            f"{wording.plain(name)} by {wording.share(-slack[name])}" for name in over
+        )
+    tightest = slacks.binding(slack)
+    if tightest is None:
+        return "no bounds to meet"
+    return f"meets all, tightest is {wording.plain(tightest)} with {wording.share(slack[tightest])} to spare"
+
+
+def _why(question: _Question, ranking: Ranking) -> list[str]:
+    chosen = ranking.order[0]
+    lines = [f"Chosen {chosen.id}: {ranking.reason}."]
+    if len(ranking.order) > 1:
+        runner_up = ranking.order[1]
+        lines.append(
+            f"Runner-up {runner_up.id} lost: it has {ranking.lost(runner_up, question.front.metric)}."
+        )
+    else:
+        lines.append("No runner-up: no other one meets the bounds.")
+    return lines
+
+
+def _closing(question: _Question, chosen: Candidate) -> list[str]:
+    slack = question.slack(chosen)
+    lines = []
+    if slack:
+        spare = ", ".join(f"{wording.plain(name)} {wording.share(share)}" for name, share in slack.items())
+        first = wording.plain(min(slack, key=lambda name: slack[name]))
+        lines.append(f"Slack of {chosen.id} (share of each limit): {spare}; {first} binds first.")
+    score = chosen.score
+    if score.test is not None:
+        interval = f" {wording.interval(score.test_interval)}" if score.test_interval else ""
+        lines.append(
+            f"Test {question.front.metric} {wording.score(score.test)}{interval}, shown and not used to choose."
+        )
+    return lines
+
+
+def _original(question: _Question, reasons: list[str]) -> Selection:
+    """The last resort: the original when it meets the bounds, else BudgetError."""
+    front = question.front
+    if not slacks.missed(question.slack(front.original)):
+        reasons.append(f"{question.describe(front.original)}: {_tightness(question.slack(front.original))}.")
+        reasons.append(
+            "Chosen original: no compressed candidate meets the bounds, only the unchanged model does."
+        )
+        return Selection(
+            front.original, reasons + _closing(question, front.original), question.slack(front.original)
+        )
+    raise BudgetError(_closest(question))
+
+
+def _closest(question: _Question) -> str:
+    front = question.front
+    everyone = [c for c in front.candidates if c.id != front.original.id]
+    verified = [c for c in everyone if c.verified]
+    slack = {c.id: question.slack(c) for c in (*everyone, front.original)}
+    promising = [c for c in everyone if not c.verified and not slacks.missed(slack[c.id])]
+    closest = max(
+        verified or everyone or [front.original],
+        key=lambda c: (slacks.least(slack[c.id]), c.score.validation),
+    )
+    bound = slacks.binding(slack[closest.id])
+    if bound is None or not slacks.missed(slack[closest.id]):
+        # The bounds themselves are met, so the candidate was refused for a budget of the run on another target.
+        message = f"no feasible candidate; the closest is {closest.id}, which misses {', '.join(map(wording.plain, closest.missed))}"
+    else:
+        message = (
+            f"no candidate meets every bound; the closest is {question.describe(closest)}; "
+            f"{_tightness(slack[closest.id])}; the binding bound is {question.limit(bound)}"
+        )
+    if promising:
+        ids = ", ".join(c.id for c in promising[:3])
+        message += (
+            f"; predicted to meet them but not verified: {ids} (search again with more `search.finalists`)"
+        )
+    return message

@@ -1,0 +1,154 @@
+"""The study: an ordinary Optuna study over ordered ranks and lengths, kept in a journal file.
+
+Sampling works on an in-memory copy, and every finished trial is written to the journal at once: asking for forty
+parameters one by one on a journal file costs 90 ms a trial, in memory with joint sampling 20 ms.
+"""
+
+import inspect
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.distributions import BaseDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from greenfront.errors import ConfigError, RunError
+from greenfront.spaces import Plan, Space
+
+NAME = "greenfront"
+SHORT = {"tpe": "TPESampler", "nsgaii": "NSGAIISampler", "nsgaiii": "NSGAIIISampler", "random": "RandomSampler",
+         "gp": "GPSampler", "qmc": "QMCSampler", "cmaes": "CmaEsSampler", "brute_force": "BruteForceSampler"}  # fmt: skip
+State = Literal["scored", "rejected", "failed"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One finished trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored."""
+
+    number: int
+    plan: Plan
+    origin: str
+    state: State
+    validation: float | None = None
+    divergence: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A plan to try, and the trial that waits for its result."""
+
+    number: int
+    plan: Plan
+    origin: str
+
+
+def make_sampler(name: str, options: Mapping[str, Any], seed: int) -> optuna.samplers.BaseSampler:
+    """Any of Optuna's samplers, by its class name or a short one.
+
+    Raises:
+        ConfigError: no such sampler, or options it doesn't take.
+    """
+    sampler_class = getattr(optuna.samplers, SHORT.get(name, name), None)
+    if not inspect.isclass(sampler_class) or not issubclass(sampler_class, optuna.samplers.BaseSampler):
+        raise ConfigError(
+            f"search.sampler: must be one of {', '.join(SHORT)} or a class of optuna.samplers, but got {name!r}"
+        )
+    accepted = inspect.signature(sampler_class).parameters
+    defaults: dict[str, Any] = {"seed": seed} if "seed" in accepted else {}
+    if sampler_class is optuna.samplers.TPESampler:
+        # Joint sampling: a third of the time for forty parameters, and ranks do depend on each other.
+        defaults["multivariate"] = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler: optuna.samplers.BaseSampler = sampler_class(**{**defaults, **options})
+    except (TypeError, ValueError) as error:
+        valid = ", ".join(accepted)
+        raise ConfigError(f"search.sampler_options: {name} takes {valid}; {error}") from error
+    return sampler
+
+
+class Study:
+    """Proposes plans of a space and learns from their results. All objectives are minimised."""
+
+    def __init__(
+        self, space: Space, objectives: Sequence[str], sampler: optuna.samplers.BaseSampler, journal: Path
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.space = space
+        self._distributions: dict[str, BaseDistribution] = {
+            choice.name: IntDistribution(0, len(choice.settings)) for choice in space.choices
+        }
+        directions = ["minimize"] * len(objectives)
+        storage = JournalStorage(JournalFileBackend(str(journal)))
+        self._journal = optuna.create_study(
+            storage=storage, study_name=NAME, directions=directions, load_if_exists=True
+        )
+        self._memory = optuna.create_study(directions=directions, sampler=sampler)
+        if len(self._journal.trials) == 0:
+            self._journal.set_metric_names(list(objectives))
+        self.results: list[Result] = []
+        for trial in self._journal.trials:
+            self._check(trial, journal)
+            self._memory.add_trial(trial)
+            self.results.append(_result(trial))
+        self._waiting: dict[int, optuna.Trial] = {}
+
+    def suggest(self, plan: Plan, origin: str) -> None:
+        """Have this plan proposed before the sampler's own, unless it has a result already."""
+        if plan not in {result.plan for result in self.results}:
+            indices = self.space.indices(plan)
+            parameters = {c.name: i for c, i in zip(self.space.choices, indices, strict=True)}
+            self._memory.enqueue_trial(parameters, user_attrs={"origin": origin})
+
+    def ask(self) -> Proposal:
+        """The next plan."""
+        trial = self._memory.ask(self._distributions)
+        plan = self.space.plan([trial.params[choice.name] for choice in self.space.choices])
+        self._waiting[trial.number] = trial
+        return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", "sampler")))
+
+    def tell(
+        self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]
+    ) -> FrozenTrial:
+        """Finish a trial: `values` of the objectives where scored, `constraints` (met at <= 0) wherever known.
+
+        Returns the finished trial for `keep`, which writes it to the journal.
+        """
+        trial = self._waiting.pop(result.number)
+        for name, value in constraints.items():
+            trial.set_constraint(name, value)
+        for name, attribute in (
+            ("plan", result.plan.to_json()), ("plan_id", result.plan.id), ("origin", result.origin),
+            ("state", result.state), ("validation", result.validation), ("divergence", result.divergence),
+            ("seconds", result.seconds), ("reason", result.reason),
+        ):  # fmt: skip
+            trial.set_user_attr(name, attribute)
+        state = {"scored": TrialState.COMPLETE, "rejected": TrialState.PRUNED, "failed": TrialState.FAIL}[
+            result.state
+        ]
+        self.results.append(result)
+        return self._memory.tell(trial, values if result.state == "scored" else None, state)
+
+    def keep(self, trial: FrozenTrial) -> None:
+        """Write a finished trial to the journal, in one append."""
+        self._journal.add_trial(trial)
+
+    def _check(self, trial: FrozenTrial, journal: Path) -> None:
+        if trial.distributions != self._distributions:
+            raise RunError(f"{journal}: its trials are of another space; choose another output folder")
+
+
+def _result(trial: FrozenTrial) -> Result:
+    attributes = trial.user_attrs
+    return Result(
+        trial.number, Plan.from_json(attributes["plan"]), attributes["origin"], attributes["state"],
+        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"],
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Verification: finalists measured end to end on the quiet machine, and scored on the test split, once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from greenfront.config import RunConfig
+from greenfront.evaluators import Examples, bootstrap_interval, mcnemar_p, predict, score
+from greenfront.hardware_profiles import Cost, HardwareProfile, measure_candidates
+from greenfront.search.candidate import Candidate, CandidateScore
+from greenfront.search.front import mark_front
+from greenfront.search.progress import Reporter
+from greenfront.search.run_folder import RunFolder
+from greenfront.search.slack import missed_budgets
+from greenfront.search.study import Result
+from greenfront.spaces import Plan, load_checkpoint
+
+TIED = 0.05
+"""Two candidates are tied when McNemar's test on their test predictions gives a p above this."""
+
+
+def unverified(
+    results: Sequence[Result], original: Candidate, profiles: Mapping[str, HardwareProfile], config: RunConfig
+) -> list[Candidate]:
+    """Every scored result as a candidate with predicted costs only."""
+    found = []
+    for result in results:
+        if result.state != "scored" or result.validation is None or not result.plan:
+            continue
+        predicted = {name: profile.predict(result.plan) for name, profile in profiles.items()}
+        over = missed_budgets(predicted, result.validation, original, config.budgets)
+        found.append(
+            Candidate(
+                id=result.plan.id, plan=result.plan,
+                score=CandidateScore(config.data.metric, result.validation),
+                cost=None, predicted=predicted, feasible=not over, missed=over, origin=result.origin,
+            )  # fmt: skip
+        )
+    return found
+
+
+def verify(
+    finalists: Sequence[Candidate],
+    original: Candidate,
+    profiles: Mapping[str, HardwareProfile],
+    test: Examples,
+    config: RunConfig,
+    run: RunFolder,
+    report: Reporter,
+) -> tuple[Candidate, list[Candidate]]:
+    """The original and the finalists with measured costs and test scores, ties and front marked.
+
+    Membership of the front is decided on validation and measured cost, so that the test score stays unbiased.
+    """
+    folders = {candidate.id: run.candidate(candidate.id) for candidate in (original, *finalists)}
+    costs: dict[str, dict[str, Cost]] = {id_: {} for id_ in folders}
+    for name, profile in profiles.items():
+        report.stage(f"Measuring {len(finalists)} finalists and the original for target {name}")
+        measured = measure_candidates(profile.target, folders, seed=config.search.seed, progress=report.advance)
+        for id_, found in measured.items():
+            costs[id_][name] = found.cost
+            for warning in found.warnings:
+                report.note(f"{name}, {id_}: {warning}")
+    report.stage("Scoring them on the test split")
+    logits: dict[str, NDArray[np.float32]] = {}
+    for done, (id_, folder) in enumerate(folders.items()):
+        logits[id_] = predict(load_checkpoint(folder), test)
+        report.advance(done + 1, len(folders))
+    checked = [_checked(c, costs[c.id], logits[c.id], test, config) for c in (original, *finalists)]
+    base = replace(checked[0], feasible=True)
+    judged = []
+    for candidate in checked[1:]:
+        over = missed_budgets(candidate.costs(), candidate.score.validation, base, config.budgets)
+        tied = tuple(
+            other.id
+            for other in checked
+            if other.id != candidate.id and mcnemar_p(logits[candidate.id], logits[other.id], test.labels) > TIED
+        )
+        judged.append(replace(candidate, feasible=not over, missed=over, tied=tied))
+    return base, judged
+
+
+def judge(candidates: Sequence[Candidate], config: RunConfig, ignored: Sequence[str] = ()) -> tuple[Candidate, ...]:
+    """Mark the front, among candidates that miss no budget other than the `ignored` ones (which none can meet).
+
+    Where no verified candidate is left then, every verified one competes: a front is always worth seeing.
+    """
+    eligible = [replace(c, feasible=not set(c.missed) - set(ignored)) for c in candidates]
+    if not any(c.feasible and c.verified for c in eligible):
+        eligible = [replace(c, feasible=True) for c in eligible]
+    marked = mark_front(eligible, config.objectives, config.hardware[0].name)
+    return tuple(
+        replace(candidate, on_front=mark.on_front) for candidate, mark in zip(candidates, marked, strict=True)
+    )
+
+
+def original_candidate(
+    validation: float, profiles: Mapping[str, HardwareProfile], config: RunConfig
+) -> Candidate:
+    """The original before verification: its costs as profiled, its score on validation."""
+    return Candidate(
+        id="original", plan=Plan(), score=CandidateScore(config.data.metric, validation), cost=None,
+        predicted={name: profile.original for name, profile in profiles.items()}, feasible=True, origin="original",
+    )  # fmt: skip
+
+
+def _checked(
+    candidate: Candidate, cost: dict[str, Cost], logits: NDArray[np.float32], test: Examples, config: RunConfig
+) -> Candidate:
+    metric = config.data.metric
+    value = score(logits, test.labels, metric).value
+    interval = bootstrap_interval(logits, test.labels, metric, seed=config.search.seed)
+    found = replace(candidate.score, test=value, test_interval=interval)
+    return replace(candidate, cost=cost, score=found, verified=True)

@@ -1,0 +1,99 @@
+"""A Ray worker: builds a candidate, fine-tunes it quickly, scores it."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from greenfront.config import FineTuneConfig
+from greenfront.errors import Diverged, GreenfrontError
+from greenfront.evaluators import Examples, distill, predict, score
+from greenfront.spaces import Library, Plan, compress
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What every worker needs, put into the object store once. Logits (N, C) are the original's, by example."""
+
+    original: PreTrainedModel
+    library: Library
+    train: Examples
+    train_logits: NDArray[np.float32]
+    validation: Examples
+    validation_logits: NDArray[np.float32]
+    fine_tune: FineTuneConfig
+    metric: str
+    seed: int
+    threads: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one plan; `reason` says why there is no score."""
+
+    plan_id: str
+    validation: float | None
+    divergence: float | None
+    seconds: float
+    reason: str = ""
+
+
+Weights = Mapping[str, NDArray[Any]]
+
+
+class Worker:
+    """One process with its own threads; Ray makes an actor of it."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        torch.set_num_threads(assignment.threads)
+        self.assignment = assignment
+
+    def ready(self) -> int:
+        """The process id, once everything is loaded."""
+        return os.getpid()
+
+    def evaluate(self, plan_json: str) -> tuple[Outcome, Weights | None]:
+        """Build, fine-tune and score one plan. Failures come back as an outcome with a reason, never as an exception."""
+        plan, started = Plan.from_json(plan_json), time.perf_counter()
+        try:
+            model, validation, divergence = self._evaluate(plan)
+        except Diverged as error:
+            return Outcome(plan.id, None, None, time.perf_counter() - started, f"diverged: {error}"), None
+        except GreenfrontError as error:
+            return Outcome(plan.id, None, None, time.perf_counter() - started, str(error)), None
+        except MemoryError:
+            return Outcome(plan.id, None, None, time.perf_counter() - started, "out of memory"), None
+        except Exception as error:  # a search outlives any bad candidate; the reason is kept with the trial
+            reason = f"{type(error).__name__}: {error}"
+            return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
+        weights = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+        return Outcome(plan.id, validation, divergence, time.perf_counter() - started), weights
+
+    def _evaluate(self, plan: Plan) -> tuple[PreTrainedModel, float, float]:
+        work = self.assignment
+        # The plan decides the seed: the same plan gives the same score, whichever worker takes it and when.
+        seed = (work.seed + int(plan.id, 16)) % 2**32 if plan else work.seed
+        torch.manual_seed(seed)
+        model = compress(work.original, plan, work.library)
+        distill(
+            model, work.train, work.train_logits, work.fine_tune, seed=seed, frozen=frozen_paths(model, plan)
+        )
+        logits = predict(model, work.validation)
+        found = score(logits, work.validation.labels, work.metric, work.validation_logits)
+        if found.divergence is None or not np.isfinite(found.divergence):
+            raise Diverged(f"the outputs on validation are not finite (divergence {found.divergence})")
+        return model, found.value, found.divergence
+
+
+def frozen_paths(model: PreTrainedModel, plan: Plan) -> tuple[str, ...]:
+    """The embedding table, unless the plan compresses it: half of a small encoder, and quick steps hardly move it."""
+    table = model.get_input_embeddings()
+    path = next((path for path, module in model.named_modules() if module is table), "")
+    frozen = isinstance(table, torch.nn.Embedding) and path not in plan
+    return (path,) if frozen else ()

@@ -1,0 +1,130 @@
+"""Applying a Plan to a model, and the registry of methods."""
+
+import copy
+import difflib
+from typing import TypeVar
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from greenfront.config import SpaceConfig
+from greenfront.errors import ConfigError, PlanError
+from greenfront.registration import GreenfrontConfig
+from greenfront.spaces.checkpoint import plan_of
+from greenfront.spaces.library import Library
+from greenfront.spaces.linformer import Linformer
+from greenfront.spaces.low_rank import LowRank
+from greenfront.spaces.method import Choice, Method, Refusal
+from greenfront.spaces.plan import Plan, Settings
+from greenfront.spaces.space import Space
+
+METHODS: dict[str, Method] = {method.name: method for method in (LowRank(), Linformer())}
+"""Every compression method by its YAML name, in the order in which a Plan applies them."""
+
+_Model = TypeVar("_Model", bound=nn.Module)
+
+
+def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int) -> Space:
+    """Everything that can be chosen in a model for inputs of up to `sequence_length` tokens.
+
+    Raises:
+        ConfigError: an unknown method, an option the model can't take, or a method asked for that fits nowhere.
+    """
+    unknown = [name for name in config.methods or () if name not in METHODS]
+    if unknown:
+        raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}, but got {', '.join(unknown)}")
+    choices: list[Choice] = []
+    refusals: list[Refusal] = []
+    for name in METHODS if config.methods is None else config.methods:
+        found, refused = METHODS[name].choices(model, config, sequence_length)
+        if config.methods is not None and not found:
+            reason = refused[0].reason if refused else "it has no module that fits"
+            raise ConfigError(f"space.methods: {name} can't be used on {type(model).__name__}: {reason}")
+        choices += found
+        refusals += refused
+    return Space(tuple(choices), tuple(refusals))
+
+
+def check_plan(model: nn.Module, plan: Plan) -> None:
+    """Raise PlanError, naming the module, when a Plan doesn't fit a model."""
+    modules = dict(model.named_modules())
+    for path, settings in plan.items():
+        if path not in modules:
+            near = difflib.get_close_matches(path, modules, 1)
+            raise PlanError(
+                f"{path}: the model has no such module" + (f"; did you mean {near[0]}?" if near else "")
+            )
+        for method in _methods(path, settings):
+            method.check(path, modules[path], settings)
+
+
+def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> PreTrainedModel:
+    """A new model with the Plan applied; the given one stays as it is.
+
+    Weights come from the library; without one the new modules are untrained (for measuring and loading).
+    The new model's configuration carries the Plan, so `save_pretrained` writes a folder that loads by itself.
+
+    Raises:
+        PlanError: the Plan names a module the model hasn't, or settings the module can't take, or the model is
+            compressed already: its configuration carries one Plan, which has to rebuild all of it.
+    """
+    if plan and plan_of(model):
+        raise PlanError(f"a Plan must be applied to the original, but this model carries {plan_of(model).id}")
+    check_plan(model, plan)
+    modules = dict(model.named_modules())
+    # What is going to be replaced need not be copied: it stands for itself in the copy until then.
+    kept = {
+        id(modules[path]): modules[path]
+        for path, settings in plan.items()
+        if all(method.replaces for method in _methods(path, settings))
+    }
+    compressed = copy.deepcopy(model, kept)
+    apply_plan(compressed, plan, library)
+    return compressed
+
+
+def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> None:
+    """Apply a Plan in place (also on the meta device); `compress` is the same on a copy."""
+    names: dict[int, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(id(module), []).append(name)
+    for method in METHODS.values():
+        paths = [path for path, settings in plan.items() if method.keys[0] in settings]
+        for path in paths:
+            module = model.get_submodule(path)
+            changed = method.apply(path, module, plan[path], library)
+            if changed is not module:
+                changed.train(module.training)
+                for name in names[id(module)]:  # a module may stand at several places
+                    model.set_submodule(name, changed)
+        if paths:
+            method.finish(model, paths)
+    if plan:
+        model.config.quantization_config = GreenfrontConfig(plan=plan.to_dict())
+
+
+def apply_to_module(
+    path: str, module: _Model, settings: Settings, library: Library | None = None
+) -> nn.Module:
+    """One module changed on its own, for measuring; the given one stays as it is."""
+    changed: nn.Module = copy.deepcopy(module)
+    for method in _methods(path, settings):
+        method.check(path, changed, settings)
+        changed = method.apply(path, changed, settings, library)
+    return changed
+
+
+def _methods(path: str, settings: Settings) -> list[Method]:
+    """The methods that settings name; raises PlanError for a key nobody reads."""
+    found = [method for method in METHODS.values() if method.keys[0] in settings]
+    known = {key for method in found or METHODS.values() for key in method.keys}
+    unknown = [key for key in settings if key not in known]
+    if unknown:
+        raise PlanError(
+            f"{path}: settings must be among {', '.join(sorted(known))}, but got {', '.join(unknown)}"
+        )
+    if settings and not found:
+        raise PlanError(
+            f"{path}: settings must carry one of {', '.join(m.keys[0] for m in METHODS.values())}"
+        )
+    return found

@@ -1,0 +1,212 @@
+"""Linformer (Wang et al. 2020, 2006.04768, section 4): keys and values projected along the sequence, O(L K) attention.
+
+Retrofitted to a pretrained encoder: the projection starts as row-stochastic average pooling over the valid
+tokens, `log(tokens in the slot)` is added to the scores, empty slots are masked, and a learned correction,
+zero at first, is added to the pooling. An input with no more valid tokens than slots gets exact attention.
+
+Dimension letters: B batch, H heads, L sequence, D head width, K projected length, N positions of the correction.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from greenfront.config import SpaceConfig
+from greenfront.errors import ConfigError, PlanError
+from greenfront.spaces.attention import use_hook
+from greenfront.spaces.library import Library
+from greenfront.spaces.method import Choice, Method, Refusal, Site
+from greenfront.spaces.plan import Settings, Value
+from greenfront.spaces.sites import attention_sites
+
+SHARING = ("none", "key_value", "layerwise")
+
+
+class LinformerProjection(nn.Module):
+    """Projects keys and values of L tokens into K slots.
+
+    `positions` (N) is the resolution of the correction: valid token p of m reads column floor((p + 1/2) N / m),
+    so that the same weights serve inputs of any length.
+    """
+
+    def __init__(
+        self, length: int, positions: int, *, shared: bool, device: object = None, dtype: object = None
+    ) -> None:
+        super().__init__()
+        self.length = length
+        self.positions = positions
+        shape = (length, positions)
+        self.key_correction = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))  # type: ignore[call-overload]
+        self.value_correction = None
+        if not shared:
+            self.value_correction = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))  # type: ignore[call-overload]
+
+    def forward(
+        self, key: Tensor, value: Tensor, valid: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Keys and values (B, H, L, D), valid (B, L) or None -> the same (B, H, K, D) and a bias (B, 1, 1, K)."""
+        tokens = key.shape[2]
+        if tokens <= self.length and not torch.compiler.is_compiling() and not torch.jit.is_tracing():
+            return None
+        if valid is None:
+            valid = torch.ones(1, tokens, dtype=torch.bool, device=key.device)
+        count = valid.sum(1, keepdim=True)  # (B, 1): m
+        place = (valid.cumsum(1) - 1).clamp(min=0)  # (B, L): p
+        slot = place * self.length // count.clamp(min=1)
+        member = (slot[:, None] == torch.arange(self.length, device=key.device)[:, None]) & valid[
+            :, None
+        ]  # (B, K, L)
+        members = member.sum(2)
+        weights = (member / members.clamp(min=1)[:, :, None]).to(key.dtype)
+        # An input that fits into the slots keeps exact attention: one token a slot, no correction.
+        scale = torch.where(count > self.length, self.positions / count.clamp(min=1), 0).to(
+            key.dtype
+        )  # (B, 1)
+        column = ((2 * place + 1) * self.positions // (2 * count.clamp(min=1))).clamp(max=self.positions - 1)
+        scale = (scale * valid)[:, None]  # (B, 1, L)
+        bias = torch.where(members > 0, members.clamp(min=1).to(key.dtype).log(), torch.finfo(key.dtype).min)
+        key_weights = value_weights = weights + self._correct(self.key_correction, column) * scale
+        if self.value_correction is not None:
+            value_weights = weights + self._correct(self.value_correction, column) * scale
+        return _pool(key_weights, key), _pool(value_weights, value), bias[:, None, None]
+
+    @staticmethod
+    def _correct(correction: Tensor, column: Tensor) -> Tensor:
+        """The correction (K, N) read at columns (B, L) -> (B, K, L)."""
+        return correction[:, column].transpose(0, 1)
+
+    def extra_repr(self) -> str:
+        return f"length={self.length}, positions={self.positions}"
+
+
+def _pool(weights: Tensor, tokens: Tensor) -> Tensor:
+    """Weights (B or 1, K, L), tokens (B, H, L, D) -> slots (B, H, K, D), as one product over all heads."""
+    batch, heads, length, width = tokens.shape
+    flat = tokens.transpose(1, 2).reshape(batch, length, heads * width)
+    return (weights @ flat).view(batch, -1, heads, width).transpose(1, 2)
+
+
+class Linformer(Method):
+    """Chooses each attention's projected length."""
+
+    name = "linformer"
+    keys = ("linformer", "linformer_positions", "linformer_sharing")
+    replaces = False
+
+    def choices(
+        self, model: PreTrainedModel, space: SpaceConfig, sequence_length: int
+    ) -> tuple[list[Choice], list[Refusal]]:
+        lengths = _lengths(space.linformer.lengths, sequence_length)
+        if not model._can_set_attn_implementation():
+            reason = f"{type(model).__name__} does not call Transformers' attention hook"
+            return [], [Refusal("", self.name, reason)]
+        choices, refusals = [], []
+        for site, module in attention_sites(model):
+            reason = _refusal(site, module) or (
+                "" if lengths else f"no length is below {sequence_length} tokens"
+            )
+            if reason:
+                refusals.append(Refusal(site.path, self.name, reason))
+                continue
+            settings = tuple(
+                _settings(length, sequence_length, space.linformer.sharing) for length in lengths
+            )
+            choices.append(Choice(site, self.name, settings))
+        return choices, refusals
+
+    def check(self, path: str, module: nn.Module, settings: Settings) -> None:
+        length, positions, sharing = _read(path, settings)
+        if not isinstance(getattr(module, "is_causal", None), bool):
+            raise PlanError(
+                f"{path}: linformer must be set on an attention module, but this is {type(module).__name__}"
+            )
+        reason = _refusal(Site(path, "attention", (0, 0), ""), module)
+        if reason:
+            raise PlanError(f"{path}: linformer can't be used here: {reason}")
+        if not 0 < length < positions:
+            raise PlanError(
+                f"{path}: linformer must be from 1 to {positions - 1} (its positions), but got {length}"
+            )
+        if sharing not in SHARING:
+            raise PlanError(
+                f"{path}: linformer_sharing must be one of {', '.join(SHARING)}, but got {sharing!r}"
+            )
+
+    def apply(self, path: str, module: nn.Module, settings: Settings, library: Library | None) -> nn.Module:
+        length, positions, sharing = _read(path, settings)
+        parameter = next(module.parameters())
+        module.approximation = LinformerProjection(
+            length, positions, shared=sharing != "none", device=parameter.device, dtype=parameter.dtype
+        )
+        module.linformer_sharing = sharing  # type: ignore[assignment]  # a plain attribute, read by finish
+        use_hook(module)
+        return module
+
+    def finish(self, model: PreTrainedModel, paths: list[str]) -> None:
+        """Layerwise sharing: the first attention of a length owns the projection, the others only refer to it."""
+        use_hook(model)
+        owners: dict[tuple[int, int], LinformerProjection] = {}
+        for module in (model.get_submodule(path) for path in paths):
+            projection = module.approximation
+            assert isinstance(projection, LinformerProjection)
+            if getattr(module, "linformer_sharing", None) == "layerwise":
+                owner = owners.setdefault((projection.length, projection.positions), projection)
+                if owner is not projection:
+                    del module.approximation
+                    # Not a submodule, so that the owner's weights are saved once; deepcopy keeps the tie.
+                    module.approximation = _Borrowed(owner)
+
+
+class _Borrowed:
+    """Calls a projection that belongs to another module."""
+
+    def __init__(self, owner: LinformerProjection) -> None:
+        self.owner = owner
+
+    def __call__(self, *arguments: Any) -> tuple[Tensor, Tensor, Tensor] | None:
+        result: tuple[Tensor, Tensor, Tensor] | None = self.owner(*arguments)
+        return result
+
+
+def _refusal(site: Site, module: nn.Module) -> str:
+    """Why this attention can't be projected, or ""."""
+    if module.is_causal is not False:
+        return "it is causal, and a projected slot mixes all positions, so it would leak the future"
+    if "cross" in type(module).__name__.lower() or any(
+        n in site.path.lower() for n in ("crossattention", "encoder_attn")
+    ):
+        return "it is cross-attention, whose keys are another sequence"
+    if hasattr(module, "has_relative_attention_bias"):
+        return "it adds a position bias per key, which projected keys don't have"
+    if getattr(module, "sliding_window", None) is not None:
+        return "it attends to a sliding window, and a projected slot mixes all positions"
+    return ""
+
+
+def _lengths(asked: tuple[int, ...] | None, sequence_length: int) -> list[int]:
+    """The lengths to offer, ascending: those asked for, else powers of two from 16 up to half of the sequence."""
+    if asked is None:
+        return [2**power for power in range(4, 31) if 2 ** (power + 1) <= sequence_length]
+    too_long = [length for length in asked if length >= sequence_length]
+    if too_long:
+        raise ConfigError(
+            f"space.linformer.lengths: must be below the sequence length of {sequence_length} tokens, "
+            f"but got {', '.join(map(str, too_long))}"
+        )
+    return sorted(asked)
+
+
+def _settings(length: int, positions: int, sharing: str) -> dict[str, Value]:
+    settings: dict[str, Value] = {"linformer": length, "linformer_positions": positions}
+    return settings if sharing == "key_value" else {**settings, "linformer_sharing": sharing}
+
+
+def _read(path: str, settings: Settings) -> tuple[int, int, str]:
+    length, positions = settings.get("linformer"), settings.get("linformer_positions")
+    if not isinstance(length, int) or not isinstance(positions, int):
+        raise PlanError(
+            f"{path}: linformer and linformer_positions must be whole numbers, but got {dict(settings)}"
+        )
+    return length, positions, str(settings.get("linformer_sharing", "key_value"))

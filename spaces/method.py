@@ -1,0 +1,96 @@
+"""What a compression method is: the contract that every file of this room fulfils."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from greenfront.config import SpaceConfig
+from greenfront.spaces.plan import Settings
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
+
+    from greenfront.spaces.library import Library
+
+
+@dataclass(frozen=True)
+class Site:
+    """A module of the model where something can be chosen.
+
+    `shape` is (out, in) of a linear, (vocabulary, width) of an embedding, (heads, head width) of an attention.
+    Sites with equal `signature` (class and parameter shapes) cost the same on the same input.
+    """
+
+    path: str
+    kind: Literal["linear", "embedding", "attention"]
+    shape: tuple[int, int]
+    signature: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The settings one method offers at one site, cheapest first; leaving the module as it is comes last, unsaid."""
+
+    site: Site
+    method: str
+    settings: tuple[Settings, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of this choice's parameter in a study."""
+        return f"{self.site.path}:{self.method}"
+
+    @property
+    def options(self) -> tuple[Settings, ...]:
+        """Every option, cheapest first, the original (`{}`) last."""
+        return (*self.settings, {})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A module (or a whole model, path "") that a method leaves alone, and why."""
+
+    path: str
+    method: str
+    reason: str
+
+
+class Method(ABC):
+    """One way to compress. A new method is one file with one subclass, listed in `spaces/__init__.py`.
+
+    The contract, tested for every method by `tests/spaces/method_contract.py`:
+    `choices` never offers what `check` refuses; `apply` never changes a module it was given to replace
+    (`replaces = True`), returns a module with the same inputs and outputs, and builds the same structure
+    with and without a library; and what `apply` builds has fewer parameters or fewer operations.
+    """
+
+    name: str
+    """The method's name in the YAML."""
+    keys: tuple[str, ...]
+    """The settings this method reads in a Plan; the first one carries the amount."""
+    replaces: bool = True
+    """Whether `apply` returns a new module, so that the old one need not be copied before."""
+
+    @abstractmethod
+    def choices(
+        self, model: "PreTrainedModel", space: SpaceConfig, sequence_length: int
+    ) -> tuple[list[Choice], list[Refusal]]:
+        """What can be chosen in this model for inputs of up to `sequence_length` tokens, and what can't, and why.
+
+        Raises:
+            ConfigError: an option of `space` that this model can't take.
+        """
+
+    @abstractmethod
+    def check(self, path: str, module: "nn.Module", settings: Settings) -> None:
+        """Raise PlanError when these settings don't fit this module (rank above break-even, causal attention)."""
+
+    @abstractmethod
+    def apply(
+        self, path: str, module: "nn.Module", settings: Settings, library: "Library | None"
+    ) -> "nn.Module":
+        """The module that stands at `path` afterwards, with weights from the library, or untrained without one."""
+
+    def finish(self, model: "PreTrainedModel", paths: list[str]) -> None:
+        """Called once after every `apply` of a Plan with the paths this method changed; ties what is shared."""

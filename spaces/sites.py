@@ -1,0 +1,75 @@
+"""Where something can be chosen: the linears and attentions of a model's blocks, and its embedding table."""
+
+from collections.abc import Iterator
+
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from greenfront.spaces.method import Site
+
+Linear = nn.Linear | Conv1D
+
+
+def linear_sites(model: PreTrainedModel) -> Iterator[tuple[Site, Linear]]:
+    """Every `nn.Linear` and `Conv1D` inside a block; subclasses are left alone, as their owners read their weights."""
+    for path, module in _block_modules(model):
+        if type(module) is nn.Linear or type(module) is Conv1D:
+            yield Site(path, "linear", linear_shape(module), signature(module)), module
+
+
+def linear_shape(module: Linear) -> tuple[int, int]:
+    """(out, in) of a linear; a `Conv1D` stores its weight transposed."""
+    rows, columns = module.weight.shape
+    return (columns, rows) if isinstance(module, Conv1D) else (rows, columns)
+
+
+def embedding_site(model: PreTrainedModel) -> tuple[Site, nn.Embedding] | None:
+    """The input embedding table, where the model has one."""
+    try:
+        table = model.get_input_embeddings()
+    except NotImplementedError:
+        return None
+    if type(table) is not nn.Embedding:
+        return None
+    path = next(path for path, module in model.named_modules() if module is table)
+    return Site(path, "embedding", (table.num_embeddings, table.embedding_dim), signature(table)), table
+
+
+def embedding_is_tied(model: PreTrainedModel) -> bool:
+    """Whether another layer (the output, a decoder's input) reads the same table, so that it can't be factored alone."""
+    table = model.get_input_embeddings()
+    others = (module for module in model.modules() if module is not table)
+    return any(weight is table.weight for module in others for weight in module.parameters(recurse=False))
+
+
+def attention_sites(model: PreTrainedModel) -> Iterator[tuple[Site, nn.Module]]:
+    """Every attention module of the blocks that calls Transformers' AttentionInterface.
+
+    These are the modules that say whether they are causal, as the fused kernels need it.
+    """
+    for path, module in _block_modules(model):
+        if isinstance(getattr(module, "is_causal", None), bool):
+            yield Site(path, "attention", _heads(module), signature(module)), module
+
+
+def signature(module: nn.Module) -> str:
+    """Class and parameter shapes: modules with equal signatures cost the same on equal inputs."""
+    shapes = ", ".join(f"{name}{list(parameter.shape)}" for name, parameter in module.named_parameters())
+    return f"{type(module).__name__}({shapes})"
+
+
+def _block_modules(model: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:
+    """Modules under a ModuleList: Transformers keeps a model's repeated blocks in one; heads and poolers are outside."""
+    lists = [f"{path}." for path, module in model.named_modules() if isinstance(module, nn.ModuleList)]
+    for path, module in model.named_modules():
+        if any(path.startswith(prefix) for prefix in lists):
+            yield path, module
+
+
+def _heads(module: nn.Module) -> tuple[int, int]:
+    heads = next(
+        (getattr(module, n) for n in ("num_attention_heads", "num_heads", "n_heads") if hasattr(module, n)), 0
+    )
+    width = next((getattr(module, n) for n in ("attention_head_size", "head_dim") if hasattr(module, n)), 0)
+    return int(heads), int(width)
