@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 RUN := runs/reuters
 
+# Bytecode is written when a module is first used: compiling all of the packages takes half of the installation.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help install test lint format demo clean distclean
@@ -22,10 +25,10 @@ install: $(INSTALLED)
 
 # The stamp is written last: an installation that ended half-way is done again, a finished one only when its lists changed.
 $(INSTALLED): pyproject.toml constraints.txt
-	@echo "==> installing Greenfront and its tools into $(VENV)"
+	@echo "==> installing Greenfront and its tools into $(VENV) (a minute or two)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=...")'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # The quickest checks come first, so that a mistake shows early.

@@ -8,7 +8,7 @@ from greenfront.evaluators.original import load_original
 from greenfront.evaluators.precision import resolve_precision
 from greenfront.evaluators.prediction import predict
 from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score
-from greenfront.evaluators.significance import significance
+from greenfront.evaluators.significance_analysis import significance
 from greenfront.evaluators.task import Task
 from greenfront.evaluators.tasks import TASKS, get_task
 from greenfront.evaluators.text_examples import TextExamples

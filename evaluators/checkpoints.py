@@ -20,9 +20,7 @@ def read_config(model: ModelConfig) -> PretrainedConfig:
     """
     folder = Path(model.path)
     if folder.is_dir() and not (folder / "config.json").is_file():
-        raise DataError(
-            f"model.path: {model.path!r} has no config.json; it must be a folder of a Transformers model"
-        )
+        raise DataError(f"model.path: {model.path!r} has no config.json; it must be a folder of a Transformers model")
     config: PretrainedConfig = load(AutoConfig, model)
     return config
 
@@ -31,9 +29,7 @@ def load(auto_class: Any, model: ModelConfig, **arguments: Any) -> Any:
     """`auto_class.from_pretrained(model.path, ...)`, quiet, with the errors of `read_config`."""
     try:
         with quiet():
-            return auto_class.from_pretrained(
-                model.path, trust_remote_code=model.trust_remote_code, **arguments
-            )
+            return auto_class.from_pretrained(model.path, trust_remote_code=model.trust_remote_code, **arguments)
     except Exception as error:  # OSError, ValueError, KeyError, SafetensorError, ... by architecture
         raise load_error(model, error) from error
 

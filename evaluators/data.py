@@ -57,15 +57,11 @@ def load_data(model: ModelConfig, data: DataConfig, seed: int) -> tuple[TaskData
     ids = {split: labels.encode(table, data.label) for split, table in tables.items()}
     keys = {split: task.keys(table, data) for split, table in tables.items()}
     processor = task.processor(model, config, data)
-    whole = {
-        split: task.encode(table, ids[split], data, processor, config) for split, table in tables.items()
-    }
+    whole = {split: task.encode(table, ids[split], data, processor, config) for split, table in tables.items()}
 
     parts = {split: (whole[split], keys[split]) for split in tables}
     rows = len(whole["train"])
-    for order, (split, share) in enumerate(
-        (("test", data.test_share), ("validation", data.validation_share))
-    ):
+    for order, (split, share) in enumerate((("test", data.test_share), ("validation", data.validation_share))):
         if split not in parts:
             parts["train"], parts[split] = _take(parts["train"], share * rows, split, seed=2 * seed + order)
     named = {split: parts[split] for split in ("train", "validation", "test")}

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from greenfront.errors import DataError
+
 Indices = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -68,7 +70,13 @@ def batches(examples: Examples, batch_size: int, *, seed: int | None = None) -> 
 
 
 def endless_batches(examples: Examples, batch_size: int, *, seed: int) -> Iterator[Indices]:
-    """Shuffled batches without end: every pass over the examples is a new shuffle."""
+    """Shuffled batches without end: every pass over the examples is a new shuffle.
+
+    Raises:
+        DataError: there are no examples, at the first batch.
+    """
+    if len(examples) == 0:
+        raise DataError("training must have at least one example, but got none")
     passes = np.random.default_rng(seed)
     while True:
         yield from batches(examples, batch_size, seed=int(passes.integers(2**63)))

@@ -59,9 +59,7 @@ class ImageClassification(Task):
             try:
                 Image.open(io.BytesIO(image)).close()
             except OSError as error:
-                raise table.row_error(
-                    row, f"column {data.image!r} holds no image that can be read"
-                ) from error
+                raise table.row_error(row, f"column {data.image!r} holds no image that can be read") from error
         offsets = np.concatenate([[0], np.cumsum([len(image) for image in encoded])]).astype(np.int64)
         return ImageExamples(
             np.frombuffer(b"".join(encoded), dtype=np.uint8),
@@ -87,9 +85,7 @@ def _encoded(table: Table, column: str) -> list[bytes]:
             try:
                 value = (beside / value).read_bytes()
             except OSError as error:
-                raise table.row_error(
-                    row, f"column {column!r} names {value!r}, which can't be read"
-                ) from error
+                raise table.row_error(row, f"column {column!r} names {value!r}, which can't be read") from error
         if not isinstance(value, bytes):
             raise table.row_error(
                 row,
@@ -103,8 +99,7 @@ def _plain_processor(model: ModelConfig, config: PretrainedConfig) -> BaseImageP
     size = getattr(config, "image_size", None)
     if size is None:
         raise DataError(
-            f"model.path: {model.path!r} has neither a preprocessor_config.json "
-            "nor an image_size in its config.json"
+            f"model.path: {model.path!r} has neither a preprocessor_config.json nor an image_size in its config.json"
         )
     height, width = size if isinstance(size, list | tuple) else (size, size)
     half = [0.5] * _channels(config)
@@ -114,9 +109,7 @@ def _plain_processor(model: ModelConfig, config: PretrainedConfig) -> BaseImageP
 def _channels(config: PretrainedConfig) -> int:
     channels = int(getattr(config, "num_channels", 3))
     if channels not in MODES:
-        raise DataError(
-            f"config.json: num_channels must be one of {', '.join(map(str, MODES))}, but is {channels}"
-        )
+        raise DataError(f"config.json: num_channels must be one of {', '.join(map(str, MODES))}, but is {channels}")
     return channels
 
 

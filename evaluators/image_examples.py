@@ -46,9 +46,7 @@ class ImageExamples(Examples):
 
     def image(self, index: int) -> Image.Image:
         """Image `index`, decoded, upright, in the mode of the model's channels."""
-        with Image.open(
-            io.BytesIO(self.encoded[self.offsets[index] : self.offsets[index + 1]].tobytes())
-        ) as file:
+        with Image.open(io.BytesIO(self.encoded[self.offsets[index] : self.offsets[index + 1]].tobytes())) as file:
             return ImageOps.exif_transpose(file).convert(MODES[self.channels])
 
     def subset(self, indices: Indices) -> "ImageExamples":

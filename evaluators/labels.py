@@ -105,9 +105,7 @@ def raw_labels(table: Table, column: str) -> list[Label]:
         elif isinstance(value, float) and value.is_integer():
             result.append(int(value))
         else:
-            raise table.row_error(
-                row, f"a label must be text or a whole number, but column {column!r} has {value!r}"
-            )
+            raise table.row_error(row, f"a label must be text or a whole number, but column {column!r} has {value!r}")
     return result
 
 

@@ -61,9 +61,7 @@ class CountMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate carries no
             description=self.summary,
             citation="",
             inputs_description="predictions, references: class ids; num_labels: C (default: largest id + 1)",
-            features=datasets.Features(
-                {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
-            ),
+            features=datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}),
         )
 
     def _compute(
@@ -89,9 +87,7 @@ class Precision(CountMetric):
     """Share of predictions of a class that are correct."""
 
     metric_name = "precision"
-    summary = (
-        "Share of a class's predictions that are correct; of label 1 for two labels, else the macro average."
-    )
+    summary = "Share of a class's predictions that are correct; of label 1 for two labels, else the macro average."
 
     def value(self, counts: Counts) -> Array:
         """Of label 1 where C is 2, else the macro average."""

@@ -7,9 +7,7 @@ import torch
 Precision = Literal["bfloat16", "float32"]
 
 
-def resolve_precision(
-    precision: Literal["auto", "bfloat16", "float32"], device: torch.device | str
-) -> Precision:
+def resolve_precision(precision: Literal["auto", "bfloat16", "float32"], device: torch.device | str) -> Precision:
     """`auto` is bfloat16 where the processor multiplies it natively (AVX512_BF16, AMX, or CUDA's own), else
     float32.
 

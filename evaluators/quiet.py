@@ -20,7 +20,7 @@ def quiet() -> Iterator[None]:
     transformers_bars = transformers.logging.is_progress_bar_enabled()
     datasets_bars = datasets.are_progress_bars_disabled()
     transformers.logging.set_verbosity(logging.ERROR)
-    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()
     datasets.logging.set_verbosity_error()
     datasets.disable_progress_bars()
     try:
@@ -29,6 +29,6 @@ def quiet() -> Iterator[None]:
         transformers.logging.set_verbosity(of_transformers)
         datasets.logging.set_verbosity(of_datasets)
         if transformers_bars:
-            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+            transformers.logging.enable_progress_bar()
         if not datasets_bars:
             datasets.enable_progress_bars()

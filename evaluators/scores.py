@@ -116,9 +116,7 @@ def _resampled_counts(
         np.add.at(total, cell_class, sizes.T)
         return total.T
 
-    return Counts(
-        per_class(actual[hit], drawn[:, hit]), per_class(predicted, drawn), per_class(actual, drawn)
-    )
+    return Counts(per_class(actual[hit], drawn[:, hit]), per_class(predicted, drawn), per_class(actual, drawn))
 
 
 def _value(metric: evaluate.Metric, logits: Logits, labels: Indices) -> float:

@@ -1,5 +1,6 @@
 """Tables: the splits as people have them, in files, saved folders, folders of images or on the hub."""
 
+import glob
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,9 +63,7 @@ def read_tables(data: DataConfig, columns: Mapping[str, str]) -> dict[str, Table
     tables = _read_files(data) if data.path is None else _read_path(data, data.path)
     for table in tables.values():
         if len(table.rows) == 0:
-            raise DataError(
-                f"{table.source}: the {table.split} split is empty; it must have at least one row"
-            )
+            raise DataError(f"{table.source}: the {table.split} split is empty; it must have at least one row")
         existing = table.rows.column_names
         for setting, column in columns.items():
             if column not in existing:
@@ -88,11 +87,10 @@ def _read_file(split: str, file: Path) -> datasets.Dataset:
         raise DataError(f"data.{split}: must be a file ending in {', '.join(FORMATS)}, but got {str(file)!r}")
     if not file.is_file():
         beside = file.parent.iterdir() if file.parent.is_dir() else ()
-        raise DataError(
-            f"data.{split}: no such file: {str(file)!r}{nearest(file.name, (f.name for f in beside))}"
-        )
+        raise DataError(f"data.{split}: no such file: {str(file)!r}{nearest(file.name, (f.name for f in beside))}")
     builder, options = FORMATS[suffixes[-1]]
-    return _load(str(file), builder, split="train", data_files={"train": [str(file.absolute())]}, **options)
+    escaped = glob.escape(str(file.absolute()))  # the builders read `*` and `[` as patterns
+    return _load(str(file), builder, split="train", data_files={"train": [escaped]}, **options)
 
 
 def _load(source: str, builder: str, **arguments: Any) -> Any:
@@ -105,6 +103,8 @@ def _load(source: str, builder: str, **arguments: Any) -> Any:
         try:
             return datasets.load_dataset(builder, cache_dir=cache, keep_in_memory=True, **arguments)
         except Exception as error:  # the builders raise whatever pandas, pyarrow and json raise
+            if "corresponds to no data" in str(error):  # a header without rows
+                raise DataError(f"{source}: is empty; it must have at least one row") from error
             raise DataError(f"{source}: can't be read ({reason(error)})") from error
 
 
@@ -130,8 +130,7 @@ def _read_path(data: DataConfig, path: str) -> dict[str, Table]:
             tables[split] = Table(split, f"split {name!r} of {path!r}", splits[name])
     if "train" not in tables:
         raise DataError(
-            f"data.path: {path!r} has no split 'train'; it has {listed(map(repr, splits))}: "
-            "name one with data.train"
+            f"data.path: {path!r} has no split 'train'; it has {listed(map(repr, splits))}: name one with data.train"
         )
     return tables
 

@@ -12,7 +12,5 @@ TASKS: dict[str, Task] = {task.name: task for task in (TextClassification(), Ima
 def get_task(name: str) -> Task:
     """The task of this name; raises ConfigError naming the tasks there are."""
     if name not in TASKS:
-        raise ConfigError(
-            f"model.task: must be one of {', '.join(TASKS)}, but got {name!r}{nearest(name, TASKS)}"
-        )
+        raise ConfigError(f"model.task: must be one of {', '.join(TASKS)}, but got {name!r}{nearest(name, TASKS)}")
     return TASKS[name]

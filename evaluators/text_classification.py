@@ -37,26 +37,24 @@ class TextClassification(Task):
     def processor(self, model: ModelConfig, config: PretrainedConfig, data: DataConfig) -> Any:
         """The tokenizer; one without a padding token gets the end-of-text token for it."""
         tokenizer = load(AutoTokenizer, model)
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            # Without its files, Transformers makes a tokenizer that knows no word, and says nothing.
+            raise DataError(f"model.path: {model.path!r} has no tokenizer, such as a tokenizer.json")
         if tokenizer.pad_token_id is None:
             if tokenizer.eos_token_id is None:
-                raise DataError(
-                    f"model.path: the tokenizer of {model.path!r} has neither a padding nor an end token"
-                )
+                raise DataError(f"model.path: the tokenizer of {model.path!r} has neither a padding nor an end token")
             tokenizer.pad_token = tokenizer.eos_token
         limit = _positions(config, tokenizer.model_max_length)
         if limit is not None and data.max_length > limit:
             raise ConfigError(
-                f"data.max_length: must be at most {limit}, the positions of {model.path!r}, "
-                f"but got {data.max_length}"
+                f"data.max_length: must be at most {limit}, the positions of {model.path!r}, but got {data.max_length}"
             )
         return tokenizer
 
     def keys(self, table: Table, data: DataConfig) -> Keys:
         """A hash of the text, or of both texts."""
         rows = zip(*self._texts(table, data), strict=True)
-        digests = [
-            hashlib.blake2b("\0".join(row).encode(errors="surrogatepass"), digest_size=8) for row in rows
-        ]
+        digests = [hashlib.blake2b("\0".join(row).encode(errors="surrogatepass"), digest_size=8) for row in rows]
         return np.frombuffer(b"".join(digest.digest() for digest in digests), dtype=np.uint64)
 
     def encode(

@@ -70,10 +70,6 @@ class TextExamples(Examples):
         parts: tuple[np.ndarray[Any, Any], ...] = (self.tokens, self.offsets, self.labels, *types)
         return hashlib.sha256(b"".join(hashlib.sha256(part.tobytes()).digest() for part in parts)).digest()
 
-    def token_counts(self, vocabulary: int) -> Indices:
-        """(V,) how often each token occurs in these examples."""
-        return np.bincount(self.tokens, minlength=vocabulary)
-
     def _flat(self, values: np.ndarray[Any, Any], indices: Indices) -> np.ndarray[Any, Any]:
         pieces = [values[self.offsets[index] : self.offsets[index + 1]] for index in indices]
         return np.concatenate(pieces) if pieces else values[:0]

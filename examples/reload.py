@@ -13,15 +13,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import greenfront  # noqa: F401 - registers the compressed modules with Transformers
 
-NEWS = (
-    "the company said net profit for the first quarter rose to five mln dlrs or ten cts a share from four mln"
-)
+NEWS = "the company said net profit for the first quarter rose to five mln dlrs or ten cts a share from four mln"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="what `greenfront export` wrote")
     parser.add_argument("--text", default=NEWS, help="the text to classify; default: a line of company news")
     options = parser.parse_args(arguments)

@@ -151,9 +151,7 @@ class BudgetsConfig(Section):
     accuracy_drop: Share | None = Field(
         default=None, description="share of the original's that may be lost", examples=["1%"]
     )
-    accuracy: ShareOrAll | None = Field(
-        default=None, description="least value of the metric", examples=["90%"]
-    )
+    accuracy: ShareOrAll | None = Field(default=None, description="least value of the metric", examples=["90%"])
 
 
 class LowRankConfig(Section):
@@ -207,9 +205,7 @@ class FineTuneConfig(Section):
     batch_size: int = Field(default=32, ge=1, description="examples a step")
     learning_rate: float = Field(default=1e-4, gt=0, description="its peak")
     warmup: ShareOrNone = Field(default=0.1, description="share of the steps")
-    precision: Literal["auto", "bfloat16", "float32"] = Field(
-        default="auto", description="auto, bfloat16 or float32"
-    )
+    precision: Literal["auto", "bfloat16", "float32"] = Field(default="auto", description="auto, bfloat16 or float32")
     original_epochs: float = Field(default=1.0, ge=0, description="only where the model's head is untrained")
     original_learning_rate: float = Field(default=1e-4, gt=0, description="only where the head is untrained")
 
@@ -275,9 +271,7 @@ def load_config(path: Path) -> RunConfig:
     return config if config.output else config.model_copy(update={"output": Path("runs") / path.stem})
 
 
-def parse_config(
-    raw: Mapping[str, Any], *, folder: Path | None = None, problems: Problems | None = None
-) -> RunConfig:
+def parse_config(raw: Mapping[str, Any], *, folder: Path | None = None, problems: Problems | None = None) -> RunConfig:
     """Validate plain data as it stands in the YAML; files are looked up from `folder` (default: the current).
 
     Raises:

@@ -15,17 +15,17 @@ METHOD = "greenfront"
 
 
 @register_quantization_config(METHOD)
-class GreenfrontConfig(QuantizationConfigMixin):  # type: ignore[misc]
+class GreenfrontConfig(QuantizationConfigMixin):
     """What an exported `config.json` says under `quantization_config`: the Plan."""
 
     def __init__(self, plan: dict[str, dict[str, int | float | str]], version: int = 1, **_: Any) -> None:
-        self.quant_method = METHOD
+        self.quant_method = METHOD  # type: ignore[assignment]  # Transformers takes registered names, too
         self.version = version
         self.plan = plan
 
 
 @register_quantizer(METHOD)
-class GreenfrontQuantizer(HfQuantizer):  # type: ignore[misc]
+class GreenfrontQuantizer(HfQuantizer):
     """Rebuilds the modules of a Plan on the empty model, before the weights are read."""
 
     requires_calibration = False
@@ -40,6 +40,7 @@ class GreenfrontQuantizer(HfQuantizer):  # type: ignore[misc]
         from greenfront.spaces.compress import apply_plan, check_plan
         from greenfront.spaces.plan import Plan
 
+        assert isinstance(self.quantization_config, GreenfrontConfig)
         plan = Plan(self.quantization_config.plan)
         check_plan(model, plan)
         apply_plan(model, plan)

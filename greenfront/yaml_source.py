@@ -28,6 +28,7 @@ _RULES = {
     "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
     "string_type": "must be text",
+    "invalid_key": "as a key must be text",
     "string_too_short": "must not be empty",
     "path_type": "must be a path",
     "is_instance_of": "must be a path",
@@ -152,7 +153,7 @@ def explanation(root: type[BaseModel], path: KeyPath, details: ErrorDetails) -> 
     context = details.get("ctx", {})
     if kind == "value_error":  # ours: says rule and value; a quantity's begins with its key, said before it
         return str(context["error"]).removeprefix(f"{path[-1] if path else ''}: ")
-    if kind in ("extra_forbidden", "invalid_key"):
+    if kind == "extra_forbidden":
         return _unknown_key(root, path, value)
     inner = _model_at(root, path)
     mapping = f"a mapping with some of the keys {_keys(inner)}" if inner else None
@@ -263,14 +264,19 @@ def _walk(node: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...], problems
         for key, value in node.value:
             if key.tag == merge:
                 continue
-            name = str(key.value)
-            line = key.start_mark.line + 1
+            name, line = _key_text(key), key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:str":
+                problems.add((*path, name), "as a key must be text (put it in quotes)", line)
             if name in first:
                 again = f"stands twice, first on line {first[name]}; keep one of them"
                 problems.add((*path, name), again, line)
             first.setdefault(name, line)
             problems.lines[(*path, name)] = line
             _walk(value, (*path, name), (*above, node), problems)
+
+
+def _key_text(key: yaml.Node) -> str:
+    return str(key.value) if isinstance(key, yaml.ScalarNode) else "[...]"
 
 
 def _yaml_beside(path: Path) -> str | None:

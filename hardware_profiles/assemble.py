@@ -85,9 +85,7 @@ def _calibrate(sums: HardwareProfile, answer: ProfileAnswer, seed: int) -> Calib
         slope=found.slope,
         per_call_ms=found.per_call_ms,
         plans=tuple(
-            CalibrationPlan(
-                raw.plan, raw.held_out, timing, found.predict(original_ms, row.change_ms, row.calls)
-            )
+            CalibrationPlan(raw.plan, raw.held_out, timing, found.predict(original_ms, row.change_ms, row.calls))
             for raw, timing, row in zip(answer.plans, timings, rows, strict=True)
         ),
     )

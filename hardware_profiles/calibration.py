@@ -8,8 +8,9 @@ import numpy as np
 
 from greenfront.spaces import Plan, Space
 
-FITTED = 6
-HELD_OUT = 3
+# Levels from the cheapest option (0) to the original (1), and how far a choice may be from its plan's level.
+_FITTED = ((0.0, 0.0), (0.35, 0.0), (0.7, 0.0), (0.15, 0.3), (0.5, 0.3), (0.85, 0.3))
+_HELD_OUT = ((0.2, 0.3), (0.5, 0.0), (0.5, 0.5))
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,10 @@ def calibration_plans(space: Space, seed: int) -> tuple[list[Plan], list[Plan]]:
     Distinct, never the original, the same for the same seed; fewer where the space has fewer.
     """
     rng = random.Random(seed)
-    fitted = [_leveled(space, level, 0.0, rng) for level in (0.0, 0.35, 0.7)]
-    fitted += [_leveled(space, level, 0.3, rng) for level in (0.15, 0.5, 0.85)]
-    held_out = [_leveled(space, 0.2, 0.3, rng), _leveled(space, 0.5, 0.0, rng), space.random(rng)]
     seen = {Plan()}
-    return _new(fitted, seen), _new(held_out, seen)
+    fitted = [_new(space, level, spread, rng, seen) for level, spread in _FITTED]
+    held_out = [_new(space, level, spread, rng, seen) for level, spread in _HELD_OUT]
+    return [plan for plan in fitted if plan], [plan for plan in held_out if plan]
 
 
 def fit(original_ms: float, rows: Sequence[Row]) -> Fit:
@@ -62,7 +62,8 @@ def fit(original_ms: float, rows: Sequence[Row]) -> Fit:
         return plain
     errors = {affine: _left_out_error(original_ms, telling, affine) for affine in (False, True)}
     affine = _solve(original_ms, telling, affine=True)
-    return affine if errors[True] <= 0.9 * errors[False] and affine.slope > 0 else plain
+    sensible = affine.slope > 0 and affine.per_call_ms >= 0  # a changed module launches more, never less
+    return affine if sensible and errors[True] <= 0.9 * errors[False] else plain
 
 
 def _solve(original_ms: float, rows: Sequence[Row], *, affine: bool) -> Fit:
@@ -95,10 +96,11 @@ def _leveled(space: Space, level: float, spread: float, rng: random.Random) -> P
     return space.plan(indices)
 
 
-def _new(plans: Sequence[Plan], seen: set[Plan]) -> list[Plan]:
-    fresh = []
-    for plan in plans:
+def _new(space: Space, level: float, spread: float, rng: random.Random, seen: set[Plan]) -> Plan:
+    """A plan not seen before; the empty one where a small space has none left around this level."""
+    for attempt in range(20):
+        plan = _leveled(space, level, spread if attempt == 0 else 0.4, rng)
         if plan not in seen:
             seen.add(plan)
-            fresh.append(plan)
-    return fresh
+            return plan
+    return Plan()

@@ -13,10 +13,9 @@ QUERIES = 64
 """At least so many samples of each: MLPerf's early-stopping rule for a 90th percentile."""
 
 
-def candidates_job(
-    job: Job, runtime: Runtime, meter: ConditionsMeter, progress: Progress
-) -> CandidatesAnswer:
+def candidates_job(job: Job, runtime: Runtime, progress: Progress) -> CandidatesAnswer:
     """Time the saved candidates, the original among them, in this process."""
+    meter = ConditionsMeter()
     models = {name: _load(name, Path(folder), job, runtime) for name, folder in job.folders.items()}
     for model in models.values():
         warm_up(model.variant, runtime.synchronize)

@@ -107,9 +107,7 @@ def _processor() -> tuple[str, str]:
         fields.setdefault(key.strip(), value.strip())
     name = fields.get("model name") or platform.processor() or platform.machine() or "unknown"
     families = ("avx", "amx", "fma", "sse4", "neon", "asimd", "sve", "bf16", "i8mm")
-    flags = sorted(
-        f for f in fields.get("flags", fields.get("Features", "")).split() if f.startswith(families)
-    )
+    flags = sorted(f for f in fields.get("flags", fields.get("Features", "")).split() if f.startswith(families))
     return name, " ".join(flags) or "unknown"
 
 

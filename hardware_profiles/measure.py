@@ -51,7 +51,7 @@ def measure_profile(
     progress: Progress | None = None,
     seconds: float = PROFILE_SECONDS,
 ) -> HardwareProfile:
-    """Measure what every setting of a space costs on a target, and how well the sum predicts whole candidates.
+    """Measure what every setting of a space costs on a target, and how well the sum predicts candidates.
 
     At least 12 repetitions, in random order; then on until `seconds` are over or the whole models' medians
     are known to 1%. Waits while another process of this user measures on this machine.
@@ -88,9 +88,7 @@ def measure_candidates(
     """
     _check(target)
     if "original" not in folders:
-        raise ConfigError(
-            f"candidates must hold 'original' to be compared with, but got {', '.join(folders)}"
-        )
+        raise ConfigError(f"candidates must hold 'original' to be compared with, but got {', '.join(folders)}")
     resolved = {name: str(folder.resolve()) for name, folder in folders.items()}
 
     def timing_progress(done: int, total: int) -> None:
@@ -101,9 +99,7 @@ def measure_candidates(
     planned = [0]
     memories: dict[str, MemoryAnswer] = {}
     with machine_lock():
-        answer: CandidatesAnswer = run_job(
-            Job("candidates", target, resolved, seed, seconds), timing_progress
-        )
+        answer: CandidatesAnswer = run_job(Job("candidates", target, resolved, seed, seconds), timing_progress)
         for done, (name, folder) in enumerate(resolved.items(), start=1):
             memories[name] = run_job(Job("memory", target, {name: folder}, seed, seconds))
             if progress is not None:
@@ -111,9 +107,7 @@ def measure_candidates(
     return {name: _measured(name, target, answer, memories[name], seed) for name in folders}
 
 
-def _measured(
-    name: str, target: Target, answer: CandidatesAnswer, memory: MemoryAnswer, seed: int
-) -> Measured:
+def _measured(name: str, target: Target, answer: CandidatesAnswer, memory: MemoryAnswer, seed: int) -> Measured:
     raw: RawModel = answer.candidates[name]
     latency = Timing.of(raw.samples_ms, seed=seed)
     ratio = ratio_interval(raw.samples_ms, answer.candidates["original"].samples_ms, seed=seed)
@@ -132,9 +126,7 @@ def _check(target: Target) -> None:
     runtime = get_runtime(target.runtime)
     if target.device not in runtime.devices:
         valid = ", ".join(runtime.devices)
-        raise ConfigError(
-            f"hardware {target.name!r}: device must be one of {valid}, but got {target.device!r}"
-        )
+        raise ConfigError(f"hardware {target.name!r}: device must be one of {valid}, but got {target.device!r}")
     if target.threads > available_cpus():
         raise ConfigError(
             f"hardware {target.name!r}: threads must be at most {available_cpus()}, "

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from greenfront.hardware_profiles.fingerprint import ConditionsMeter
 from greenfront.hardware_profiles.jobs import Job, MemoryAnswer
 from greenfront.hardware_profiles.runtime import Runtime
 from greenfront.hardware_profiles.sampling import Progress
@@ -11,7 +10,7 @@ from greenfront.hardware_profiles.timed_model import TimedModel
 PASSES = 3
 
 
-def memory_job(job: Job, runtime: Runtime, meter: ConditionsMeter, progress: Progress) -> MemoryAnswer:
+def memory_job(job: Job, runtime: Runtime, progress: Progress) -> MemoryAnswer:
     """The peak of three forward passes after loading; on CPU of the whole process, libraries included."""
     (folder,) = job.folders.values()
     model = TimedModel.load("original", Path(folder), job.target, runtime, job.seed)

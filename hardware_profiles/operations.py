@@ -58,10 +58,7 @@ def group_sites(space: Space, uses: dict[str, Use]) -> list[Group]:
         if choice.site.path not in paths.setdefault(name, []):
             paths[name].append(choice.site.path)
         settings.setdefault(name, {}).update({settings_key(option): option for option in choice.settings})
-    return [
-        Group(name, tuple(paths[name]), (*settings[name].values(), {}), uses.get(paths[name][0]))
-        for name in paths
-    ]
+    return [Group(name, tuple(paths[name]), (*settings[name].values(), {}), uses.get(paths[name][0])) for name in paths]
 
 
 def build_operations(group: Group, model: PreTrainedModel, runtime: Runtime) -> Iterator[Operation]:

@@ -66,10 +66,10 @@ class HardwareProfile:
     def predict(self, plan: Plan) -> Cost:
         """The cost of a plan, as the original's plus the sum of its modules' changes.
 
-        Exact for parameters, bytes of tensors (the file's header aside) and FLOPs; where a method ties weights
-        across modules (layerwise Linformer), parameters and bytes are upper bounds. Peak memory is the
-        original's plus the change in weights: activations are taken to stay. The empty plan is the original
-        as measured.
+        Exact for parameters, bytes of tensors (the file's header aside) and FLOPs; where a method ties
+        weights across modules (layerwise Linformer), parameters and bytes are upper bounds. Peak memory is
+        the original's plus the change in weights: activations are taken to stay. The empty plan is the
+        original as measured.
 
         Raises:
             PlanError: a module or setting this profile hasn't measured.
@@ -170,7 +170,7 @@ class HardwareProfile:
         )
 
     def _latency(self, changes: list[Change]) -> Interval:
-        """Three doubts, in quadrature: the original's samples, the operations' samples, and the sum itself."""
+        """Three doubts, in quadrature: the original's samples, the operations' samples, the sum itself."""
         base = self.original.latency_ms
         median = max(base.median + sum(change.latency_ms for change in changes), 0.01 * base.median)
         # One operation is off by the same amount at all its sites; different operations are independent.
@@ -194,9 +194,7 @@ class HardwareProfile:
             raise PlanError(f"{path}: not among the {len(self.sites)} modules of this profile")
         parts = use.parts(settings)
         if parts is None:
-            offered = ", ".join(
-                settings_key(option) for options in use.choices.values() for option in options
-            )
+            offered = ", ".join(settings_key(option) for options in use.choices.values() for option in options)
             raise PlanError(f"{path}: settings must be of {offered}, but got {settings_key(settings)}")
         return use, parts
 
@@ -205,6 +203,4 @@ class HardwareProfile:
 
     @cached_property
     def _table(self) -> dict[tuple[str, str], OperationCost]:
-        return {
-            (operation.group, settings_key(operation.settings)): operation for operation in self.operations
-        }
+        return {(operation.group, settings_key(operation.settings)): operation for operation in self.operations}

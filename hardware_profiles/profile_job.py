@@ -23,17 +23,16 @@ from greenfront.spaces import Plan, Space, compress
 MINIMUM_REPETITIONS = 12
 
 
-def profile_job(job: Job, runtime: Runtime, meter: ConditionsMeter, progress: Progress) -> ProfileAnswer:
+def profile_job(job: Job, runtime: Runtime, progress: Progress) -> ProfileAnswer:
     """Measure what a profile is made of, in this process."""
     assert job.space is not None
+    meter = ConditionsMeter()
     space = Space.from_json(job.space)
     folder = Path(job.folders["original"])
     original = TimedModel.load("original", folder, job.target, runtime, job.seed)
     uses = trace(original.model, original.run, [site.path for site in space.sites])
     groups = group_sites(space, uses)
-    operations = [
-        operation for group in groups for operation in build_operations(group, original.model, runtime)
-    ]
+    operations = [operation for group in groups for operation in build_operations(group, original.model, runtime)]
     fitted, held_out = calibration_plans(space, job.seed)
     candidates = {plan: _candidate(plan, original, job, runtime) for plan in (*fitted, *held_out)}
 

@@ -45,7 +45,7 @@ class OperationCost:
 
 @dataclass(frozen=True)
 class SiteUse:
-    """A site of the model: whose costs it has, how often a forward pass calls it, what methods offer there."""
+    """A site of the model: whose costs it has, how often a forward pass calls it, what is offered there."""
 
     signature: str
     group: str

@@ -24,8 +24,9 @@ class Runtime(ABC):
 
     A new runtime is one file with one subclass, listed in `hardware_profiles/registry.py`.
     The contract, tested for every runtime by `tests/hardware_profiles/runtime_contract.py`:
-    `prepare` leaves the module as it is (but on its device) and its `Run` gives the module's own outputs, again
-    and again; after `synchronize` everything started has finished; `weight_bytes` counts shared weights once.
+    `prepare` leaves the module as it is (but on its device) and its `Run` gives the module's own outputs,
+    again and again; after `synchronize` everything started has finished; `weight_bytes` counts shared
+    weights once.
     """
 
     name: ClassVar[str]

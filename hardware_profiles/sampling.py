@@ -16,6 +16,7 @@ MINIMUM_SAMPLE_MS = 1.0
 CHECK_EVERY = 4
 
 Progress = Callable[[int, int], None]
+Clock = Callable[[], int]
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,21 @@ class Schedule:
     tolerance: float = 0.01
 
 
-def warm_up(variant: Variant, synchronize: Callable[[], None], seconds: float = 1.0) -> float:
+def warm_up(
+    variant: Variant,
+    synchronize: Callable[[], None],
+    seconds: float = 1.0,
+    clock_ns: Clock = time.perf_counter_ns,
+) -> float:
     """Pass through a variant until it is stable, and return the milliseconds a pass takes.
 
     Stable: the median of the last three passes is within 5% of that of the three before. Ends unstable after
     20 passes or `seconds`, whichever comes first, but not before 3 passes.
     """
     times: list[float] = []
-    deadline = time.perf_counter() + seconds
-    while len(times) < 20 and (len(times) < 3 or time.perf_counter() < deadline):
-        times.append(_sample(variant, 1, synchronize))
+    deadline = clock_ns() + seconds * 1e9
+    while len(times) < 20 and (len(times) < 3 or clock_ns() < deadline):
+        times.append(_sample(variant, 1, synchronize, clock_ns))
         if len(times) >= 6:
             last, before = plain.median(times[-3:]), plain.median(times[-6:-3])
             if abs(last - before) <= 0.05 * before:
@@ -74,12 +80,13 @@ def interleave(
     seed: int,
     synchronize: Callable[[], None],
     progress: Progress | None = None,
+    clock_ns: Clock = time.perf_counter_ns,
 ) -> dict[str, list[float]]:
     """Raw samples of every variant in ms per single run of its chain; sample i is from repetition i."""
     rng = random.Random(seed)
     samples: dict[str, list[float]] = {variant.name: [] for variant in variants}
     order = list(variants)
-    start = time.perf_counter()
+    start = clock_ns()
     repetition, planned = 0, schedule.minimum
     gc.collect()
     gc.disable()
@@ -88,13 +95,13 @@ def interleave(
             rng.shuffle(order)
             for variant in order:
                 if variant.lead_in:
-                    _sample(variant, 1, synchronize)
-                took = _sample(variant, variant.inner, synchronize)
+                    _sample(variant, 1, synchronize, clock_ns)
+                took = _sample(variant, variant.inner, synchronize, clock_ns)
                 samples[variant.name].append(took / variant.inner / len(variant.chain))
             repetition += 1
-            elapsed = time.perf_counter() - start
+            elapsed = (clock_ns() - start) / 1e9
             if repetition == 1:
-                planned = max(schedule.minimum, math.floor(schedule.seconds / elapsed))
+                planned = max(schedule.minimum, math.floor(schedule.seconds / max(elapsed, 1e-6)))
             if progress is not None:
                 progress(min(repetition, planned), planned)
             if repetition >= schedule.minimum and (
@@ -106,19 +113,18 @@ def interleave(
         gc.enable()
 
 
-def _sample(variant: Variant, inner: int, synchronize: Callable[[], None]) -> float:
+def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock_ns: Clock) -> float:
     """Milliseconds of `inner` passes through the chain, the device's work included."""
     synchronize()
-    start = time.perf_counter_ns()
+    start = clock_ns()
     for _ in range(inner):
         for run in variant.chain:
             run()
     synchronize()
-    return (time.perf_counter_ns() - start) / 1e6
+    return (clock_ns() - start) / 1e6
 
 
 def _narrow(samples: dict[str, list[float]], watched: Sequence[str], tolerance: float) -> bool:
     return all(
-        relative_half_width(median_interval(samples[name], seed=0, resamples=200)) <= tolerance
-        for name in watched
+        relative_half_width(median_interval(samples[name], seed=0, resamples=200)) <= tolerance for name in watched
     )

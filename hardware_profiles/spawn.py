@@ -43,27 +43,34 @@ def run_job(job: Job, progress: Progress | None = None) -> Any:
 
 
 def _run(arguments: list[str], threads: int, errors: Any, progress: Progress | None) -> int:
-    # -P: without it Python would import from the current folder first, whatever lies there.
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", _WORKER, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=errors,
-        env=_environment(threads),
-        text=True,
-    )
+    process: subprocess.Popen[str] | None = None
     try:
+        # An interrupt between the fork and the assignment would leave a process that nobody knows; the worker
+        # inherits the blocked signal and unblocks it for itself.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        # -P: without it Python would import from the current folder first, whatever lies there.
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", _WORKER, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=_environment(threads),
+            text=True,
+        )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         assert process.stdout is not None
         for line in process.stdout:
             word, *numbers = line.split() or [""]
             if progress is not None and word == "progress" and len(numbers) == 2:
                 progress(int(numbers[0]), int(numbers[1]))
         return process.wait()
-    finally:  # an interrupt, or a progress callback that raised
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    finally:  # also after an interrupt, or a progress callback that raised
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if process is not None:
+            process.kill()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
 
 
 def _environment(threads: int) -> dict[str, str]:

@@ -27,9 +27,7 @@ class Target:
     def __post_init__(self) -> None:
         for field in ("threads", "batch_size", "sequence_length"):
             if getattr(self, field) < 1:
-                raise ConfigError(
-                    f"hardware {self.name!r}: {field} must be 1 or more, but got {getattr(self, field)}"
-                )
+                raise ConfigError(f"hardware {self.name!r}: {field} must be 1 or more, but got {getattr(self, field)}")
 
     def differences(self, other: "Target") -> list[str]:
         """What differs in how the two measure, as `threads: 1 against 2`; the name doesn't matter."""

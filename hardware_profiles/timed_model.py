@@ -16,9 +16,7 @@ from greenfront.spaces import load_checkpoint, weight_bytes
 class TimedModel:
     """A model on its target: single forward passes, each right after an untimed one of the same model."""
 
-    def __init__(
-        self, name: str, model: PreTrainedModel, target: Target, runtime: Runtime, seed: int
-    ) -> None:
+    def __init__(self, name: str, model: PreTrainedModel, target: Target, runtime: Runtime, seed: int) -> None:
         model.config.use_cache = False  # a growing key-value cache would make every pass dearer than the last
         self.name = name
         model.train(False)

@@ -19,9 +19,7 @@ class TorchRuntime(Runtime):
 
     def __init__(self, device: str, threads: int) -> None:
         if device not in self.devices:
-            raise ConfigError(
-                f"device must be one of {', '.join(self.devices)} for torch, but got {device!r}"
-            )
+            raise ConfigError(f"device must be one of {', '.join(self.devices)} for torch, but got {device!r}")
         if device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("device is cuda, but this PyTorch sees no CUDA device; `cpu` is valid here")
         torch.set_num_threads(threads)

@@ -34,9 +34,7 @@ def trace(model: nn.Module, run: Run, paths: Collection[str]) -> dict[str, Use]:
     handles = []
     for path in paths:
 
-        def record(
-            _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], path: str = path
-        ) -> None:
+        def record(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], path: str = path) -> None:
             known = uses.get(path)
             uses[path] = Use(known.calls + 1, known.args, known.kwargs) if known else Use(1, args, kwargs)
 

@@ -42,9 +42,7 @@ def timing_warnings(name: str, timing: Timing) -> list[str]:
     warnings = []
     drifted = drift(timing.samples_ms)
     if abs(drifted) > DRIFT:
-        warnings.append(
-            f"{name} drifted by {drifted:+.1%} between the first and the last third of its samples"
-        )
+        warnings.append(f"{name} drifted by {drifted:+.1%} between the first and the last third of its samples")
     if relative_half_width(timing.interval_ms) > HALF_WIDTH:
         low, high = timing.interval_ms.low, timing.interval_ms.high
         warnings.append(f"{name} is known to no better than {low:.3g} to {high:.3g} ms ({timing.n} samples)")
@@ -70,8 +68,7 @@ def prediction_warnings(calibration: Calibration, error: PredictionError | None)
         )
     if not SLOPE[0] <= calibration.slope <= SLOPE[1]:
         warnings.append(
-            f"whole candidates change by {calibration.slope:.2f} times what their operations do; "
-            f"about 1 is expected"
+            f"whole candidates change by {calibration.slope:.2f} times what their operations do; about 1 is expected"
         )
     return warnings
 
@@ -79,7 +76,5 @@ def prediction_warnings(calibration: Calibration, error: PredictionError | None)
 def ratio_warnings(name: str, ratio: Interval) -> list[str]:
     """Whether noise exceeds the difference to the original."""
     if ratio.low <= 1 <= ratio.high:
-        return [
-            f"{name} can't be told from the original: {ratio.low:.3f} to {ratio.high:.3f} times its latency"
-        ]
+        return [f"{name} can't be told from the original: {ratio.low:.3f} to {ratio.high:.3f} times its latency"]
     return []

@@ -3,6 +3,7 @@
 Progress goes to stdout as `progress DONE TOTAL`; the last line of stderr is the reason of a failure.
 """
 
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -13,7 +14,6 @@ from pydantic import TypeAdapter
 
 from greenfront.hardware_profiles.affinity import bind
 from greenfront.hardware_profiles.candidates_job import candidates_job
-from greenfront.hardware_profiles.fingerprint import ConditionsMeter
 from greenfront.hardware_profiles.jobs import (
     CandidatesAnswer,
     Job,
@@ -28,20 +28,20 @@ from greenfront.hardware_profiles.registry import get_runtime
 from greenfront.hardware_profiles.runtime import Runtime
 from greenfront.hardware_profiles.sampling import Progress
 
-_Work = Callable[[Job, Runtime, ConditionsMeter, Progress], ProfileAnswer | CandidatesAnswer | MemoryAnswer]
+_Work = Callable[[Job, Runtime, Progress], ProfileAnswer | CandidatesAnswer | MemoryAnswer]
 
 WORK: dict[JobName, _Work] = {"profile": profile_job, "candidates": candidates_job, "memory": memory_job}
 
 
 def main(job_file: Path, answer_file: Path) -> int:
     """Do one job; 0 when its answer is written."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while the process was started
     job = TypeAdapter(Job).validate_json(job_file.read_bytes())
     bind(job.target.threads)
-    meter = ConditionsMeter()
     torch.set_num_interop_threads(1)
     try:
         runtime = get_runtime(job.target.runtime)(job.target.device, job.target.threads)
-        write_plain(WORK[job.name](job, runtime, meter, _report), answer_file)
+        write_plain(WORK[job.name](job, runtime, _report), answer_file)
     except Exception as error:
         traceback.print_exc()
         print(f"{type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)

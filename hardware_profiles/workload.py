@@ -25,8 +25,7 @@ def workload(model: PreTrainedModel, target: Target, seed: int = 0) -> dict[str,
     if model.main_input_name == "pixel_values":
         return {"pixel_values": _pixels(model, target, generator)}
     raise MeasureError(
-        f"{type(model).__name__} takes {model.main_input_name!r}; "
-        f"what can be measured takes input_ids or pixel_values"
+        f"{type(model).__name__} takes {model.main_input_name!r}; what can be measured takes input_ids or pixel_values"
     )
 
 
@@ -44,10 +43,7 @@ def _text(model: PreTrainedModel, target: Target, generator: torch.Generator) ->
     if padding is not None:
         ids[ids == padding] = (padding + 1) % config.vocab_size
     inputs = {"input_ids": ids, "attention_mask": torch.ones(shape, dtype=torch.long)}
-    if (
-        getattr(config, "type_vocab_size", 0) > 1
-        and "token_type_ids" in inspect.signature(model.forward).parameters
-    ):
+    if getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in inspect.signature(model.forward).parameters:
         inputs["token_type_ids"] = torch.zeros(shape, dtype=torch.long)
     return inputs
 
@@ -55,8 +51,6 @@ def _text(model: PreTrainedModel, target: Target, generator: torch.Generator) ->
 def _pixels(model: PreTrainedModel, target: Target, generator: torch.Generator) -> Tensor:
     channels, size = getattr(model.config, "num_channels", None), getattr(model.config, "image_size", None)
     if channels is None or size is None:
-        raise MeasureError(
-            f"{type(model).__name__}: its config must say num_channels and image_size to be measured"
-        )
+        raise MeasureError(f"{type(model).__name__}: its config must say num_channels and image_size to be measured")
     height, width = (size, size) if isinstance(size, int) else size
     return torch.randn(target.batch_size, channels, height, width, generator=generator).to(model.dtype)

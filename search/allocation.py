@@ -114,9 +114,7 @@ def seeds(
 def perturbed(space: Space, losses: Table, limits: Sequence[Limit], rng: np.random.Generator) -> Plan | None:
     """An allocation under randomly rescaled losses (SPDY's sensitivity multipliers, Frantar & Alistarh 2022)."""
     multipliers = np.exp(rng.normal(0, 1, len(space.choices)))
-    scaled = {
-        c.name: [m * loss for loss in losses[c.name]] for c, m in zip(space.choices, multipliers, strict=True)
-    }
+    scaled = {c.name: [m * loss for loss in losses[c.name]] for c, m in zip(space.choices, multipliers, strict=True)}
     return allocate(space, scaled, limits)
 
 

@@ -1,7 +1,6 @@
 """A candidate: one plan with its score, its measured and predicted costs and where it came from."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from greenfront.spaces.plan import Plan
 
 @dataclass(frozen=True)
 class CandidateScore:
-    """How good a candidate is after quick fine-tuning: `metric` on validation, which the search saw, and on test.
+    """How good a candidate is after quick fine-tuning: `metric` on validation and on test.
 
     `test` and its 95% bootstrap interval are None until the candidate is verified. Higher is better; a
     validation score of NaN (a diverged candidate) is kept and never on the front.
@@ -107,7 +106,8 @@ class Candidate:
 
 
 KEYS = (
-    "id", "plan", "score", "cost", "predicted", "feasible", "on_front", "missed", "origin", "verified", "tied",
+    "id", "plan", "score", "cost", "predicted", "feasible", "on_front", "missed", "origin", "verified",
+    "tied",
 )  # fmt: skip
 
 
@@ -131,9 +131,7 @@ def _score(raw: object, where: str) -> CandidateScore:
 
 
 def _costs(raw: object, where: str) -> dict[str, Cost]:
-    return {
-        name: Cost.from_dict(mapping(cost, f"{where}.{name}")) for name, cost in mapping(raw, where).items()
-    }
+    return {name: Cost.from_dict(mapping(cost, f"{where}.{name}")) for name, cost in mapping(raw, where).items()}
 
 
 def _number(value: object, where: str) -> float:

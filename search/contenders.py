@@ -36,17 +36,17 @@ class Contenders:
     def prune(self) -> None:
         """Delete the weights of results that others dominate now."""
         best = {result.plan.id for result in self._best()}
-        for folder in (self._run.path / "candidates").iterdir():
-            if folder.name.removesuffix(".partial") not in best:
-                shutil.rmtree(folder, ignore_errors=True)
+        for found in (self._run.path / "candidates").iterdir():
+            if found.name.partition(".")[0] in best:
+                continue
+            if found.is_dir():
+                shutil.rmtree(found, ignore_errors=True)
+            else:
+                found.unlink(missing_ok=True)
 
     def finalists(self) -> list[Result]:
         """At most `search.finalists` contenders with weights, spread along the first cost, extremes always in."""
-        kept = [
-            result
-            for result in self._best()
-            if (self._run.candidate(result.plan.id) / "config.json").exists()
-        ]
+        kept = [result for result in self._best() if (self._run.candidate(result.plan.id) / "config.json").exists()]
         kept.sort(key=lambda result: self._point(result)[0])
         most = self._config.search.finalists
         if len(kept) <= most:

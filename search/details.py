@@ -9,20 +9,10 @@ from greenfront.search.plan_text import plan_lines
 def details(front: Front, candidate: Candidate) -> str:
     """A candidate in plain text: scores, costs measured and predicted on every target, origin, plan."""
     score, original = candidate.score, front.original
-    state = (
-        "original"
-        if candidate.id == original.id
-        else "on the front"
-        if candidate.on_front
-        else "not on the front"
-    )
-    lines = [f"{candidate.id}  {state}, {verdict(candidate)}"]
-    test = (
-        f", {wording.score(score.test)} {wording.interval(score.test_interval)} test"
-        if score.test is not None
-        else ""
-    )
-    lines.append(f"{front.metric}: {wording.score(score.validation)} validation{test.rstrip()}")
+    line = f"{front.metric}: {wording.score(score.validation)} validation"
+    if score.test is not None:
+        line += f", {wording.score(score.test)} {wording.interval(score.test_interval)}".rstrip() + " test"
+    lines = [f"{candidate.id}: {_place(front, candidate)}, {verdict(candidate)}", line]
     for target in front.targets:
         own, reference = candidate.costs()[target], original.costs()[target]
         word = "predicted, not measured" if candidate.cost is None else _predicted(candidate, target)
@@ -32,7 +22,8 @@ def details(front: Front, candidate: Candidate) -> str:
             f"{target}: {wording.latency(own.latency_ms)}, {faster} ({word})",
             f"  {wording.cost('size_mb', own.size_mb)}, {smaller}; "
             f"peak memory {wording.cost('peak_memory_mb', own.peak_memory_mb)}; "
-            f"{wording.cost('parameters', own.parameters)} parameters; {wording.cost('flops', own.flops)}FLOPs",
+            f"{wording.cost('parameters', own.parameters)} parameters; "
+            f"{wording.cost('flops', own.flops)}FLOPs",
         ]
     if candidate.tied:
         lines.append(f"statistically tied with {', '.join(candidate.tied)}")
@@ -43,6 +34,12 @@ def details(front: Front, candidate: Candidate) -> str:
 def verdict(candidate: Candidate) -> str:
     """`feasible`, or the budgets it misses."""
     return "feasible" if candidate.feasible else f"misses {', '.join(map(wording.plain, candidate.missed))}"
+
+
+def _place(front: Front, candidate: Candidate) -> str:
+    if candidate.id == front.original.id:
+        return "the unchanged model"
+    return "on the front" if candidate.on_front else "not on the front"
 
 
 def _predicted(candidate: Candidate, target: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from optuna.trial import FrozenTrial
+from safetensors.numpy import save_file
 
 from greenfront.config import COST_OF, RunConfig
 from greenfront.hardware_profiles import Cost, HardwareProfile
@@ -77,13 +78,15 @@ class Driver:
                 if ready is None:
                     ready = self._timed(self._propose, report)
                 if ready is not None and pool.free:
-                    ready = self._submit(pool, ready)
+                    self._submit(pool, ready)
+                    ready = None
                 elif not pool.busy:
                     break
                 else:
                     for finished in pool.wait(1.0):
                         if ready is not None:
-                            ready = self._submit(pool, ready)
+                            self._submit(pool, ready)
+                            ready = None
                         self._timed(self._record, finished, report)
                         report.advance(self._done, wanted)
         finally:
@@ -133,22 +136,23 @@ class Driver:
             report.note(f"trial {result.plan.id} failed: {result.reason}")
             self._keep(trial)
         else:
-            self._saves.append(self._saver.submit(self._save, result, trial, finished.weights))
+            self._saves.append(self._saver.submit(self._save, result, trial, finished))
             cost = self.predict(result.plan)[self.config.hardware[0].name]
             report.note(
                 f"{result.plan.id}: {self.config.data.metric} {result.validation:.4f}, predicted "
                 f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({result.origin}, {result.seconds:.0f} s)"
             )
 
-    def _save(self, result: Result, trial: FrozenTrial, weights: Any) -> None:
+    def _save(self, result: Result, trial: FrozenTrial, finished: Finished) -> None:
         """Keep a contender's weights, drop those it beats, then write the journal: never a result without weights."""
         if self.contenders.add(result):
-            fetched = Pool.fetch(weights)
+            fetched = Pool.fetch(finished.weights)
             assert fetched is not None
+            assert finished.outcome.logits is not None
             model = compress(self.model, result.plan)
-            model.load_state_dict(
-                {name: torch.from_numpy(np.array(value)) for name, value in fetched.items()}
-            )
+            model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in fetched.items()})
+            # The logits first: a candidate's folder, once it is there, is complete.
+            save_file({"logits": finished.outcome.logits}, self.run.outputs(result.plan.id))
             save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)
         self.contenders.prune()
         self.study.keep(trial)
@@ -169,8 +173,7 @@ class Driver:
             return None
         cost = self.predict(result.plan)[self.config.hardware[0].name]
         return [
-            result.divergence if name == "accuracy" else cost.value(COST_OF[name])
-            for name in self.config.objectives
+            result.divergence if name == "accuracy" else cost.value(COST_OF[name]) for name in self.config.objectives
         ]
 
     def _timed(self, function: Any, *arguments: Any) -> Any:

@@ -71,7 +71,9 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
         shutil.copytree(source, partial)
         difference = (_reloaded(partial, inputs, config) - expected).abs().max().item()
         if not difference < TOLERANCE:
-            raise GreenfrontError(f"the export of {id_} gives logits that differ by {difference:.2e} after loading it again")
+            raise GreenfrontError(
+                f"the export of {id_} gives logits that differ by {difference:.2e} after loading it again"
+            )
         onnx_difference = _export_onnx(model, inputs, expected, partial / "model.onnx") if onnx else None
         if to.exists():
             to.rmdir()
@@ -102,7 +104,11 @@ def _reloaded(folder: Path, inputs: dict[str, torch.Tensor], config: RunConfig) 
         arguments = [str(folder.resolve()), str(before), str(after), AUTO_CLASS[config.model.task]]
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
         ran = subprocess.run(
-            [sys.executable, "-c", _RELOAD, *arguments], cwd=scratch, env=environment, capture_output=True, text=True
+            [sys.executable, "-c", _RELOAD, *arguments],
+            cwd=scratch,
+            env=environment,
+            capture_output=True,
+            text=True,
         )
         if ran.returncode:
             raise GreenfrontError(f"the export doesn't load in a clean process: {ran.stderr.strip().splitlines()[-1]}")
@@ -118,9 +124,7 @@ def _need_onnx() -> None:
         raise RunError(f"--onnx needs the extra `greenfront[onnx]` ({error})") from error
 
 
-def _export_onnx(
-    model: PreTrainedModel, inputs: dict[str, torch.Tensor], expected: torch.Tensor, path: Path
-) -> float:
+def _export_onnx(model: PreTrainedModel, inputs: dict[str, torch.Tensor], expected: torch.Tensor, path: Path) -> float:
     """Write `model.onnx` with dynamic batch and length and compare its logits; returns the largest difference."""
     import onnxruntime
 
@@ -150,4 +154,3 @@ class _Logits(torch.nn.Module):
     def forward(self, *values: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.model(**dict(zip(self.names, values, strict=True))).logits
         return logits
-

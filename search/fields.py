@@ -17,14 +17,10 @@ def mapping(raw: object, where: str) -> Mapping[str, Any]:
 
 
 def only(raw: Mapping[str, Any], keys: Collection[str], where: str) -> Mapping[str, Any]:
-    """`raw` itself, when it holds exactly `keys`; raises RunError that names the missing and the unknown ones."""
+    """`raw` itself, when it holds exactly `keys`; raises RunError naming missing and unknown ones."""
     absent, unknown = sorted(set(keys) - set(raw)), sorted(set(raw) - set(keys))
     if absent or unknown:
-        parts = [
-            f"{word} {', '.join(found)}"
-            for word, found in (("missing", absent), ("unknown", unknown))
-            if found
-        ]
+        parts = [f"{word} {', '.join(found)}" for word, found in (("missing", absent), ("unknown", unknown)) if found]
         raise RunError(f"{where}: must hold exactly {', '.join(keys)}, but {' and '.join(parts)}")
     return raw
 

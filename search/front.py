@@ -40,16 +40,14 @@ def pareto_mask(points: NDArray[np.float64]) -> NDArray[np.bool_]:
     """
     if points.ndim != 2:
         raise ValueError(f"points must be of shape (N, D), but got {points.shape}")
-    mask = ~np.isnan(points).any(axis=1)
+    mask: NDArray[np.bool_] = np.logical_not(np.isnan(points).any(axis=1))
     for index in np.flatnonzero(mask):
         point = points[index]
         mask[index] = not ((points <= point).all(axis=1) & (points < point).any(axis=1)).any()
     return mask
 
 
-def mark_front(
-    candidates: Sequence[Candidate], objectives: Sequence[str], target: str
-) -> tuple[Candidate, ...]:
+def mark_front(candidates: Sequence[Candidate], objectives: Sequence[str], target: str) -> tuple[Candidate, ...]:
     """The same candidates with `on_front` set: non-dominated among the feasible verified ones.
 
     The objective `accuracy` is the score on validation, maximised; the others are measured costs on `target`,
@@ -123,9 +121,7 @@ class Front:
     @property
     def members(self) -> tuple[Candidate, ...]:
         """The candidates on the front, cheapest first."""
-        chosen = [
-            c for c in self.candidates if c.on_front and c.cost is not None and c.id != self.original.id
-        ]
+        chosen = [c for c in self.candidates if c.on_front and c.cost is not None and c.id != self.original.id]
         name = cost_name(self.axis)
         return tuple(sorted(chosen, key=lambda c: (c.costs()[self.target].value(name), c.id)))
 
@@ -136,11 +132,7 @@ class Front:
             RunError: no such candidate, or several that begin so.
         """
         everyone = {c.id: c for c in (self.original, *self.candidates)}
-        found = (
-            [everyone[id_]]
-            if id_ in everyone
-            else [c for name, c in everyone.items() if name.startswith(id_)]
-        )
+        found = [everyone[id_]] if id_ in everyone else [c for name, c in everyone.items() if name.startswith(id_)]
         if len(found) == 1 and id_:
             return found[0]
         members = ", ".join(c.id for c in self.members) or "none"
@@ -175,9 +167,7 @@ class Front:
         try:
             return cls(
                 original=Candidate.from_dict(raw["original"], "original"),
-                candidates=tuple(
-                    Candidate.from_dict(c, f"candidates[{i}]") for i, c in enumerate(candidates)
-                ),
+                candidates=tuple(Candidate.from_dict(c, f"candidates[{i}]") for i, c in enumerate(candidates)),
                 metric=take(raw, "metric", str, "the document"),
                 targets=strings(raw, "targets", "the document"),
                 budgets=budgets_from_text(take(raw, "budgets", dict, "the document")),
@@ -189,7 +179,7 @@ class Front:
             raise RunError(str(error)) from error
 
     def save(self, path: Path) -> None:
-        """Write `front.json` so that a reader sees the old or the new one whole, even when the machine dies."""
+        """Write `front.json` so that a reader sees the old or the new one whole, even in a crash."""
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -16,12 +16,15 @@ from greenfront.search.slack import cost_name
 
 SIZE_INCHES, DPI = (8.0, 5.2), 150
 LABEL_GAP = (0.055, 0.05)  # labels closer than these shares of the axes' width and height are left out
-# Names come from users: a dollar sign in them is no formula.
-PLAIN = {"parse_math": False}
 
 
 def plot_front(front: Front, path: Path, *, workload: str | None = None) -> None:
-    """Draw the front into a PNG of 1200 x 780 pixels.
+    """Write `draw_front`'s picture to `path` as a PNG of 1200 x 780 pixels."""
+    draw_front(front, workload).savefig(path, format="png")
+
+
+def draw_front(front: Front, workload: str | None = None) -> Figure:
+    """The front as a figure.
 
     y is the score on validation, x the first cost among the objectives (else latency) on the first target,
     measured; horizontal bars are the latency's interval, faint vertical bars the test score with its
@@ -31,7 +34,7 @@ def plot_front(front: Front, path: Path, *, workload: str | None = None) -> None
     name, target = cost_name(front.axis), front.target
     # The figure's own canvas instead of pyplot: no global state, no display, safe beside a user's own plots.
     figure = Figure(figsize=SIZE_INCHES, dpi=DPI, layout="tight")
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     shown = view.groups(front)
     low, high = view.score_range(front)
@@ -40,7 +43,7 @@ def plot_front(front: Front, path: Path, *, workload: str | None = None) -> None
             linewidths=0.8, label="not verified (predicted cost)")  # fmt: skip
     _points(axes, shown.infeasible, target, name, marker="x", s=32, c=view.ORANGE, label="misses a budget")
     _points(axes, shown.dominated, target, name, marker="o", s=26, c=view.GREY, label="dominated")
-    _front(axes, shown.front, target, name)
+    _front(axes, shown.front, target, name, view.front_name(front))
     _original(axes, front.original, target, name)
     for limit, words in view.cost_lines(front, target, name):
         axes.axvline(limit / wording.SCALES[name][0], color=view.GREEN, ls="--", lw=1.2, label=words)
@@ -52,7 +55,7 @@ def plot_front(front: Front, path: Path, *, workload: str | None = None) -> None
     _labels(axes, (*shown.front, front.original), front, name)
     _below(axes, front, low)
     _frame(axes, front, name, workload)
-    canvas.print_png(path)
+    return figure
 
 
 def _points(
@@ -64,12 +67,12 @@ def _points(
         axes.scatter(x, y, label=label, zorder=2, **style)  # type: ignore[arg-type]
 
 
-def _front(axes: Axes, members: Sequence[Candidate], target: str, name: CostName) -> None:
+def _front(axes: Axes, members: Sequence[Candidate], target: str, name: CostName, label: str) -> None:
     if not members:
         return
     x = [_x(candidate, target, name) for candidate in members]
     y = [candidate.score.validation for candidate in members]
-    axes.plot(x, y, color=view.BLUE, lw=1.6, marker="o", ms=6.5, zorder=4, label="Pareto front")
+    axes.plot(x, y, color=view.BLUE, lw=1.6, marker="o", ms=6.5, zorder=4, label=label)
     _intervals(axes, members, target, name, view.BLUE)
 
 
@@ -115,13 +118,12 @@ def _below(axes: Axes, front: Front, low: float) -> None:
 def _frame(axes: Axes, front: Front, name: CostName, workload: str | None) -> None:
     where = f"{front.target} ({workload})" if workload else front.target
     better, *_ = wording.ADJECTIVES[name]
-    axes.set_title(
-        f"{front.metric} against {wording.AXIS_TITLES[name]} on {where}", fontsize=11, wrap=True, **PLAIN
-    )
-    axes.set_xlabel(
-        f"{wording.AXIS_TITLES[name]}, measured; labels: times {better} than the original", **PLAIN
-    )
-    axes.set_ylabel(f"{front.metric} on validation (faint bar: on test, 95%)", **PLAIN)
+    axes.set_title(f"{front.metric} against {wording.AXIS_TITLES[name]} on {where}", fontsize=11, wrap=True)
+    how = "predicted" if front.original.cost is None else "measured"
+    axes.set_xlabel(f"{wording.AXIS_TITLES[name]}, {how}; labels: times {better} than the original")
+    axes.set_ylabel(f"{front.metric} on validation (faint bar: on test, 95%)")
+    for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
+        text.set_parse_math(False)  # names come from users: a dollar sign in them begins no formula
     axes.xaxis.set_major_locator(MaxNLocator(8))
     axes.grid(color="#E4E4E4", lw=0.7)
     axes.set_axisbelow(True)

@@ -30,9 +30,7 @@ class Pool:
     def __init__(self, assignment: Assignment, workers: int) -> None:
         self._assignment = ray.put(assignment)
         self._threads = assignment.threads
-        self._running: dict[
-            Any, tuple[int, str, Any, Any]
-        ] = {}  # outcome ref -> tag, plan id, weights ref, actor
+        self._running: dict[Any, tuple[int, str, Any, Any]] = {}  # outcome ref -> tag, plan id, weights ref, actor
         self._idle = [self._start() for _ in range(workers)]
         try:
             ray.get([actor.ready.remote() for actor in self._idle])
@@ -94,9 +92,7 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     Raises:
         RunError: it can't be started or reached.
     """
-    os.environ.setdefault(
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0"
-    )  # says the future default, which Ray warns about
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says the future default, which Ray warns about
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     local = config.address == "local"
     if local:
@@ -104,9 +100,7 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     # Workers would otherwise import from the folder the driver was started in before anything installed.
     with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
         try:
-            ray.init(
-                address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments
-            )
+            ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise RunError(f"ray.address: {config.address!r} can't be used: {_first_line(error)}") from error
         try:

@@ -32,9 +32,7 @@ class Ranking:
             words.append(f"a distance of {own_distance:.2f} from the chord against {best:.2f}")
         word = "more" if difference > 0 else "less"
         words.append(
-            f"{abs(difference):.3f} {word} {metric} on validation"
-            if difference
-            else f"equal {metric} on validation"
+            f"{abs(difference):.3f} {word} {metric} on validation" if difference else f"equal {metric} on validation"
         )
         words.append(f"equal {self.axis}" if compared == "equal" else f"is {compared}")
         if _tied(winner, runner_up):
@@ -45,7 +43,7 @@ class Ranking:
 
 
 def rank(candidates: Sequence[Candidate], prefer: str | None, axis: str, target: str) -> Ranking:
-    """Order `candidates` (at least one) by `prefer`: `knee`, `fastest`, `most_accurate` or None, see `select`."""
+    """Order `candidates` (at least one) by `prefer`, which `select` explains."""
     if len(candidates) == 1:
         return Ranking(tuple(candidates), "the only one that meets the bounds", axis, target)
     if prefer == "fastest":
@@ -53,16 +51,14 @@ def rank(candidates: Sequence[Candidate], prefer: str | None, axis: str, target:
         return Ranking(tuple(order), f"the fastest of {_count(order)}", "latency", target)
     accurate = sorted(candidates, key=lambda c: (-c.score.validation, _cost(c, axis, target), c.id))
     if prefer == "most_accurate":
-        return Ranking(
-            tuple(accurate), f"the most accurate on validation of {_count(accurate)}", axis, target
-        )
+        return Ranking(tuple(accurate), f"the most accurate on validation of {_count(accurate)}", axis, target)
     if prefer == "knee":
         distances = chord_distances(candidates, axis, target)
         if distances is not None:
             order = sorted(accurate, key=lambda c: -distances[c.id])
             reason = (
-                f"the knee of {_count(order)}, {distances[order[0].id]:.2f} above the chord between the cheapest and "
-                f"the most accurate ({axis} and validation score each normalised to 0..1)"
+                f"the knee of {_count(order)}, {distances[order[0].id]:.2f} above the chord between the "
+                f"cheapest and the most accurate ({axis} and validation score each normalised to 0..1)"
             )
             return Ranking(tuple(order), reason, axis, target, distances)
     ranking = _accurate_or_tied(accurate, axis, target)
@@ -91,9 +87,7 @@ def chord_distances(candidates: Sequence[Candidate], axis: str, target: str) -> 
         return None
     dx, dy = x[end] - x[start], y[end] - y[start]
     length = math.hypot(dx, dy)
-    return {
-        c.id: (dx * (y[i] - y[start]) - dy * (x[i] - x[start])) / length for i, c in enumerate(candidates)
-    }
+    return {c.id: (dx * (y[i] - y[start]) - dy * (x[i] - x[start])) / length for i, c in enumerate(candidates)}
 
 
 def _accurate_or_tied(accurate: Sequence[Candidate], axis: str, target: str) -> Ranking:

@@ -35,7 +35,6 @@ from greenfront.spaces import (
     Library,
     Settings,
     Space,
-    find_space,
     load_checkpoint,
     save_checkpoint,
 )
@@ -52,9 +51,7 @@ class Teacher:
     validation_logits: NDArray[np.float32]
 
 
-def prepare_original(
-    config: RunConfig, run: RunFolder, report: Reporter
-) -> tuple[TaskData, Any, PreTrainedModel]:
+def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tuple[TaskData, Any, PreTrainedModel]:
     """The data, the processor and the original; fine-tunes the original where its head is untrained.
 
     Raises:
@@ -74,7 +71,8 @@ def prepare_original(
         report.stage("Fine-tuning the original, whose head is untrained")
         fine_tune(model, data.train, config.fine_tune, seed=config.search.seed, progress=report.advance)
     save_checkpoint(model, run.original, processor)
-    return data, processor, model.eval()
+    model.eval()
+    return data, processor, model
 
 
 def prepare_teacher(
@@ -89,11 +87,7 @@ def prepare_teacher(
     else:
         report.stage("The original's outputs, for training candidates")
         total = len(train) + len(data.validation)
-        kept = {
-            "validation": predict(
-                model, data.validation, progress=lambda done, _: report.advance(done, total)
-            )
-        }
+        kept = {"validation": predict(model, data.validation, progress=lambda done, _: report.advance(done, total))}
         start = len(data.validation)
         kept["train"] = predict(model, train, progress=lambda done, _: report.advance(start + done, total))
         partial = run.teacher.with_suffix(".partial")
@@ -102,9 +96,7 @@ def prepare_teacher(
     return Teacher(train, kept["train"], kept["validation"])
 
 
-def prepare_profiles(
-    config: RunConfig, run: RunFolder, space: Space, report: Reporter
-) -> dict[str, HardwareProfile]:
+def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Reporter) -> dict[str, HardwareProfile]:
     """A profile per target, in the order of the configuration: measured here, or read and checked."""
     profiles = {}
     for target_config in config.hardware:
@@ -113,9 +105,7 @@ def prepare_profiles(
         source = path if path.exists() else target_config.profile
         if source is None:
             report.stage(f"Measuring this machine for target {target.name}")
-            profile = measure_profile(
-                target, run.original, space, seed=config.search.seed, progress=report.advance
-            )
+            profile = measure_profile(target, run.original, space, seed=config.search.seed, progress=report.advance)
         else:
             profile = HardwareProfile.load(source)
             profile.check(fingerprint())
@@ -208,8 +198,8 @@ def _check_data(run: RunFolder, data: TaskData) -> None:
         before = json.loads(path.read_text())["data"]
         if before != data.fingerprint:
             raise DataError(
-                f"the data have changed since this run began (fingerprint {data.fingerprint[:12]}, then {before[:12]}); "
-                f"choose another output folder, or restore the files"
+                f"the data have changed since this run began (fingerprint {data.fingerprint[:12]}, "
+                f"then {before[:12]}); choose another output folder, or restore the files"
             )
     else:
         run.write_json(path, {"data": data.fingerprint, "machine": environment()})
@@ -224,11 +214,7 @@ def environment() -> dict[str, Any]:
 
 def _describe(profile: HardwareProfile) -> str:
     latency = profile.original.latency_ms
-    error = (
-        ""
-        if profile.error is None
-        else f"; predictions off by {profile.error.median:.1%} on held-out candidates"
-    )
+    error = "" if profile.error is None else f"; predictions off by {profile.error.median:.1%} on held-out candidates"
     return (
         f"{profile.target.name}: original {latency.median:.2f} ms [{latency.low:.2f}, {latency.high:.2f}], "
         f"{len(profile.operations)} operations measured{error}"

@@ -1,4 +1,4 @@
-"""`report.html`: one file with an interactive plot of the front, every candidate's numbers and plan, and the run."""
+"""`report.html`: one file with an interactive plot, every candidate's numbers and plan, and the run."""
 
 import json
 import os
@@ -22,8 +22,8 @@ from greenfront.search.slack import budgets_to_text
 from greenfront.search.table import ordered
 
 COLUMNS = (
-    "id", "{metric}, validation", "{metric}, test [95%]", "latency on {target}", "predicted (error)", "x faster",
-    "size", "x smaller", "peak memory", "feasible", "tied with", "origin and plan", "export",
+    "id", "{metric}, validation", "{metric}, test [95%]", "latency on {target}", "predicted (error)",
+    "x faster", "size", "x smaller", "peak memory", "feasible", "tied with", "origin and plan", "export",
 )  # fmt: skip
 
 
@@ -45,9 +45,7 @@ def write_report(front: Front, path: Path, *, run_info: Mapping[str, Any]) -> No
         title=escape(f"Greenfront: {run}"),
         style=STYLE,
         summary=_summary(front),
-        cost_options=_options(
-            {name: wording.AXIS_TITLES[cost] for name, cost in COST_OF.items()}, front.axis
-        ),
+        cost_options=_options({name: wording.AXIS_TITLES[cost] for name, cost in COST_OF.items()}, front.axis),
         target_options=_options({target: target for target in front.targets}, front.target),
         table=_table(front, everyone, run),
         info=_info(run_info),
@@ -64,19 +62,17 @@ def _summary(front: Front) -> str:
     shown, original = view.groups(front), front.original
     own = original.costs()[front.target]
     verified = sum(candidate.verified for candidate in front.candidates)
-    budgets = ", ".join(
-        f"{wording.plain(name)} {text}" for name, text in budgets_to_text(front.budgets).items()
-    )
+    budgets = ", ".join(f"{wording.plain(name)} {text}" for name, text in budgets_to_text(front.budgets).items())
     lines = [
-        f"{len(front.candidates)} candidates, {verified} of them measured and tested, {len(shown.front)} on the front "
-        f"of {', '.join(front.objectives)}. Budgets: {budgets or 'none'}.",
+        f"{len(front.candidates)} candidates, {verified} of them measured and tested, "
+        f"{len(shown.front)} on the front of {', '.join(front.objectives)}. Budgets: {budgets or 'none'}.",
         f"The original: {front.metric} {wording.score(original.score.validation)} on validation, "
         f"{wording.latency(own.latency_ms)} on {front.target}, {wording.cost('size_mb', own.size_mb)}.",
     ]
     hidden = view.below(front, view.score_range(front)[0])
     if hidden:
         lines.append(f"{hidden} of them score below the plot's range; a double click on the plot shows all.")
-    if not shown.front:
+    if not any(candidate.verified and candidate.feasible for candidate in front.candidates):
         lines.append("No verified candidate meets every budget.")
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
@@ -123,23 +119,19 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
         ("", f"<code>{escape(command)}</code>" if candidate.id != front.original.id else ""),
     ]
     kind = "front" if candidate.on_front else "" if measured else "predicted"
-    return (
-        f'<tr class="{kind}">'
-        + "".join(f'<td class="{style}">{text}</td>' for style, text in cells)
-        + "</tr>"
-    )
+    return f'<tr class="{kind}">' + "".join(f'<td class="{style}">{text}</td>' for style, text in cells) + "</tr>"
 
 
 def _info(info: object) -> str:
     if isinstance(info, Mapping) and info:
-        rows = "".join(
-            f"<tr><th>{escape(str(key))}</th><td>{_info(value)}</td></tr>" for key, value in info.items()
-        )
+        rows = "".join(f"<tr><th>{escape(str(key))}</th><td>{_info(value)}</td></tr>" for key, value in info.items())
         return f'<table class="info">{rows}</table>'
     if isinstance(info, list | tuple) and any(isinstance(value, Mapping | list | tuple) for value in info):
         return "".join(_info(value) for value in info)
     if isinstance(info, list | tuple):
         return escape(", ".join(map(str, info)))
+    if isinstance(info, str) and "\n" in info:
+        return f"<pre>{escape(info)}</pre>"
     return "" if info is None else escape(str(info))
 
 

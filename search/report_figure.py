@@ -64,7 +64,7 @@ def figure(front: Front) -> dict[str, Any]:
 
 
 def axes(front: Front, target: str) -> dict[str, dict[str, Any]]:
-    """For every cost on `target`: x per trace, latency intervals, labels, axis title and range, budget lines."""
+    """For every cost on `target`: x and intervals per trace, labels, axis title and range, budget lines."""
     return {name: _axis(front, target, name, cost) for name, cost in COST_OF.items()}
 
 
@@ -82,7 +82,7 @@ def _trace(front: Front, kind: str, members: Sequence[Candidate]) -> go.Scatter:
     scores = [None if c.score.validation != c.score.validation else c.score.validation for c in members]
     return go.Scatter(
         y=scores,
-        name=name,
+        name=view.front_name(front) if kind == "front" else name,
         meta=kind,
         mode="markers+text" if labelled else "markers",
         marker=marker,
@@ -98,7 +98,7 @@ def _trace(front: Front, kind: str, members: Sequence[Candidate]) -> go.Scatter:
 
 
 def hover(front: Front, candidate: Candidate) -> str:
-    """The candidate's details for plotly, which reads a few tags: line breaks are tags, the text itself is escaped."""
+    """The candidate's details for plotly, which reads a few tags: breaks are tags, the text is escaped."""
     return "<br>".join(escape(line) for line in details(front, candidate).split("\n"))
 
 
@@ -109,8 +109,7 @@ def _axis(front: Front, target: str, name: str, cost: CostName) -> dict[str, Any
     lines = view.cost_lines(front, target, cost)
     right = 1.08 * max([value for xs in x for value in xs] + [limit / scale for limit, _ in lines])
     vertical: list[Line] = [
-        ({"x0": limit / scale, "x1": limit / scale, "y0": 0, "y1": 1, "yref": "paper"}, words)
-        for limit, words in lines
+        ({"x0": limit / scale, "x1": limit / scale, "y0": 0, "y1": 1, "yref": "paper"}, words) for limit, words in lines
     ]
     horizontal: list[Line] = [
         ({"y0": floor, "y1": floor, "x0": 0, "x1": 1, "xref": "paper"}, words)
@@ -121,10 +120,7 @@ def _axis(front: Front, target: str, name: str, cost: CostName) -> dict[str, Any
     timed = cost == "latency_ms"
     return {
         "x": x,
-        "error": [
-            _errors(members, target) if timed and kind in LABELLED else None
-            for kind, members in groups.items()
-        ],
+        "error": [_errors(members, target) if timed and kind in LABELLED else None for kind, members in groups.items()],
         "labels": [[labels.get(c.id, "") for c in members] for members in groups.values()],
         "title": escape(f"{wording.AXIS_TITLES[cost]} on {target}"),
         "range": [0, right],
@@ -142,8 +138,7 @@ def _ratios(front: Front, target: str, cost: CostName, right: float) -> dict[str
     candidates = (front.original, *view.groups(front).front)
     values = [c.costs()[target].value(cost) for c in candidates]
     places = [
-        (value / right, (c.score.validation - low) / (high - low))
-        for c, value in zip(candidates, values, strict=True)
+        (value / right, (c.score.validation - low) / (high - low)) for c, value in zip(candidates, values, strict=True)
     ]
     chosen = view.readable(places, LABEL_GAP)
     return {

@@ -25,6 +25,7 @@ th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; white-spa
   border-bottom: 1px solid var(--line); }
 tr:last-child > td { border-bottom: 0; }
 thead th { background: var(--panel); color: var(--soft); font-weight: 600; }
+tbody td:first-child { position: sticky; left: 0; background: var(--paper); }
 td.number { text-align: right; }
 tr.front td:first-child { border-left: 4px solid var(--accent); font-weight: 600; }
 tr.predicted td { color: var(--soft); }
@@ -36,7 +37,7 @@ summary { cursor: pointer; }
 @media (max-width: 600px) { body { padding: .6rem; } #plot { height: 400px; } .info th { width: 7rem; } }
 """
 
-# The figure's colours follow the page's: those the page knows are read from its style, the front's from `--accent`.
+# The figure's colours are read from the page's style, so that both follow the reader's light or dark mode.
 SCRIPT = """
 const view = JSON.parse(document.getElementById("view").textContent);
 const plot = document.getElementById("plot"), details = document.getElementById("details");
@@ -66,7 +67,10 @@ function draw() {
   layout.xaxis.range = axis.range;
   Object.assign(layout.hoverlabel, {bgcolor: color("--panel"), bordercolor: color("--line")});
   layout.hoverlabel.font.color = color("--ink");
-  if (narrow.matches) layout.margin = {l: 52, r: 12, t: 12, b: 48};
+  if (narrow.matches) {  // the axis is named by the choice above the plot; its title would lie on the legend
+    layout.xaxis.title = {text: ""};
+    layout.margin = {l: 52, r: 12, t: 12, b: 48};
+  }
   Plotly.react(plot, data, layout, {responsive: true, displaylogo: false,
     displayModeBar: narrow.matches ? false : undefined});
 }
@@ -77,7 +81,7 @@ plot.on("plotly_hover", tell);
 for (const source of [cost, target, dark, narrow]) source.addEventListener("change", draw);
 """
 
-# Nothing may be fetched: the policy makes the page work offline or not at all, and a name from a user can't load code.
+# Nothing may be fetched: the policy keeps the page honest about working offline, and names from loading code.
 PAGE = Template("""<!doctype html>
 <html lang="en">
 <head>
@@ -97,7 +101,7 @@ $summary
 <label>on <select id="target">$target_options</select></label>
 </div>
 <div id="plot"></div>
-<pre id="details">Point at a candidate to see its numbers and its plan here.</pre>
+<pre id="details">Choose a candidate to see it here.</pre>
 <h2>Candidates</h2>
 $table
 <h2>Run</h2>

@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from greenfront.config import COST_OF, RunConfig
+from greenfront.config import COST_OF, RunConfig, load_config, parse_config
 from greenfront.errors import BudgetError
 from greenfront.evaluators import TaskData, get_metric, score
 from greenfront.hardware_profiles import HardwareProfile
@@ -26,7 +27,7 @@ from greenfront.search.prepare import (
     prepare_teacher,
     useful,
 )
-from greenfront.search.progress import Reporter
+from greenfront.search.progress import Reporter, Silent
 from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import binding, budget_slack, cost_bounds, cost_limit, least
@@ -51,6 +52,24 @@ class Summary:
         started = time.perf_counter()
         yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 2)
+
+
+def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Reporter | None = None) -> Front:
+    """Run, or continue, a search and return its verified front; everything else is in the run folder.
+
+    `config` is a YAML file, what would stand in one, or a RunConfig.
+
+    Raises:
+        ConfigError, DataError, RunError: what can't be used, before anything expensive begins.
+        BudgetError: no candidate meets every budget; the run folder holds the front without the missed ones.
+    """
+    if isinstance(config, str | Path):
+        config = load_config(Path(config))
+    elif not isinstance(config, RunConfig):
+        config = parse_config(config)
+    if config.output is None:
+        config = config.model_copy(update={"output": Path("runs") / "search"})
+    return run_search(config, report or Silent())
 
 
 def run_search(config: RunConfig, report: Reporter) -> Front:
@@ -108,7 +127,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         everyone = unverified(study.results, original, profiles, config)
         ids = {result.plan.id for result in driver.contenders.finalists()}
         finalists = [candidate for candidate in everyone if candidate.id in ids]
-        original, verified = verify(finalists, original, profiles, data.test, config, run, report)
+        original, verified = verify(finalists, original, profiles, data, config, run, report)
         candidates = judge([*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
     front = _write(run, config, original, candidates, report)
     _write_summary(run, config, summary, driver.timing)
@@ -124,9 +143,7 @@ def _search(config: RunConfig, driver: Driver, assignment: Assignment, report: R
         driver.search(pool, report)
 
 
-def _assignment(
-    config: RunConfig, data: TaskData, teacher: Teacher, library: Library, model: Any
-) -> Assignment:
+def _assignment(config: RunConfig, data: TaskData, teacher: Teacher, library: Library, model: Any) -> Assignment:
     return Assignment(
         original=model, library=library, train=teacher.train, train_logits=teacher.train_logits,
         validation=data.validation, validation_logits=teacher.validation_logits, fine_tune=config.fine_tune,
@@ -134,9 +151,7 @@ def _assignment(
     )  # fmt: skip
 
 
-def _limits(
-    config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile]
-) -> tuple[list[str], list[Limit]]:
+def _limits(config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile]) -> tuple[list[str], list[Limit]]:
     """The cost budgets that no plan can meet by prediction, and the others as limits on summed changes."""
     unreachable, limits = [], []
     for name, bound in cost_bounds(config.budgets).items():
@@ -151,7 +166,11 @@ def _limits(
 
 
 def _seeds(
-    config: RunConfig, space: Space, losses: Table, profiles: Mapping[str, HardwareProfile], limits: list[Limit]
+    config: RunConfig,
+    space: Space,
+    losses: Table,
+    profiles: Mapping[str, HardwareProfile],
+    limits: list[Limit],
 ) -> Any:
     name = next((name for name in config.objectives if name in COST_OF), "latency")
     profile = profiles[config.hardware[0].name]
@@ -173,7 +192,11 @@ def _without(config: RunConfig, names: list[str]) -> RunConfig:
 
 
 def _write(
-    run: RunFolder, config: RunConfig, original: Candidate, candidates: tuple[Candidate, ...], report: Reporter
+    run: RunFolder,
+    config: RunConfig,
+    original: Candidate,
+    candidates: tuple[Candidate, ...],
+    report: Reporter,
 ) -> Front:
     report.stage("Writing the front")
     targets = tuple(target.name for target in config.hardware)
@@ -207,9 +230,7 @@ def _checked(front: Front, unreachable: Any) -> Front:
     verified = [candidate for candidate in front.candidates if candidate.verified]
     if any(candidate.feasible for candidate in verified) or not verified:
         return front
-    slacks = {
-        c.id: budget_slack(c.costs(), c.score.validation, front.original, front.budgets) for c in verified
-    }
+    slacks = {c.id: budget_slack(c.costs(), c.score.validation, front.original, front.budgets) for c in verified}
     closest = max(slacks, key=lambda id_: least(slacks[id_]))
     name = binding(slacks[closest])
     word = "no plan in this space can" if name in unreachable else "no candidate does"

@@ -19,9 +19,7 @@ def write_atomic(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(
-            temporary, 0o644
-        )  # mkstemp makes a private file; results are for whoever may read the folder
+        os.chmod(temporary, 0o644)  # mkstemp makes a private file; results are for whoever may read the folder
         os.replace(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -103,6 +101,10 @@ class RunFolder:
         """A candidate's checkpoint; the original's for `original`."""
         return self.original if id_ == "original" else self.path / "candidates" / id_
 
+    def outputs(self, id_: str) -> Path:
+        """A candidate's logits on validation, beside its checkpoint."""
+        return self.path / "candidates" / f"{id_}.logits.safetensors"
+
     @classmethod
     def create(cls, config: RunConfig) -> "RunFolder":
         """The folder of this configuration, new or from an earlier start of the same one.
@@ -148,9 +150,7 @@ class RunFolder:
     def _check_same(self, config: RunConfig) -> None:
         # Where trials run changes nothing about them: a run may go on with other workers.
         ignored = ("ray.", "output")
-        differences = [
-            d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)
-        ]
+        differences = [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
         if differences:
             listed = "\n".join(f"  {key}: {here} here, {there} there" for key, here, there in differences)
             raise RunError(

@@ -1,17 +1,16 @@
 """One point of the front, chosen by what its user asks for, with the reasons in words."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from greenfront.config import BudgetsConfig, CostName
+from greenfront.config import BudgetsConfig
 from greenfront.errors import BudgetError, ConfigError
-from greenfront.hardware_profiles import Cost
 from greenfront.search import slack as slacks
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.front import Front
 from greenfront.search.preference import Ranking, rank
+from greenfront.search.question import Question, tightness
 from greenfront.units import Bound
 
 Preference = Literal["knee", "fastest", "most_accurate"]
@@ -19,7 +18,7 @@ Preference = Literal["knee", "fastest", "most_accurate"]
 
 @dataclass(frozen=True)
 class Selection:
-    """The chosen candidate, why it was chosen (one plain sentence each), and its slack per bound (negative: missed).
+    """The chosen candidate, the reasons in plain sentences, and its slack per bound (negative: missed).
 
     `slack` covers the bounds asked for and, where none was asked, the run's own budget of that name.
     """
@@ -74,7 +73,7 @@ def select(
         flops=flops,
         accuracy_drop=accuracy_drop,
     )
-    question = _Question(front, _merged(front.budgets, asked), front.targets if target is None else (target,))
+    question = Question(front, _merged(front.budgets, asked), front.targets if target is None else (target,))
     reasons = [_asked(question, asked, prefer)]
 
     others = tuple(c for c in front.candidates if c.id != front.original.id and c.verified and c.feasible)
@@ -86,7 +85,7 @@ def select(
         pool = question.meeting(off_front)
         if pool:
             reasons.append(
-                f"No member of the front meets the bounds; {len(pool)} verified candidate(s) off the front do "
+                f"No member of the front meets the bounds; {len(pool)} verified off the front do "
                 f"(dominated in {' and '.join(front.objectives)} only)."
             )
     if not pool:
@@ -99,62 +98,6 @@ def select(
     return Selection(chosen, reasons, question.slack(chosen))
 
 
-@dataclass(frozen=True)
-class _Question:
-    """The bounds that hold and the targets they hold on."""
-
-    front: Front
-    bounds: BudgetsConfig
-    targets: tuple[str, ...]
-
-    def costs(self, candidate: Candidate) -> dict[str, Cost]:
-        return {name: cost for name, cost in candidate.costs().items() if name in self.targets}
-
-    def slack(self, candidate: Candidate) -> dict[str, float]:
-        return slacks.budget_slack(
-            self.costs(candidate), candidate.score.validation, self.front.original, self.bounds
-        )
-
-    def meeting(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
-        return tuple(c for c in candidates if not slacks.missed(self.slack(c)))
-
-    def describe(self, candidate: Candidate) -> str:
-        """`a1b2c3d4: accuracy 0.912 on validation, 5.23 ms (1.84x faster), 45.1 MB (2.02x smaller)`."""
-        target = self.targets[0]
-        own, original = candidate.costs()[target], self.front.original.costs()[target]
-        names: list[CostName] = ["latency_ms", "size_mb"]
-        own_axis = slacks.cost_name(self.front.axis)
-        bounded = [slacks.cost_name(name) for name in slacks.cost_bounds(self.bounds)]
-        names += [name for name in dict.fromkeys((own_axis, *bounded)) if name not in names]
-        parts = [
-            f"{wording.cost(name, own.value(name))} "
-            f"({wording.compared(name, original.value(name), own.value(name))})"
-            for name in names
-        ]
-        score = f"{self.front.metric} {wording.score(candidate.score.validation)} on validation"
-        return f"{candidate.id}: {score}, {', '.join(parts)}"
-
-    def verdict(self, candidate: Candidate) -> str:
-        slack = self.slack(candidate)
-        return f"{self.describe(candidate)}: {_tightness(slack)}."
-
-    def limit(self, name: str) -> str:
-        """The bound called `name` in numbers: `latency at most 6.00 ms on laptop (60%)`."""
-        text = slacks.budgets_to_text(self.bounds)[name]
-        floors = slacks.accuracy_floors(self.bounds, self.front.original.score.validation)
-        if name in floors:
-            return f"{wording.plain(name)} {text}: at least {wording.score(floors[name])} on validation"
-        bound, cost = slacks.cost_bounds(self.bounds)[name], slacks.cost_name(name)
-        if not bound.relative:
-            return f"{name} at most {wording.cost(cost, bound.value)}"
-        reference = slacks.reference_costs(self.front.original)
-        limits = [
-            f"{wording.cost(cost, slacks.cost_limit(name, bound, reference[target]))} on {target}"
-            for target in self.targets
-        ]
-        return f"{name} at most {', '.join(limits)} ({text} of the original)"
-
-
 def _merged(budgets: BudgetsConfig, asked: BudgetsConfig) -> BudgetsConfig:
     """The run's budgets with those asked for in their place."""
     fields = {
@@ -164,7 +107,7 @@ def _merged(budgets: BudgetsConfig, asked: BudgetsConfig) -> BudgetsConfig:
     return BudgetsConfig.model_construct(**fields)
 
 
-def _asked(question: _Question, asked: BudgetsConfig, prefer: Preference | None) -> str:
+def _asked(question: Question, asked: BudgetsConfig, prefer: Preference | None) -> str:
     wanted = {
         None: "the most accurate on validation, of tied ones the cheapest",
         "knee": "the knee",
@@ -179,32 +122,18 @@ def _asked(question: _Question, asked: BudgetsConfig, prefer: Preference | None)
     return line + "."
 
 
-def _tightness(slack: Mapping[str, float]) -> str:
-    over = slacks.missed(slack)
-    if over:
-        return "misses " + ", ".join(
-            f"{wording.plain(name)} by {wording.share(-slack[name])}" for name in over
-        )
-    tightest = slacks.binding(slack)
-    if tightest is None:
-        return "no bounds to meet"
-    return f"meets all, tightest is {wording.plain(tightest)} with {wording.share(slack[tightest])} to spare"
-
-
-def _why(question: _Question, ranking: Ranking) -> list[str]:
+def _why(question: Question, ranking: Ranking) -> list[str]:
     chosen = ranking.order[0]
     lines = [f"Chosen {chosen.id}: {ranking.reason}."]
     if len(ranking.order) > 1:
         runner_up = ranking.order[1]
-        lines.append(
-            f"Runner-up {runner_up.id} lost: it has {ranking.lost(runner_up, question.front.metric)}."
-        )
+        lines.append(f"Runner-up {runner_up.id} lost: it has {ranking.lost(runner_up, question.front.metric)}.")
     else:
         lines.append("No runner-up: no other one meets the bounds.")
     return lines
 
 
-def _closing(question: _Question, chosen: Candidate) -> list[str]:
+def _closing(question: Question, chosen: Candidate) -> list[str]:
     slack = question.slack(chosen)
     lines = []
     if slack:
@@ -214,27 +143,21 @@ def _closing(question: _Question, chosen: Candidate) -> list[str]:
     score = chosen.score
     if score.test is not None:
         interval = f" {wording.interval(score.test_interval)}" if score.test_interval else ""
-        lines.append(
-            f"Test {question.front.metric} {wording.score(score.test)}{interval}, shown and not used to choose."
-        )
+        lines.append(f"Test {question.front.metric} {wording.score(score.test)}{interval}, shown, not used to choose.")
     return lines
 
 
-def _original(question: _Question, reasons: list[str]) -> Selection:
+def _original(question: Question, reasons: list[str]) -> Selection:
     """The last resort: the original when it meets the bounds, else BudgetError."""
     front = question.front
     if not slacks.missed(question.slack(front.original)):
-        reasons.append(f"{question.describe(front.original)}: {_tightness(question.slack(front.original))}.")
-        reasons.append(
-            "Chosen original: no compressed candidate meets the bounds, only the unchanged model does."
-        )
-        return Selection(
-            front.original, reasons + _closing(question, front.original), question.slack(front.original)
-        )
+        reasons.append(f"{question.describe(front.original)}: {tightness(question.slack(front.original))}.")
+        reasons.append("Chosen original: no compressed candidate meets the bounds, only the unchanged model does.")
+        return Selection(front.original, reasons + _closing(question, front.original), question.slack(front.original))
     raise BudgetError(_closest(question))
 
 
-def _closest(question: _Question) -> str:
+def _closest(question: Question) -> str:
     front = question.front
     everyone = [c for c in front.candidates if c.id != front.original.id]
     verified = [c for c in everyone if c.verified]
@@ -246,16 +169,15 @@ def _closest(question: _Question) -> str:
     )
     bound = slacks.binding(slack[closest.id])
     if bound is None or not slacks.missed(slack[closest.id]):
-        # The bounds themselves are met, so the candidate was refused for a budget of the run on another target.
-        message = f"no feasible candidate; the closest is {closest.id}, which misses {', '.join(map(wording.plain, closest.missed))}"
+        # The bounds are met, so the candidate was refused for a budget of the run on another target.
+        over = ", ".join(map(wording.plain, closest.missed))
+        message = f"no feasible candidate; the closest is {closest.id}, which misses {over}"
     else:
         message = (
             f"no candidate meets every bound; the closest is {question.describe(closest)}; "
-            f"{_tightness(slack[closest.id])}; the binding bound is {question.limit(bound)}"
+            f"{tightness(slack[closest.id])}; the binding bound is {question.limit(bound)}"
         )
     if promising:
         ids = ", ".join(c.id for c in promising[:3])
-        message += (
-            f"; predicted to meet them but not verified: {ids} (search again with more `search.finalists`)"
-        )
+        message += f"; predicted to meet them but not verified: {ids} (search again with more `search.finalists`)"
     return message

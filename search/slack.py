@@ -1,4 +1,4 @@
-"""How far a candidate is from its budgets, in shares of each limit; works for measured and for predicted costs."""
+"""How far a candidate is from its budgets, in shares of each limit; for measured and predicted costs."""
 
 import math
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from greenfront.hardware_profiles import Cost
 from greenfront.search.candidate import Candidate
 from greenfront.units import Bound
 
-# A budget of exactly half the original must be met by exactly half of it, whatever the rounding of a float is.
+# A budget of exactly half the original must be met by exactly half of it, however floats round.
 TOLERANCE = 1e-9
 
 
@@ -27,7 +27,7 @@ def cost_limit(name: str, bound: Bound, original: Cost) -> float:
 
 
 def accuracy_floors(budgets: BudgetsConfig, original_score: float) -> dict[str, float]:
-    """The least score that each budget on quality allows; `accuracy_drop` is a share of the original's score."""
+    """The least score each budget on quality allows; `accuracy_drop` is a share of the original's."""
     floors = {}
     if budgets.accuracy_drop is not None:
         floors["accuracy_drop"] = original_score - budgets.accuracy_drop * abs(original_score)
@@ -37,7 +37,7 @@ def accuracy_floors(budgets: BudgetsConfig, original_score: float) -> dict[str, 
 
 
 def reference_costs(original: Candidate) -> Mapping[str, Cost]:
-    """What relative bounds refer to: the original's measured costs, or its predicted ones before it is measured."""
+    """What relative bounds refer to: the original's measured costs, or predicted ones before it is."""
     return original.predicted if original.cost is None else original.cost
 
 
@@ -60,8 +60,7 @@ def budget_slack(
     slack = {}
     for name, bound in cost_bounds(budgets).items():
         slack[name] = min(
-            _upper(cost_limit(name, bound, reference[target]), of.value(COST_OF[name]))
-            for target, of in cost.items()
+            _upper(cost_limit(name, bound, reference[target]), of.value(COST_OF[name])) for target, of in cost.items()
         )
     for name, floor in accuracy_floors(budgets, original.score.validation).items():
         slack[name] = (validation - floor) / (abs(floor) or 1.0)
@@ -71,7 +70,7 @@ def budget_slack(
 def missed_budgets(
     cost: Mapping[str, Cost], validation: float, original: Candidate, budgets: BudgetsConfig
 ) -> tuple[str, ...]:
-    """The names of the budgets that are missed, as in `budget_slack`; empty when the candidate is feasible."""
+    """The names of the budgets that are missed, as in `budget_slack`; empty when feasible."""
     return missed(budget_slack(cost, validation, original, budgets))
 
 
@@ -108,9 +107,7 @@ def budgets_from_text(text: Mapping[str, str]) -> BudgetsConfig:
             raw["accuracy"] = float(raw["accuracy"])
         return BudgetsConfig.model_validate(raw)
     except (ValidationError, ValueError) as error:
-        raise ConfigError(
-            f"budgets must be quantities such as {{'latency': '8 ms'}}, but got {raw}"
-        ) from error
+        raise ConfigError(f"budgets must be quantities such as {{'latency': '8 ms'}}, but got {raw}") from error
 
 
 def cost_name(name: str) -> CostName:

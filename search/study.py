@@ -15,14 +15,23 @@ import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
 from greenfront.spaces import Plan, Space
 
 NAME = "greenfront"
-SHORT = {"tpe": "TPESampler", "nsgaii": "NSGAIISampler", "nsgaiii": "NSGAIIISampler", "random": "RandomSampler",
-         "gp": "GPSampler", "qmc": "QMCSampler", "cmaes": "CmaEsSampler", "brute_force": "BruteForceSampler"}  # fmt: skip
+SHORT = {
+    "tpe": "TPESampler",
+    "nsgaii": "NSGAIISampler",
+    "nsgaiii": "NSGAIIISampler",
+    "random": "RandomSampler",
+    "gp": "GPSampler",
+    "qmc": "QMCSampler",
+    "cmaes": "CmaEsSampler",
+    "brute_force": "BruteForceSampler",
+}
 State = Literal["scored", "rejected", "failed"]
 
 
@@ -86,14 +95,16 @@ class Study:
         self._distributions: dict[str, BaseDistribution] = {
             choice.name: IntDistribution(0, len(choice.settings)) for choice in space.choices
         }
-        directions = ["minimize"] * len(objectives)
+        directions = [StudyDirection.MINIMIZE] * len(objectives)
         storage = JournalStorage(JournalFileBackend(str(journal)))
         self._journal = optuna.create_study(
             storage=storage, study_name=NAME, directions=directions, load_if_exists=True
         )
         self._memory = optuna.create_study(directions=directions, sampler=sampler)
         if len(self._journal.trials) == 0:
-            self._journal.set_metric_names(list(objectives))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._journal.set_metric_names(list(objectives))
         self.results: list[Result] = []
         for trial in self._journal.trials:
             self._check(trial, journal)
@@ -115,9 +126,7 @@ class Study:
         self._waiting[trial.number] = trial
         return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", "sampler")))
 
-    def tell(
-        self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]
-    ) -> FrozenTrial:
+    def tell(self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]) -> FrozenTrial:
         """Finish a trial: `values` of the objectives where scored, `constraints` (met at <= 0) wherever known.
 
         Returns the finished trial for `keep`, which writes it to the journal.
@@ -131,9 +140,7 @@ class Study:
             ("seconds", result.seconds), ("reason", result.reason),
         ):  # fmt: skip
             trial.set_user_attr(name, attribute)
-        state = {"scored": TrialState.COMPLETE, "rejected": TrialState.PRUNED, "failed": TrialState.FAIL}[
-            result.state
-        ]
+        state = {"scored": TrialState.COMPLETE, "rejected": TrialState.PRUNED, "failed": TrialState.FAIL}[result.state]
         self.results.append(result)
         return self._memory.tell(trial, values if result.state == "scored" else None, state)
 

@@ -10,7 +10,7 @@ from greenfront.search.front import Front
 
 
 def front_table(front: Front) -> Table:
-    """One row per candidate, readable from 80 columns on: the original, then the measured ones, fastest first.
+    """One row per candidate, readable from 80 columns on: the original, the measured, fastest first.
 
     Costs are those on the first target; `~` marks a predicted one.
     """
@@ -33,7 +33,7 @@ def ordered(front: Front) -> list[Candidate]:
     """The candidates without the original: verified ones first, each part by latency on the first target."""
     return sorted(
         (candidate for candidate in front.candidates if candidate.id != front.original.id),
-        key=lambda c: (not c.verified, c.cost is None, c.costs()[front.target].latency_ms.median, c.id),
+        key=lambda c: (not c.verified, c.costs()[front.target].latency_ms.median, c.id),
     )
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import Examples, bootstrap_interval, mcnemar_p, predict, score
+from greenfront.evaluators import TaskData, bootstrap_interval, mcnemar_p, predict, score
 from greenfront.hardware_profiles import Cost, HardwareProfile, measure_candidates
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.front import mark_front
@@ -18,7 +19,7 @@ from greenfront.search.study import Result
 from greenfront.spaces import Plan, load_checkpoint
 
 TIED = 0.05
-"""Two candidates are tied when McNemar's test on their test predictions gives a p above this."""
+"""Two candidates are tied when McNemar's test on their validation predictions gives a p above this."""
 
 
 def unverified(
@@ -33,10 +34,15 @@ def unverified(
         over = missed_budgets(predicted, result.validation, original, config.budgets)
         found.append(
             Candidate(
-                id=result.plan.id, plan=result.plan,
+                id=result.plan.id,
+                plan=result.plan,
                 score=CandidateScore(config.data.metric, result.validation),
-                cost=None, predicted=predicted, feasible=not over, missed=over, origin=result.origin,
-            )  # fmt: skip
+                cost=None,
+                predicted=predicted,
+                feasible=not over,
+                missed=over,
+                origin=result.origin,
+            )
         )
     return found
 
@@ -45,7 +51,7 @@ def verify(
     finalists: Sequence[Candidate],
     original: Candidate,
     profiles: Mapping[str, HardwareProfile],
-    test: Examples,
+    data: TaskData,
     config: RunConfig,
     run: RunFolder,
     report: Reporter,
@@ -66,20 +72,24 @@ def verify(
     report.stage("Scoring them on the test split")
     logits: dict[str, NDArray[np.float32]] = {}
     for done, (id_, folder) in enumerate(folders.items()):
-        logits[id_] = predict(load_checkpoint(folder), test)
+        logits[id_] = predict(load_checkpoint(folder), data.test)
         report.advance(done + 1, len(folders))
-    checked = [_checked(c, costs[c.id], logits[c.id], test, config) for c in (original, *finalists)]
-    base = replace(checked[0], feasible=True)
+    checked = [_checked(c, costs[c.id], logits[c.id], data.test.labels, config) for c in (original, *finalists)]
+    base = checked[0]
     judged = []
-    for candidate in checked[1:]:
+    for candidate in checked:
         over = missed_budgets(candidate.costs(), candidate.score.validation, base, config.budgets)
-        tied = tuple(
-            other.id
-            for other in checked
-            if other.id != candidate.id and mcnemar_p(logits[candidate.id], logits[other.id], test.labels) > TIED
-        )
-        judged.append(replace(candidate, feasible=not over, missed=over, tied=tied))
-    return base, judged
+        judged.append(replace(candidate, feasible=not over, missed=over))
+    return judged[0], _tied(judged[1:], data.validation.labels, run)
+
+
+def _tied(candidates: Sequence[Candidate], labels: NDArray[np.int64], run: RunFolder) -> list[Candidate]:
+    """Mark ties. On validation, as selecting prefers the cheaper of two tied ones and must not see the test split."""
+    logits = {c.id: load_file(run.outputs(c.id))["logits"] for c in candidates}
+    return [
+        replace(c, tied=tuple(i for i in logits if i != c.id and mcnemar_p(logits[c.id], logits[i], labels) > TIED))
+        for c in candidates
+    ]
 
 
 def judge(candidates: Sequence[Candidate], config: RunConfig, ignored: Sequence[str] = ()) -> tuple[Candidate, ...]:
@@ -91,14 +101,10 @@ def judge(candidates: Sequence[Candidate], config: RunConfig, ignored: Sequence[
     if not any(c.feasible and c.verified for c in eligible):
         eligible = [replace(c, feasible=True) for c in eligible]
     marked = mark_front(eligible, config.objectives, config.hardware[0].name)
-    return tuple(
-        replace(candidate, on_front=mark.on_front) for candidate, mark in zip(candidates, marked, strict=True)
-    )
+    return tuple(replace(candidate, on_front=mark.on_front) for candidate, mark in zip(candidates, marked, strict=True))
 
 
-def original_candidate(
-    validation: float, profiles: Mapping[str, HardwareProfile], config: RunConfig
-) -> Candidate:
+def original_candidate(validation: float, profiles: Mapping[str, HardwareProfile], config: RunConfig) -> Candidate:
     """The original before verification: its costs as profiled, its score on validation."""
     return Candidate(
         id="original", plan=Plan(), score=CandidateScore(config.data.metric, validation), cost=None,
@@ -107,10 +113,14 @@ def original_candidate(
 
 
 def _checked(
-    candidate: Candidate, cost: dict[str, Cost], logits: NDArray[np.float32], test: Examples, config: RunConfig
+    candidate: Candidate,
+    cost: dict[str, Cost],
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    config: RunConfig,
 ) -> Candidate:
     metric = config.data.metric
-    value = score(logits, test.labels, metric).value
-    interval = bootstrap_interval(logits, test.labels, metric, seed=config.search.seed)
+    value = score(logits, labels, metric).value
+    interval = bootstrap_interval(logits, labels, metric, seed=config.search.seed)
     found = replace(candidate.score, test=value, test_interval=interval)
     return replace(candidate, cost=cost, score=found, verified=True)

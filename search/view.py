@@ -1,4 +1,4 @@
-"""What the pictures of a front show, before anything is drawn: groups of candidates, budget lines, the y range."""
+"""What the pictures of a front show, before it is drawn: groups of candidates, budget lines, the y range."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,6 +36,13 @@ def groups(front: Front) -> Groups:
     )
 
 
+def front_name(front: Front) -> str:
+    """What the front is called: where nothing meets every budget, the front of those that come near is shown."""
+    if all(candidate.feasible for candidate in front.members):
+        return "Pareto front"
+    return "Pareto front, misses a budget"
+
+
 def cost_lines(front: Front, target: str, name: CostName) -> list[tuple[float, str]]:
     """The budgets on one cost as (limit in its unit, words)."""
     original = slack.reference_costs(front.original)[target]
@@ -54,7 +61,7 @@ def score_lines(front: Front) -> list[tuple[float, str]]:
 
 
 def score_range(front: Front) -> tuple[float, float]:
-    """The range of scores worth looking at: the original, the front, the budgets, and as much again below them.
+    """The range of scores worth looking at: original, front and budgets, and as much again below them.
 
     Candidates that training could not save lie far below; drawing them would squash the front into a line.
     """
@@ -68,7 +75,7 @@ def score_range(front: Front) -> tuple[float, float]:
 
 
 def readable(places: Sequence[tuple[float, float]], gap: tuple[float, float]) -> list[bool]:
-    """Which labels to write: in their order, each that keeps `gap` (width, height) from those written before."""
+    """Which labels to write: in order, each that keeps `gap` (width, height) from those before."""
     written: list[tuple[float, float]] = []
     chosen = []
     for x, y in places:

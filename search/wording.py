@@ -1,4 +1,6 @@
-"""How costs, scores and ratios are written in the terminal, the plot and the report, so that all three agree."""
+"""How costs, scores and ratios are written in terminal, plot and report, so that all three agree."""
+
+import math
 
 from greenfront.config import CostName
 from greenfront.hardware_profiles import Interval
@@ -29,14 +31,10 @@ ADJECTIVES: dict[CostName, tuple[str, str, str]] = {
 
 def number(value: float) -> str:
     """Three significant digits, never in scientific notation: `5.23`, `45.1`, `410`, `0.00123`."""
-    if value == 0 or not abs(value) >= 1e-6:
-        return "0" if abs(value) < 1e-6 else str(value)
-    digits = 2
-    magnitude = abs(value)
-    while magnitude >= 10:
-        magnitude, digits = magnitude / 10, digits - 1
-    while magnitude < 1:
-        magnitude, digits = magnitude * 10, digits + 1
+    rounded = float(f"{value:.3g}")
+    if not math.isfinite(rounded) or rounded == 0:
+        return str(value) if rounded else "0"
+    digits = 2 - math.floor(math.log10(abs(rounded)))
     return f"{value:.{max(digits, 0)}f}"
 
 
@@ -62,7 +60,7 @@ def latency(of: Interval) -> str:
 
 
 def ratio(original: float, value: float) -> str:
-    """How many times less than the original: `1.84x`; below one when it is more; `-` when it can't be said."""
+    """How many times less than the original: `1.84x`; below one when more; `-` when it can't be said."""
     if not value > 0 or not original > 0:
         return "-"
     times = original / value
@@ -74,9 +72,7 @@ def compared(name: CostName, reference: float, value: float) -> str:
     better, worse, _ = ADJECTIVES[name]
     if value == reference:
         return "equal"
-    return (
-        f"{ratio(reference, value)} {better}" if value < reference else f"{ratio(value, reference)} {worse}"
-    )
+    return f"{ratio(reference, value)} {better}" if value < reference else f"{ratio(value, reference)} {worse}"
 
 
 def share(value: float) -> str:

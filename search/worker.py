@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, GreenfrontError
-from greenfront.evaluators import Examples, distill, predict, score
+from greenfront.evaluators import Examples, Score, distill, predict, score
 from greenfront.spaces import Library, Plan, compress
 
 
@@ -35,13 +35,14 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one plan; `reason` says why there is no score."""
+    """What came of one plan; `reason` says why there is no score. `logits` (N, C) are on validation."""
 
     plan_id: str
     validation: float | None
     divergence: float | None
     seconds: float
     reason: str = ""
+    logits: NDArray[np.float32] | None = None
 
 
 Weights = Mapping[str, NDArray[Any]]
@@ -59,10 +60,11 @@ class Worker:
         return os.getpid()
 
     def evaluate(self, plan_json: str) -> tuple[Outcome, Weights | None]:
-        """Build, fine-tune and score one plan. Failures come back as an outcome with a reason, never as an exception."""
+        """Build, fine-tune and score one plan; a failure comes back as an outcome with its reason."""
         plan, started = Plan.from_json(plan_json), time.perf_counter()
         try:
-            model, validation, divergence = self._evaluate(plan)
+            model, logits = self._train(plan)
+            found = self._score(logits)
         except Diverged as error:
             return Outcome(plan.id, None, None, time.perf_counter() - started, f"diverged: {error}"), None
         except GreenfrontError as error:
@@ -73,22 +75,25 @@ class Worker:
             reason = f"{type(error).__name__}: {error}"
             return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
         weights = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
-        return Outcome(plan.id, validation, divergence, time.perf_counter() - started), weights
+        seconds = time.perf_counter() - started
+        return Outcome(plan.id, found.value, found.divergence, seconds, logits=logits), weights
 
-    def _evaluate(self, plan: Plan) -> tuple[PreTrainedModel, float, float]:
+    def _train(self, plan: Plan) -> tuple[PreTrainedModel, NDArray[np.float32]]:
+        """The fine-tuned candidate and its logits on validation."""
         work = self.assignment
         # The plan decides the seed: the same plan gives the same score, whichever worker takes it and when.
         seed = (work.seed + int(plan.id, 16)) % 2**32 if plan else work.seed
         torch.manual_seed(seed)
         model = compress(work.original, plan, work.library)
-        distill(
-            model, work.train, work.train_logits, work.fine_tune, seed=seed, frozen=frozen_paths(model, plan)
-        )
-        logits = predict(model, work.validation)
+        distill(model, work.train, work.train_logits, work.fine_tune, seed=seed, frozen=frozen_paths(model, plan))
+        return model, predict(model, work.validation)
+
+    def _score(self, logits: NDArray[np.float32]) -> Score:
+        work = self.assignment
         found = score(logits, work.validation.labels, work.metric, work.validation_logits)
         if found.divergence is None or not np.isfinite(found.divergence):
             raise Diverged(f"the outputs on validation are not finite (divergence {found.divergence})")
-        return model, found.value, found.divergence
+        return found
 
 
 def frozen_paths(model: PreTrainedModel, plan: Plan) -> tuple[str, ...]:

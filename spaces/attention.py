@@ -21,9 +21,7 @@ IMPLEMENTATION = "greenfront"
 class Approximation(Protocol):
     """Anything that turns keys and values (B, H, L, D) and valid (B, L) or None into shorter ones and a bias."""
 
-    def __call__(
-        self, key: Tensor, value: Tensor, valid: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor] | None:
+    def __call__(self, key: Tensor, value: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
         """Keys and values (B, H, K, D) and an additive bias (B, 1, 1, K); None where exact attention is cheaper."""
 
 
@@ -34,9 +32,7 @@ def attention_forward(
     approximation = cast("Approximation | None", getattr(module, "approximation", None))
     if approximation is not None:
         if kwargs.get("position_bias") is not None:
-            raise PlanError(
-                f"{type(module).__name__} adds a position bias per key, which projected keys don't have"
-            )
+            raise PlanError(f"{type(module).__name__} adds a position bias per key, which projected keys don't have")
         shorter = approximation(key, value, valid_keys(attention_mask))
         if shorter is not None:
             key, value, bias = shorter

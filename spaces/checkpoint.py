@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,10 @@ def save_checkpoint(model: PreTrainedModel, folder: Path, processor: Any = None)
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    model.save_pretrained(partial)
-    if processor is not None:
-        processor.save_pretrained(partial)
+    with without_bars():
+        model.save_pretrained(partial)
+        if processor is not None:
+            processor.save_pretrained(partial)
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(partial, folder)
@@ -37,8 +40,22 @@ def load_checkpoint(folder: Path) -> PreTrainedModel:
         model_class = getattr(transformers, architecture)
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise DataError(f"{folder}: not a saved model ({type(error).__name__}: {error})") from error
-    model: PreTrainedModel = model_class.from_pretrained(folder, local_files_only=True)
-    return model.eval()
+    with without_bars():
+        model: PreTrainedModel = model_class.from_pretrained(folder, local_files_only=True)
+    model.eval()
+    return model
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Transformers' own progress bars are off inside: they would tear the ones of a run."""
+    shown = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers.logging.enable_progress_bar()
 
 
 def plan_of(model: PreTrainedModel) -> Plan:

@@ -51,9 +51,7 @@ def check_plan(model: nn.Module, plan: Plan) -> None:
     for path, settings in plan.items():
         if path not in modules:
             near = difflib.get_close_matches(path, modules, 1)
-            raise PlanError(
-                f"{path}: the model has no such module" + (f"; did you mean {near[0]}?" if near else "")
-            )
+            raise PlanError(f"{path}: the model has no such module" + (f"; did you mean {near[0]}?" if near else ""))
         for method in _methods(path, settings):
             method.check(path, modules[path], settings)
 
@@ -65,8 +63,8 @@ def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None)
     The new model's configuration carries the Plan, so `save_pretrained` writes a folder that loads by itself.
 
     Raises:
-        PlanError: the Plan names a module the model hasn't, or settings the module can't take, or the model is
-            compressed already: its configuration carries one Plan, which has to rebuild all of it.
+        PlanError: the Plan names a module the model hasn't, or settings the module can't take; or the model
+            is compressed already (its configuration carries one Plan, which has to rebuild all of it).
     """
     if plan and plan_of(model):
         raise PlanError(f"a Plan must be applied to the original, but this model carries {plan_of(model).id}")
@@ -103,9 +101,7 @@ def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = Non
         model.config.quantization_config = GreenfrontConfig(plan=plan.to_dict())
 
 
-def apply_to_module(
-    path: str, module: _Model, settings: Settings, library: Library | None = None
-) -> nn.Module:
+def apply_to_module(path: str, module: _Model, settings: Settings, library: Library | None = None) -> nn.Module:
     """One module changed on its own, for measuring; the given one stays as it is."""
     changed: nn.Module = copy.deepcopy(module)
     for method in _methods(path, settings):
@@ -120,11 +116,7 @@ def _methods(path: str, settings: Settings) -> list[Method]:
     known = {key for method in found or METHODS.values() for key in method.keys}
     unknown = [key for key in settings if key not in known]
     if unknown:
-        raise PlanError(
-            f"{path}: settings must be among {', '.join(sorted(known))}, but got {', '.join(unknown)}"
-        )
+        raise PlanError(f"{path}: settings must be among {', '.join(sorted(known))}, but got {', '.join(unknown)}")
     if settings and not found:
-        raise PlanError(
-            f"{path}: settings must carry one of {', '.join(m.keys[0] for m in METHODS.values())}"
-        )
+        raise PlanError(f"{path}: settings must carry one of {', '.join(m.keys[0] for m in METHODS.values())}")
     return found

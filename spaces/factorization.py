@@ -19,7 +19,7 @@ from torch import Tensor
 RIDGE = 1e-4
 """Added to both moments, as a share of their mean diagonal: they are singular on small calibration sets."""
 FLOOR = 1e-30
-"""Stands for zero where it would be divided by: weights or gradients that are all zero still get finite factors."""
+"""Stands for zero where it would be divided by, so that weights or gradients of zero get finite factors."""
 
 
 @dataclass(frozen=True)
@@ -115,9 +115,7 @@ def _losses(weight: Tensor, up: Tensor, down: Tensor, inputs: Tensor, gradients:
     pairs = (up.T @ gradients @ up) * (down_s @ down.T)
     quadratic = pairs.cumsum(0).cumsum(1).diagonal()
     zero = torch.zeros(1, dtype=torch.float64)
-    return (0.5 * (whole - 2 * torch.cat([zero, linear.cumsum(0)]) + torch.cat([zero, quadratic]))).clamp(
-        min=0
-    )
+    return (0.5 * (whole - 2 * torch.cat([zero, linear.cumsum(0)]) + torch.cat([zero, quadratic]))).clamp(min=0)
 
 
 def _descending(squares: Tensor, vectors: Tensor, rank: int) -> tuple[Tensor, Tensor]:

@@ -65,21 +65,15 @@ class Library:
         those of `batches` are used. Progress is counted in sites, after the moments.
         """
         choices = [choice for choice in space.choices if choice.method == "low_rank"]
-        moments = (
-            collect(model, [choice.site.path for choice in choices], batches, seed=seed) if choices else {}
-        )
+        moments = collect(model, [choice.site.path for choice in choices], batches, seed=seed) if choices else {}
         entries = {}
         for done, choice in enumerate(choices, start=1):
             module = model.get_submodule(choice.site.path)
             rank = max(int(settings["rank"]) for settings in choice.settings)
             found = moments.get(choice.site.path)
             if found is None:
-                raise PlanError(
-                    f"{choice.site.path}: the model never called this module on the calibration data"
-                )
-            entries[choice.site.path] = _entry(
-                module, found, rank, config.low_rank.decomposition, token_counts
-            )
+                raise PlanError(f"{choice.site.path}: the model never called this module on the calibration data")
+            entries[choice.site.path] = _entry(module, found, rank, config.low_rank.decomposition, token_counts)
             if progress is not None:
                 progress(done, len(choices))
         return cls(entries)
@@ -102,9 +96,7 @@ class Library:
         if entry is None:
             raise PlanError(f"{path}: the library holds no decomposition of this module")
         if not 0 < rank < len(entry.spectrum.loss):
-            raise PlanError(
-                f"{path}: the library's ranks go from 1 to {len(entry.spectrum.loss) - 1}, but got {rank}"
-            )
+            raise PlanError(f"{path}: the library's ranks go from 1 to {len(entry.spectrum.loss) - 1}, but got {rank}")
         return entry
 
     def tensors(self) -> dict[str, Tensor]:
@@ -141,14 +133,10 @@ class Library:
         try:
             return cls.from_tensors(load_file(path))
         except (OSError, KeyError, ValueError, RuntimeError, SafetensorError) as error:
-            raise RunError(
-                f"{path}: not a readable library ({error}); delete it to have it computed again"
-            ) from error
+            raise RunError(f"{path}: not a readable library ({error}); delete it to have it computed again") from error
 
 
-def _entry(
-    module: nn.Module, found: Moments, rank: int, decomposition: str, token_counts: Tensor | None
-) -> _Entry:
+def _entry(module: nn.Module, found: Moments, rank: int, decomposition: str, token_counts: Tensor | None) -> _Entry:
     weigh = {"weigh_inputs": decomposition != "plain", "weigh_outputs": decomposition == "two_sided"}
     if isinstance(module, nn.Embedding):
         # A one-hot input has the token frequencies as its second moment. One more than counted: no row is free.
@@ -161,9 +149,7 @@ def _entry(
     if module.bias is None:
         mean = torch.zeros_like(mean)
     else:
-        inputs = inputs - torch.outer(
-            mean, mean
-        )  # the bias takes the mean, so only the covariance can be lost
+        inputs = inputs - torch.outer(mean, mean)  # the bias takes the mean, so only the covariance can be lost
     spectrum = factorize(weight, inputs, found.gradients, rank, **weigh)
     return _Entry(spectrum, (weight.double() @ mean).float(), (spectrum.down.double() @ mean).float())
 
@@ -172,6 +158,4 @@ def dense_weight(module: nn.Module) -> Tensor:
     """A linear's weight as (out x in), also for a `Conv1D`."""
     assert isinstance(module, Linear)
     weight = module.weight.detach()
-    return (
-        weight if tuple(weight.shape) == linear_shape(module) and isinstance(module, nn.Linear) else weight.T
-    )
+    return weight if tuple(weight.shape) == linear_shape(module) and isinstance(module, nn.Linear) else weight.T

@@ -43,27 +43,21 @@ class LinformerProjection(nn.Module):
         if not shared:
             self.value_correction = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))  # type: ignore[call-overload]
 
-    def forward(
-        self, key: Tensor, value: Tensor, valid: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor] | None:
+    def forward(self, key: Tensor, value: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
         """Keys and values (B, H, L, D), valid (B, L) or None -> the same (B, H, K, D) and a bias (B, 1, 1, K)."""
         tokens = key.shape[2]
-        if tokens <= self.length and not torch.compiler.is_compiling() and not torch.jit.is_tracing():
+        if tokens <= self.length and not _tracing():
             return None
         if valid is None:
             valid = torch.ones(1, tokens, dtype=torch.bool, device=key.device)
         count = valid.sum(1, keepdim=True)  # (B, 1): m
         place = (valid.cumsum(1) - 1).clamp(min=0)  # (B, L): p
         slot = place * self.length // count.clamp(min=1)
-        member = (slot[:, None] == torch.arange(self.length, device=key.device)[:, None]) & valid[
-            :, None
-        ]  # (B, K, L)
+        member = (slot[:, None] == torch.arange(self.length, device=key.device)[:, None]) & valid[:, None]  # (B, K, L)
         members = member.sum(2)
         weights = (member / members.clamp(min=1)[:, :, None]).to(key.dtype)
         # An input that fits into the slots keeps exact attention: one token a slot, no correction.
-        scale = torch.where(count > self.length, self.positions / count.clamp(min=1), 0).to(
-            key.dtype
-        )  # (B, 1)
+        scale = torch.where(count > self.length, self.positions / count.clamp(min=1), 0).to(key.dtype)  # (B, 1)
         column = ((2 * place + 1) * self.positions // (2 * count.clamp(min=1))).clamp(max=self.positions - 1)
         scale = (scale * valid)[:, None]  # (B, 1, L)
         bias = torch.where(members > 0, members.clamp(min=1).to(key.dtype).log(), torch.finfo(key.dtype).min)
@@ -79,6 +73,11 @@ class LinformerProjection(nn.Module):
 
     def extra_repr(self) -> str:
         return f"length={self.length}, positions={self.positions}"
+
+
+def _tracing() -> bool:
+    """Whether a graph is being recorded, which must hold for any length."""
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
 def _pool(weights: Tensor, tokens: Tensor) -> Tensor:
@@ -104,15 +103,11 @@ class Linformer(Method):
             return [], [Refusal("", self.name, reason)]
         choices, refusals = [], []
         for site, module in attention_sites(model):
-            reason = _refusal(site, module) or (
-                "" if lengths else f"no length is below {sequence_length} tokens"
-            )
+            reason = _refusal(site, module) or ("" if lengths else f"no length is below {sequence_length} tokens")
             if reason:
                 refusals.append(Refusal(site.path, self.name, reason))
                 continue
-            settings = tuple(
-                _settings(length, sequence_length, space.linformer.sharing) for length in lengths
-            )
+            settings = tuple(_settings(length, sequence_length, space.linformer.sharing) for length in lengths)
             choices.append(Choice(site, self.name, settings))
         return choices, refusals
 
@@ -126,20 +121,16 @@ class Linformer(Method):
         if reason:
             raise PlanError(f"{path}: linformer can't be used here: {reason}")
         if not 0 < length < positions:
-            raise PlanError(
-                f"{path}: linformer must be from 1 to {positions - 1} (its positions), but got {length}"
-            )
+            raise PlanError(f"{path}: linformer must be from 1 to {positions - 1} (its positions), but got {length}")
         if sharing not in SHARING:
-            raise PlanError(
-                f"{path}: linformer_sharing must be one of {', '.join(SHARING)}, but got {sharing!r}"
-            )
+            raise PlanError(f"{path}: linformer_sharing must be one of {', '.join(SHARING)}, but got {sharing!r}")
 
     def apply(self, path: str, module: nn.Module, settings: Settings, library: Library | None) -> nn.Module:
         length, positions, sharing = _read(path, settings)
         parameter = next(module.parameters())
         module.approximation = LinformerProjection(
             length, positions, shared=sharing != "none", device=parameter.device, dtype=parameter.dtype
-        )
+        ).train(module.training)
         module.linformer_sharing = sharing  # type: ignore[assignment]  # a plain attribute, read by finish
         use_hook(module)
         return module
@@ -156,7 +147,7 @@ class Linformer(Method):
                 if owner is not projection:
                     del module.approximation
                     # Not a submodule, so that the owner's weights are saved once; deepcopy keeps the tie.
-                    module.approximation = _Borrowed(owner)
+                    setattr(module, "approximation", _Borrowed(owner))  # noqa: B010 - no submodule, by intent
 
 
 class _Borrowed:
@@ -172,7 +163,7 @@ class _Borrowed:
 
 def _refusal(site: Site, module: nn.Module) -> str:
     """Why this attention can't be projected, or ""."""
-    if module.is_causal is not False:
+    if getattr(module, "is_causal", None) is not False:
         return "it is causal, and a projected slot mixes all positions, so it would leak the future"
     if "cross" in type(module).__name__.lower() or any(
         n in site.path.lower() for n in ("crossattention", "encoder_attn")
@@ -206,7 +197,5 @@ def _settings(length: int, positions: int, sharing: str) -> dict[str, Value]:
 def _read(path: str, settings: Settings) -> tuple[int, int, str]:
     length, positions = settings.get("linformer"), settings.get("linformer_positions")
     if not isinstance(length, int) or not isinstance(positions, int):
-        raise PlanError(
-            f"{path}: linformer and linformer_positions must be whole numbers, but got {dict(settings)}"
-        )
+        raise PlanError(f"{path}: linformer and linformer_positions must be whole numbers, but got {dict(settings)}")
     return length, positions, str(settings.get("linformer_sharing", "key_value"))

@@ -57,9 +57,7 @@ class LowRank(Method):
             )
         limit = break_even(_shape(module))
         if not 1 <= rank < limit:
-            raise PlanError(
-                f"{path}: rank must be from 1 to below the break-even of {limit:g}, but got {rank}"
-            )
+            raise PlanError(f"{path}: rank must be from 1 to below the break-even of {limit:g}, but got {rank}")
 
     def apply(self, path: str, module: nn.Module, settings: Settings, library: Library | None) -> nn.Module:
         rank = int(settings["rank"])

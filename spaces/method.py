@@ -87,10 +87,8 @@ class Method(ABC):
         """Raise PlanError when these settings don't fit this module (rank above break-even, causal attention)."""
 
     @abstractmethod
-    def apply(
-        self, path: str, module: "nn.Module", settings: Settings, library: "Library | None"
-    ) -> "nn.Module":
+    def apply(self, path: str, module: "nn.Module", settings: Settings, library: "Library | None") -> "nn.Module":
         """The module that stands at `path` afterwards, with weights from the library, or untrained without one."""
 
-    def finish(self, model: "PreTrainedModel", paths: list[str]) -> None:
+    def finish(self, model: "PreTrainedModel", paths: list[str]) -> None:  # noqa: B027 - most methods tie nothing
         """Called once after every `apply` of a Plan with the paths this method changed; ties what is shared."""

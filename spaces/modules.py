@@ -24,8 +24,8 @@ class LowRankLinear(nn.Module):
         self.in_features = in_features
         self.out_features = out_features
         self.rank = rank
-        self.down = nn.Linear(in_features, rank, bias=False, device=device, dtype=dtype)  # type: ignore[arg-type]
-        self.up = nn.Linear(rank, out_features, bias=bias, device=device, dtype=dtype)  # type: ignore[arg-type]
+        self.down = nn.Linear(in_features, rank, bias=False, device=device, dtype=dtype)
+        self.up = nn.Linear(rank, out_features, bias=bias, device=device, dtype=dtype)
 
     @property
     def weight(self) -> Tensor:
@@ -64,8 +64,8 @@ class LowRankEmbedding(nn.Module):
         self.embedding_dim = embedding_dim
         self.rank = rank
         self.padding_idx = padding_idx
-        self.table = nn.Embedding(num_embeddings, rank, padding_idx, device=device, dtype=dtype)  # type: ignore[arg-type]
-        self.up = nn.Linear(rank, embedding_dim, bias=False, device=device, dtype=dtype)  # type: ignore[arg-type]
+        self.table = nn.Embedding(num_embeddings, rank, padding_idx, device=device, dtype=dtype)
+        self.up = nn.Linear(rank, embedding_dim, bias=False, device=device, dtype=dtype)
 
     @property
     def weight(self) -> Tensor:
@@ -81,7 +81,7 @@ class LowRankEmbedding(nn.Module):
         return f"{self.num_embeddings}, {self.embedding_dim}, rank={self.rank}"
 
 
-def assign(parameter: nn.Parameter, values: Tensor) -> None:
+def assign(parameter: Tensor, values: Tensor) -> None:
     """Write values into a parameter in its own dtype and device, shape checked by torch."""
     with torch.no_grad():
         parameter.copy_(values)

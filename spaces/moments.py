@@ -66,7 +66,7 @@ def collect(
             recorder.mask = batch.get("attention_mask")
             logits = model(**batch).logits.float()
             labels = torch.multinomial(logits.detach().softmax(-1), 1, generator=generator).squeeze(-1)
-            F.cross_entropy(logits, labels, reduction="sum").backward()  # type: ignore[no-untyped-call]
+            F.cross_entropy(logits, labels, reduction="sum").backward()
             examples += len(logits)
             if progress is not None:
                 progress(examples)
@@ -87,9 +87,7 @@ class _Recorder:
             inputs = self._valid(arguments[0].detach())
             if path not in self.moments:
                 width = module.num_embeddings if isinstance(module, nn.Embedding) else inputs.shape[-1]
-                self.moments[path] = _empty(
-                    width, output.shape[-1], embedding=isinstance(module, nn.Embedding)
-                )
+                self.moments[path] = _empty(width, output.shape[-1], embedding=isinstance(module, nn.Embedding))
             found = self.moments[path]
             found.tokens += len(inputs)
             if isinstance(module, nn.Embedding):
@@ -98,15 +96,15 @@ class _Recorder:
                 found.inputs += inputs.T @ inputs
                 found.mean += inputs.sum(0)
 
-            # Weights are frozen, so that only the activations' gradients are computed: they start at the first
-            # recorded output, wherever that is (relative positions never pass the input embedding).
+            # Weights are frozen, so that only the activations' gradients are computed: they start at the
+            # first recorded output, wherever that is (relative positions never pass the input embedding).
             output.requires_grad_()
 
             def add(gradient: Tensor) -> None:
                 rows = self._valid(gradient)
                 found.gradients += rows.T @ rows
 
-            output.register_hook(add)  # type: ignore[no-untyped-call]
+            output.register_hook(add)
 
         return record
 
@@ -119,7 +117,8 @@ class _Recorder:
 
 def _empty(inputs: int, outputs: int, *, embedding: bool) -> Moments:
     shape = (inputs,) if embedding else (inputs, inputs)
-    return Moments(*(torch.zeros(s, dtype=torch.float64) for s in (shape, (inputs,), (outputs, outputs))))
+    first, mean, gradients = (torch.zeros(s, dtype=torch.float64) for s in (shape, (inputs,), (outputs, outputs)))
+    return Moments(first, mean, gradients)
 
 
 class _removing(ExitStack):  # noqa: N801 - reads as a function

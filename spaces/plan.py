@@ -25,7 +25,7 @@ class Plan(Mapping[str, Settings]):
     True
 
     Raises:
-        PlanError: a path or a settings key that isn't a string, or a value that isn't a finite number or a string.
+        PlanError: a path or settings key that isn't a string, or a value that isn't a finite number or a string.
     """
 
     __slots__ = ("_json", "_settings")

@@ -37,7 +37,7 @@ def embedding_site(model: PreTrainedModel) -> tuple[Site, nn.Embedding] | None:
 
 
 def embedding_is_tied(model: PreTrainedModel) -> bool:
-    """Whether another layer (the output, a decoder's input) reads the same table, so that it can't be factored alone."""
+    """Whether another layer (the output, say) reads the same table, so that it can't be factored alone."""
     table = model.get_input_embeddings()
     others = (module for module in model.modules() if module is not table)
     return any(weight is table.weight for module in others for weight in module.parameters(recurse=False))
@@ -60,7 +60,7 @@ def signature(module: nn.Module) -> str:
 
 
 def _block_modules(model: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:
-    """Modules under a ModuleList: Transformers keeps a model's repeated blocks in one; heads and poolers are outside."""
+    """Modules under a ModuleList, where Transformers keeps repeated blocks; heads and poolers are outside."""
     lists = [f"{path}." for path, module in model.named_modules() if isinstance(module, nn.ModuleList)]
     for path, module in model.named_modules():
         if any(path.startswith(prefix) for prefix in lists):
@@ -68,8 +68,6 @@ def _block_modules(model: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _heads(module: nn.Module) -> tuple[int, int]:
-    heads = next(
-        (getattr(module, n) for n in ("num_attention_heads", "num_heads", "n_heads") if hasattr(module, n)), 0
-    )
+    heads = next((getattr(module, n) for n in ("num_attention_heads", "num_heads", "n_heads") if hasattr(module, n)), 0)
     width = next((getattr(module, n) for n in ("attention_head_size", "head_dim") if hasattr(module, n)), 0)
     return int(heads), int(width)

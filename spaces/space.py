@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from greenfront.errors import PlanError
-from greenfront.spaces.method import Choice, Refusal, Settings, Site
-from greenfront.spaces.plan import Plan
+from greenfront.spaces.method import Choice, Refusal, Site
+from greenfront.spaces.plan import Plan, Settings
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,7 @@ class Space:
         settings: dict[str, dict[str, int | float | str]] = {}
         for choice, index in zip(self.choices, indices, strict=True):
             if not 0 <= index < len(choice.options):
-                raise PlanError(
-                    f"{choice.name}: an index must be in 0..{len(choice.options) - 1}, but got {index}"
-                )
+                raise PlanError(f"{choice.name}: an index must be in 0..{len(choice.options) - 1}, but got {index}")
             settings.setdefault(choice.site.path, {}).update(choice.options[index])
         return Plan(settings)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
@@ -18,7 +19,11 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from greenfront.config import DataConfig, ModelConfig
+from greenfront.config import DataConfig, FineTuneConfig, ModelConfig
+
+# The machine may be busy: a slow example is no failure.
+settings.register_profile("busy", deadline=None)
+settings.load_profile("busy")
 
 WORDS = ("good", "bad", "film", "plot", "the", "a", "was", "very", "not", "and")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -61,7 +66,7 @@ def write_csv(path: Path, rows: Sequence[Sequence[Any]], header: Sequence[str] =
 def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
     """Distinct little texts whose label is the word they hold: easy to learn, of many lengths."""
     rng = np.random.default_rng(seed)
-    rows = set()
+    rows: set[tuple[str, str]] = set()
     while len(rows) < count:
         label = ("bad", "good")[int(rng.integers(2))]
         filler = [str(word) for word in rng.choice(WORDS[2:], size=int(rng.integers(3, 20)))]
@@ -125,3 +130,13 @@ def data_config(tmp_path: Path) -> DataConfig:
     shuffled = [rows[position] for position in order]
     train = write_csv(tmp_path / "train.csv", shuffled[:120])
     return DataConfig(train=train, test=write_csv(tmp_path / "test.csv", shuffled[120:]), max_length=16)
+
+
+@pytest.fixture
+def quick() -> Callable[..., FineTuneConfig]:
+    """A FineTuneConfig of small float32 batches; arguments replace these."""
+
+    def make(**settings: Any) -> FineTuneConfig:
+        return FineTuneConfig(**{"batch_size": 8, "precision": "float32", "steps": 30, **settings})
+
+    return make

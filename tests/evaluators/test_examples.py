@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenfront.errors import DataError
 from greenfront.evaluators import TextExamples, batches
 from greenfront.evaluators.examples import endless_batches
 from greenfront.evaluators.text_examples import pack
@@ -74,10 +75,6 @@ def test_digest_depends_on_tokens_boundaries_types_and_labels() -> None:
     assert text_examples([[1, 2], [3]]).digest() == examples.digest()
 
 
-def test_token_counts_are_counts() -> None:
-    assert text_examples([[1, 2, 1], [4]]).token_counts(6).tolist() == [0, 2, 1, 0, 1, 0]
-
-
 @given(SEQUENCES, st.integers(1, 7), st.one_of(st.none(), st.integers(0, 2**32)))
 def test_batches_hold_each_example_once(sequences: list[list[int]], size: int, seed: int | None) -> None:
     cut = list(batches(text_examples(sequences), size, seed=seed))
@@ -111,6 +108,11 @@ def test_endless_batches_shuffle_every_pass_anew() -> None:
     for one in passes:
         assert sorted(np.concatenate(one).tolist()) == list(range(40))
     assert not np.array_equal(np.concatenate(passes[0]), np.concatenate(passes[1]))
+
+
+def test_no_examples_are_no_batches_to_go_on_with() -> None:
+    with pytest.raises(DataError, match="training must have at least one example, but got none"):
+        next(endless_batches(text_examples([]), 8, seed=0))
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -11,7 +11,6 @@ from greenfront.evaluators.labels import head_names, resolve_labels
 from greenfront.evaluators.tables import Table
 
 
-
 def table(labels: list[Any], split: str = "train", names: list[str] | None = None) -> Table:
     """A table with these labels, as a ClassLabel where names are given."""
     rows = datasets.Dataset.from_dict({"label": labels})
@@ -49,7 +48,11 @@ def table(labels: list[Any], split: str = "train", names: list[str] | None = Non
     ],
 )
 def test_names_and_ids(
-    labels: list[Any], declared: list[str] | None, model: tuple[str, ...] | None, names: tuple[str, ...], ids: list[int]
+    labels: list[Any],
+    declared: list[str] | None,
+    model: tuple[str, ...] | None,
+    names: tuple[str, ...],
+    ids: list[int],
 ) -> None:
     rows = table(labels, names=declared)
     resolved = resolve_labels(rows, "label", model)
@@ -59,7 +62,9 @@ def test_names_and_ids(
 
 def test_labels_that_training_never_saw_are_named() -> None:
     resolved = resolve_labels(table(["a", "b"]), "label", None)
-    with pytest.raises(DataError, match=r"^test\.csv: labels that the train split never shows: 'c', 'd'; it shows 'a', 'b'"):
+    with pytest.raises(
+        DataError, match=r"^test\.csv: labels that the train split never shows: 'c', 'd'; it shows 'a', 'b'"
+    ):
         resolved.encode(table(["a", "c", "d", "c"], "test"), "label")
 
 
@@ -71,7 +76,11 @@ def test_labels_known_to_the_head_need_no_training_row() -> None:
 @pytest.mark.parametrize(
     ("labels", "declared", "message"),
     [
-        (["a", None], None, r"train\.csv, row 2 \(counted from 1, without a header\): no label in column 'label'"),
+        (
+            ["a", None],
+            None,
+            r"train\.csv, row 2 \(counted from 1, without a header\): no label in column 'label'",
+        ),
         ([0, -1], ["a", "b"], r"row 2 .*no label in column 'label'; name another split with data\.train"),
         ([0.5, 1.0], None, r"row 1 .*must be text or a whole number, but column 'label' has 0\.5"),
         ([["a"], ["b"]], None, r"row 1 .*must be text or a whole number"),

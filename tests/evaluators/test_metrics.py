@@ -18,7 +18,7 @@ from greenfront.evaluators.metrics import CountMetric, Counts
 
 
 def _oracle(name: str, labels: list[int], guesses: list[int], classes: int) -> float:
-    average = {} if classes > 2 else {"labels": [0, 1]}
+    average: dict[str, Any] = {} if classes > 2 else {"labels": [0, 1]}
     average |= {"average": "macro" if classes > 2 else "binary", "zero_division": 0}
     functions: dict[str, Callable[[], float]] = {
         "accuracy": lambda: oracle.accuracy_score(labels, guesses),
@@ -58,33 +58,38 @@ def test_compute_is_that_of_evaluate(name: str) -> None:
     assert result == {name: pytest.approx(_oracle(name, labels, guesses, 3))}
 
 
-def test_values_of_many_counts_are_those_of_each(rng_seed: int = 0) -> None:
-    rng = np.random.default_rng(rng_seed)
+def test_values_of_many_counts_are_those_of_each() -> None:
+    rng = np.random.default_rng(0)
     labels, guesses = rng.integers(4, size=(2, 7, 50))
     each = [Counts.of(guess, label, 4) for guess, label in zip(guesses, labels, strict=True)]
-    stacked = Counts(*(np.stack(parts) for parts in zip(*((c.correct, c.predicted, c.actual) for c in each), strict=True)))
+    stacked = Counts(
+        *(np.stack(parts) for parts in zip(*((c.correct, c.predicted, c.actual) for c in each), strict=True))
+    )
     for name in METRICS:
         metric = get_metric(name)
         assert metric.value(stacked) == pytest.approx([float(metric.value(counts)) for counts in each])
 
 
 def test_unknown_name_names_the_nearest_and_all() -> None:
-    with pytest.raises(ConfigError, match=r"must be one of accuracy, f1, .* but got 'acuracy'; did you mean 'accuracy'"):
+    with pytest.raises(
+        ConfigError, match=r"must be one of accuracy, f1, .* but got 'acuracy'; did you mean 'accuracy'"
+    ):
         get_metric("acuracy")
 
 
-SCRIPT = '''
+SCRIPT = """
 import datasets
 import evaluate
 
 class ErrorCount(evaluate.Metric):
     def _info(self):
-        features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
+        integer = datasets.Value("int64")
+        features = datasets.Features({"predictions": integer, "references": integer})
         return evaluate.MetricInfo(description="", citation="", inputs_description="", features=features)
 
     def _compute(self, predictions, references):
         return {"error_count": -sum(p != r for p, r in zip(predictions, references))}
-'''
+"""
 
 
 def test_a_local_script_is_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

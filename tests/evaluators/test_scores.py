@@ -45,7 +45,7 @@ def test_score_holds_metric_divergence_and_size() -> None:
     against = score(logits, labels, "f1", teacher_logits=-logits)
     assert against.value == pytest.approx(2 / 3)
     p = 1 / (1 + math.e)
-    assert against.divergence == pytest.approx((1 - 2 * p))  # sum p log(p/q) with p and q exchanged
+    assert against.divergence == pytest.approx(1 - 2 * p)  # sum p log(p/q) with p and q exchanged
 
 
 def test_what_can_not_be_scored_is_said() -> None:

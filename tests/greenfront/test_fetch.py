@@ -57,9 +57,7 @@ def run(data: Path, *names: str) -> int:
 
 
 def contents_of(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_downloads_once_and_leaves_alone_what_matches(
@@ -142,9 +140,7 @@ def test_what_cannot_be_downloaded_is_an_error_with_the_reason(
 ) -> None:
     (index / WHEEL).unlink()
     assert run(tmp_path / "data") == 1
-    assert re.search(
-        r"tiny-data==1\.0: pip ended with code 1 .* It said: ", capsys.readouterr().err, re.DOTALL
-    )
+    assert re.search(r"tiny-data==1\.0: pip ended with code 1 .* It said: ", capsys.readouterr().err, re.DOTALL)
 
     monkeypatch.setenv("PATH", "")
     assert run(tmp_path / "data", "spam") == 1
@@ -195,9 +191,7 @@ def test_a_member_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_every_data_set_is_described_and_pinned() -> None:
     described = fetch.__doc__ or ""
     for name, data_set in fetch.DATA_SETS.items():
-        assert re.search(
-            rf"^    {name} +examples/data/{re.escape(data_set.folder)} ", described, re.MULTILINE
-        )
+        assert re.search(rf"^    {name} +examples/data/{re.escape(data_set.folder)} ", described, re.MULTILINE)
         assert re.fullmatch(r"[0-9a-f]{64}", data_set.digest)
         assert re.fullmatch(r"[0-9a-f]{64}", data_set.archive.sha256)
         assert "--ignore-scripts" in data_set.archive.command(Path()) or data_set.archive.client == "pip"

@@ -81,9 +81,7 @@ def test_the_links_make_the_tree_complete() -> None:
 def test_every_dependency_has_a_tested_version() -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pinned = [line for line in lines if not line.startswith("#")]
-    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line) for line in pinned), (
-        "no local versions"
-    )
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][0-9a-z.]*", line) for line in pinned), "no local versions"
     names = {normal(line) for line in pinned}
     extras = PYPROJECT["project"]["optional-dependencies"]
     declared = PYPROJECT["project"]["dependencies"] + [line for lines in extras.values() for line in lines]

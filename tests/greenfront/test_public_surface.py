@@ -29,11 +29,7 @@ def test_every_offered_name_exists(package: ModuleType) -> None:
 
 
 def test_every_public_name_is_offered(package: ModuleType) -> None:
-    public = {
-        name
-        for name, value in vars(package).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
-    }
+    public = {name for name, value in vars(package).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert public <= set(package.__all__)
 
 

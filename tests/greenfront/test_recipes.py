@@ -17,9 +17,7 @@ LABELLED = st.dictionaries(TEXTS, st.sampled_from(["ham", "spam"]), max_size=60)
 
 
 @given(LABELLED, st.randoms())
-def test_partition_is_complete_disjoint_stratified_and_blind_to_order(
-    labelled: dict[str, str], random: Random
-) -> None:
+def test_partition_is_complete_disjoint_stratified_and_blind_to_order(labelled: dict[str, str], random: Random) -> None:
     rows = list(labelled.items())
     train, test = partition(rows)
     assert sorted(train + test) == sorted(row for row in rows if row[0])

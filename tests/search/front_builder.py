@@ -1,6 +1,7 @@
-"""Fronts such as a run leaves them, built from a formula: more compression costs less and is less accurate."""
+"""Fronts such as a run leaves them, from a formula: more compression costs less and is less accurate."""
 
 import random
+from dataclasses import replace
 
 from greenfront.config import BudgetsConfig
 from greenfront.hardware_profiles import Cost, Interval
@@ -36,9 +37,7 @@ def build_cost(latency_ms: float = 20.0, size_mb: float = 91.0, noise: float = 0
 def build_plan(seed: int, layers: int = 6, share: float = 0.5) -> Plan:
     """Ranks (and a few Linformer lengths) at a share of the sites of a BERT-like encoder."""
     rng = random.Random(seed)
-    settings: dict[str, dict[str, int | float | str]] = {
-        "embeddings.word_embeddings": {"rank": 64 + seed % 64}
-    }
+    settings: dict[str, dict[str, int | float | str]] = {"embeddings.word_embeddings": {"rank": 64 + seed % 64}}
     for layer in range(layers):
         for site in SITES:
             if rng.random() < share:
@@ -82,6 +81,13 @@ def build_original(targets: tuple[str, ...] = ("laptop",), validation: float = 0
     )
 
 
+def build_searched_front() -> Front:
+    """A front before verification: the original and every candidate with predicted costs only."""
+    front = build_front(verified=0, unverified=5)
+    score = CandidateScore("accuracy", front.original.score.validation)
+    return replace(front, original=replace(front.original, cost=None, verified=False, score=score))
+
+
 def build_front(
     candidates: tuple[Candidate, ...] | None = None,
     *,
@@ -100,9 +106,7 @@ def build_front(
         made = []
         for index in range(verified + unverified):
             keep = rng.uniform(0.12, 0.9)  # the share of the encoder that is kept
-            validation = (
-                0.93 - 0.05 * (1 - keep) ** 3 - rng.choice((0.0, 0.0, 0.01, 0.5)) * rng.random() * 0.4
-            )
+            validation = 0.93 - 0.05 * (1 - keep) ** 3 - rng.choice((0.0, 0.0, 0.01, 0.5)) * rng.random() * 0.4
             made.append(
                 build_candidate(
                     build_plan(1000 * seed + index, layers),
@@ -116,11 +120,10 @@ def build_front(
             )
         candidates = tuple(judged(candidate, original, budgets) for candidate in made)
         candidates = mark_front(candidates, objectives, targets[0])
-    return Front(original, candidates, "accuracy", targets, budgets, objectives)
+    return Front(judged(original, original, budgets), candidates, "accuracy", targets, budgets, objectives)
 
 
 def judged(candidate: Candidate, original: Candidate, budgets: BudgetsConfig) -> Candidate:
     """The same candidate with `missed` and `feasible` set by the budgets."""
     names = missed_budgets(candidate.costs(), candidate.score.validation, original, budgets)
-    fields = {name: getattr(candidate, name) for name in candidate.__dataclass_fields__}
-    return Candidate(**{**fields, "missed": names, "feasible": not names})
+    return replace(candidate, missed=names, feasible=not names)

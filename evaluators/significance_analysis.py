@@ -50,7 +50,7 @@ def significance(
                 if reference is None:
                     reference = _logits(model, batches)
                 changed = _logits(compress(model, Plan({choice.site.path: settings}), library), batches)
-                loss = _mean_divergence(reference, changed)
+                loss = mean_divergence(reference, changed)
             of_options.append(loss)
             done += 1
             if progress is not None:
@@ -59,7 +59,8 @@ def significance(
     return losses
 
 
-def _mean_divergence(reference: Logits, changed: Logits) -> float:
+def mean_divergence(reference: Logits, changed: Logits) -> float:
+    """Mean KL(reference || changed) of (N, C) logits in nats; infinite where `changed` isn't finite."""
     return float(kl_divergence(reference, changed).mean()) if np.isfinite(changed).all() else math.inf
 
 

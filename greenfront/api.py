@@ -1,0 +1,73 @@
+"""The public functions: what `greenfront` offers in Python."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from greenfront.config import DIMENSION_OF
+from greenfront.search import Exported, Front, RunFolder, Selection, search
+from greenfront.search import export as _export
+from greenfront.search import select as _select
+from greenfront.spaces import Library, Plan, Settings, load_checkpoint
+from greenfront.spaces import compress as _compress
+from greenfront.units import Bound, parse_bound
+
+__all__ = [
+    "Exported",
+    "Front",
+    "Library",
+    "Plan",
+    "Selection",
+    "compress",
+    "export",
+    "load",
+    "search",
+    "select",
+]
+
+
+def load(folder: str | Path) -> PreTrainedModel:
+    """The model of an exported folder, in evaluation mode; raises DataError when it isn't one."""
+    return load_checkpoint(Path(folder))
+
+
+def compress(
+    model: PreTrainedModel, plan: Plan | Mapping[str, Settings], library: Library | None = None
+) -> PreTrainedModel:
+    """A new model with the plan applied; the given one stays as it is. No search is needed.
+
+    `plan` maps module paths to settings, `{"bert.encoder.layer.0.output.dense": {"rank": 64}}`. Weights come from
+    the library (`Library.compute`); without one the new modules are untrained.
+
+    Raises:
+        PlanError: a module the model hasn't, or settings that the module can't take (a rank above break-even).
+    """
+    return _compress(model, plan if isinstance(plan, Plan) else Plan(plan), library)
+
+
+def select(run: str | Path, **wishes: Any) -> Selection:
+    """Pick from a run's front: `latency="5 ms"`, `size="50%"`, `accuracy_drop=0.01`, `prefer="knee"`, ...
+
+    Raises:
+        RunError: no front in this folder.
+        ConfigError: a wish that can't be read.
+        BudgetError: nothing on the front meets the wishes; names the closest and what binds.
+    """
+    front = Front.load(RunFolder.existing(Path(run)).front)
+    return _select(front, **{name: _wish(name, wish) for name, wish in wishes.items()})
+
+
+def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> Exported:
+    """Write a candidate to a folder that `from_pretrained` loads, checked in a clean process.
+
+    Raises:
+        RunError: no such run or candidate, or the folder is in use.
+        GreenfrontError: the export doesn't give the candidate's logits again.
+    """
+    return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx)
+
+
+def _wish(name: str, wish: Any) -> Any:
+    return parse_bound(wish, DIMENSION_OF[name], name) if name in DIMENSION_OF and not isinstance(wish, Bound) else wish

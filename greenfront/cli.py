@@ -1,0 +1,207 @@
+"""The command line: `greenfront init`, `check`, `search`, `show`, `select`, `export`.
+
+Exit codes: 0 done, 1 failed, 2 can't be used, 3 no candidate meets every budget, 130 interrupted.
+Heavy libraries are imported inside the commands, so that `--help` answers at once.
+"""
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from greenfront.errors import ConfigError, GreenfrontError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    help="Make a trained transformer as small and fast as a machine needs, and prove it on that machine.",
+)  # fmt: skip
+P = ParamSpec("P")
+File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
+Run = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Deliberate errors end in one message and their exit code; an interrupt in 130."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        # The models and data here are local or cached; a search that met the network half-way could not be repeated.
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            command(*args, **kwargs)
+        except GreenfrontError as error:
+            Console(stderr=True).print(
+                f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True
+            )
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            Console(stderr=True).print("interrupted; what is done is kept", highlight=False)
+            raise typer.Exit(130) from error
+
+    return run
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@app.command()
+@guarded
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("greenfront.yaml"),
+    model: Annotated[str | None, typer.Option(help="A model folder or hub id.")] = None,
+    task: Annotated[str | None, typer.Option(help="text-classification or image-classification.")] = None,
+    train: Annotated[str | None, typer.Option(help="The training data: a CSV, JSON or Parquet file.")] = None,
+    test: Annotated[str | None, typer.Option(help="The test data.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column with the text, or the image.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column with the label.")] = None,
+) -> None:
+    """Write a commented configuration file."""
+    from greenfront.template import render_template
+
+    if path.exists():
+        raise ConfigError(f"{path} exists; nothing was written over")
+    given = {"model": model, "task": task, "train": train, "test": test, "column": text, "label": label}
+    content = render_template(**{name: value for name, value in given.items() if value}, folder=path.parent)
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+    Console().print(
+        f"{escape(str(path))} written. Edit its model and data, then:\n"
+        f"  greenfront check {escape(str(path))}\n  greenfront search {escape(str(path))}", highlight=False,
+    )  # fmt: skip
+
+
+@app.command()
+@guarded
+def check(file: File) -> None:
+    """Validate a configuration and show what would be searched, without training."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    from greenfront.overview import print_overview
+    from greenfront.search import overview
+
+    print_overview(overview(config), config, Console())
+
+
+@app.command()
+@guarded
+def search(file: File) -> None:
+    """Search, verify and write the run folder; continues an earlier start of the same file."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    assert config.output is not None
+    console = Console()
+    from greenfront.console import ConsoleReporter
+    from greenfront.search import Front, RunFolder, front_table, run_search
+
+    run = RunFolder.create(config)
+    try:
+        with ConsoleReporter(console, run.log) as report:
+            run_search(config, report)
+    finally:
+        if run.front.exists():
+            console.print(front_table(Front.load(run.front)))
+            here = os.path.relpath(run.path)
+            console.print(
+                f"Results: {escape(here)}/report.html, front.png, front.json\n"
+                f"Next:    greenfront select {escape(here)} --knee", highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+
+@app.command()
+@guarded
+def show(run: Run, json: Annotated[bool, typer.Option("--json", help="Print front.json.")] = False) -> None:
+    """Print a run's front as a table; works on a running, interrupted or finished run."""
+    from greenfront.search import Front, RunFolder, front_table
+
+    folder = RunFolder.existing(run)
+    if not folder.front.exists():
+        from greenfront.search.unfinished import unfinished
+
+        Console().print(unfinished(folder), highlight=False)
+        return
+    front = Front.load(folder.front)
+    if json:
+        sys.stdout.write(front.to_json())
+        return
+    Console().print(front_table(front))
+
+
+@app.command()
+@guarded
+def select(
+    run: Run,
+    latency: Annotated[str | None, typer.Option(help="At most, e.g. `5ms` or `50%` of the original.")] = None,
+    size: Annotated[str | None, typer.Option(help="At most, e.g. `30MB` or `50%`.")] = None,
+    memory: Annotated[str | None, typer.Option(help="At most, e.g. `400MB` or `80%`.")] = None,
+    parameters: Annotated[str | None, typer.Option(help="At most, e.g. `10M` or `50%`.")] = None,
+    flops: Annotated[str | None, typer.Option(help="At most, e.g. `2G` or `50%`.")] = None,
+    accuracy_drop: Annotated[str | None, typer.Option(help="At most, e.g. `1%` of the original's score.")] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="Where more speed begins to cost much accuracy.")] = False,
+    fastest: Annotated[bool, typer.Option("--fastest", help="The fastest that meets the wishes.")] = False,
+    most_accurate: Annotated[bool, typer.Option("--most-accurate", help="The most accurate.")] = False,
+    id_only: Annotated[bool, typer.Option("--id-only", help="Print only the id, for scripts.")] = False,
+) -> None:
+    """Pick a candidate from a run's front, and say why."""
+    from greenfront import api
+    from greenfront.units import parse_share
+
+    preferences = [n for n, on in (("knee", knee), ("fastest", fastest), ("most_accurate", most_accurate)) if on]
+    if len(preferences) > 1:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in preferences)
+        raise ConfigError(f"only one preference can be asked for, but got {names}")
+    bounds = {"latency": latency, "size": size, "memory": memory, "parameters": parameters, "flops": flops}
+    wishes: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
+    if accuracy_drop is not None:
+        wishes["accuracy_drop"] = parse_share(accuracy_drop, "--accuracy-drop")
+    chosen = api.select(run, **wishes, prefer=preferences[0] if preferences else None)
+    if id_only:
+        sys.stdout.write(chosen.candidate.id + "\n")
+        return
+    console = Console()
+    console.print(f"[bold]{chosen.candidate.id}[/bold]", highlight=False)
+    for reason in chosen.reasons:
+        console.print(f"  {escape(reason)}", highlight=False)
+    console.print(
+        f"\ngreenfront export {escape(str(run))} {chosen.candidate.id} --to DIR",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+@guarded
+def export(
+    run: Run,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The candidate's id, or `original`.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="The folder to write.", show_default=False)],
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
+) -> None:
+    """Write a candidate to a folder that `from_pretrained` loads, and check it in a clean process."""
+    from greenfront import api
+
+    done = api.export(run, id_, to, onnx=onnx)
+    console = Console()
+    console.print(
+        f"{escape(str(done.folder))}: {done.size_mb:.1f} MB, loaded again in a clean process, "
+        f"largest difference of a logit {done.difference:.1e}", highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if done.onnx_difference is not None:
+        console.print(f"model.onnx: in ONNX Runtime, largest difference {done.onnx_difference:.1e}", highlight=False)

@@ -1,0 +1,60 @@
+"""How `greenfront check` shows what would be searched."""
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from greenfront.config import RunConfig
+
+if TYPE_CHECKING:
+    from greenfront.search import Overview
+    from greenfront.spaces import Choice
+
+
+def print_overview(found: "Overview", config: RunConfig, console: Console) -> None:
+    """Model, data, sites with their settings, size of the space, estimated time."""
+    head = ", its head is untrained: it is fine-tuned first" if found.head_untrained else ""
+    counts = ", ".join(f"{count:,} {name}" for name, count in found.examples.items())
+    console.print(f"Model    {found.model}, {found.parameters / 1e6:.1f} M parameters{head}", highlight=False)
+    console.print(
+        f"Data     {counts}; {len(found.labels)} labels: {escape(', '.join(found.labels[:8]))}",
+        highlight=False,
+    )
+    for target in config.hardware:
+        console.print(
+            f"Target   {target.name}: {target.device}, {target.runtime}, {target.threads} threads, "
+            f"batch {target.batch_size} x {config.target_length(target)} tokens", highlight=False,
+        )  # fmt: skip
+    console.print(_sites(found.space.choices))
+    for refusal in found.space.refusals:
+        console.print(
+            f"{refusal.method} leaves {refusal.path or 'the model'} alone: {escape(refusal.reason)}",
+            highlight=False,
+        )
+    console.print(
+        f"Space    {len(found.space.choices)} choices at {len(found.space.sites)} sites, {found.space.size:.1e} plans; "
+        f"settings that turn out no cheaper when measured are left out", highlight=False,
+    )  # fmt: skip
+    stages = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in found.seconds.items() if seconds)
+    console.print(f"Time     about {_duration(sum(found.seconds.values()))} (estimated: {stages})", highlight=False)
+
+
+def _sites(choices: "tuple[Choice, ...]") -> Table:
+    """Choices grouped by method, kind and shape."""
+    groups: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    for choice in choices:
+        key = {"linear": "rank", "embedding": "rank", "attention": "length"}[choice.site.kind]
+        amounts = [next(iter(settings.values())) for settings in choice.settings]
+        offered = f"{key} {amounts[0]} to {amounts[-1]} ({len(amounts)})" if len(amounts) > 1 else f"{key} {amounts[0]}"
+        groups[choice.method, choice.site.kind, " x ".join(map(str, choice.site.shape)), offered] += 1
+    table = Table("method", "sites", "kind", "shape", "offered", box=None, header_style="bold")
+    for (method, kind, shape, offered), count in groups.items():
+        table.add_row(method, str(count), kind, shape, offered)
+    return table
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

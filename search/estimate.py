@@ -1,0 +1,87 @@
+"""What a configuration would search, and about how long that takes; nothing is trained."""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from greenfront.config import RunConfig
+from greenfront.evaluators import TaskData, batches, get_metric, load_data, load_original
+from greenfront.search.study import make_sampler
+from greenfront.spaces import Space, find_space
+
+BACKWARD = 2.0
+"""A backward pass costs about two forward passes: one for the activations, one for the weights."""
+MEASURING_SECONDS = 30.0
+"""What measuring the operations of one target takes at most, as its time is bounded."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """`seconds` per stage are estimates from a few timed forward passes of the original."""
+
+    model: str
+    parameters: int
+    head_untrained: bool
+    examples: dict[str, int]
+    labels: tuple[str, ...]
+    space: Space
+    seconds: dict[str, float]
+
+
+def overview(config: RunConfig) -> Overview:
+    """Load data and model, find the space, time the original.
+
+    Raises:
+        GreenfrontError: whatever `run_search` would refuse before it begins.
+    """
+    get_metric(config.data.metric)
+    make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
+    data, _ = load_data(config.model, config.data, config.search.seed)
+    model, untrained = load_original(config.model, data.label_names)
+    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    return Overview(
+        model=type(model).__name__,
+        parameters=model.num_parameters(),
+        head_untrained=untrained,
+        examples={name: len(getattr(data, name)) for name in ("train", "validation", "test")},
+        labels=data.label_names,
+        space=space,
+        seconds=_seconds(config, data, _seconds_per_example(model, data, config), untrained),
+    )
+
+
+def _seconds(config: RunConfig, data: TaskData, forward: float, untrained: bool) -> dict[str, float]:
+    """Stage by stage, from the seconds of one example forward on one worker's threads."""
+    workers, tune = config.workers(), config.fine_tune
+    step = forward * tune.batch_size * (1 + BACKWARD)
+    epochs = math.ceil(tune.original_epochs * len(data.train) / tune.batch_size)
+    trial = tune.steps * step + forward * len(data.validation)
+    shared = forward / workers  # outside the search all cores serve one process
+    return {
+        "fine-tuning the original": epochs * step / workers if untrained else 0.0,
+        "measuring": MEASURING_SECONDS * len(config.hardware),
+        "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + 10,
+        "search": math.ceil(config.search.trials / workers) * trial,
+        "verification": shared * len(data.test) * (config.search.finalists + 1) + 30 * len(config.hardware),
+    }
+
+
+def _seconds_per_example(model: Any, data: TaskData, config: RunConfig) -> float:
+    """Of the original's forward pass on typical batches, on as many threads as a worker has."""
+    groups = list(batches(data.train, config.fine_tune.batch_size))
+    chosen = [groups[i] for i in np.linspace(0, len(groups) - 1, min(len(groups), 3)).round().astype(int)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(config.ray.threads_per_worker)
+    try:
+        with torch.inference_mode():
+            model(**data.train.batch(chosen[0][:2]))
+            started = time.perf_counter()
+            for indices in chosen:
+                model(**data.train.batch(indices))
+            return (time.perf_counter() - started) / sum(map(len, chosen))
+    finally:
+        torch.set_num_threads(threads)

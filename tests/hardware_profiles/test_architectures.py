@@ -1,0 +1,95 @@
+"""A profile's exact parts on other kinds of model: shared layers, Conv1D, images, attention that can't be hooked."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    PreTrainedModel,
+    ViTConfig,
+    ViTForImageClassification,
+)
+
+from greenfront.hardware_profiles import HardwareProfile, Target, fingerprint
+from greenfront.hardware_profiles.assemble import assemble
+from greenfront.hardware_profiles.flops import count_flops
+from greenfront.hardware_profiles.jobs import Job, MemoryAnswer
+from greenfront.hardware_profiles.profile_job import profile_job
+from greenfront.hardware_profiles.torch_runtime import TorchRuntime
+from greenfront.hardware_profiles.workload import workload
+from greenfront.spaces import Space, compress, find_space, save_checkpoint
+from tests.hardware_profiles.tiny import SPACE
+
+TARGET = Target("here", "cpu", "torch", threads=1, batch_size=2, sequence_length=24)
+SHAPE: dict[str, Any] = {
+    "hidden_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 128,
+}
+
+
+def albert() -> PreTrainedModel:
+    return AlbertForSequenceClassification(AlbertConfig(**SHAPE, embedding_size=32, vocab_size=90))
+
+
+def gpt2() -> PreTrainedModel:
+    config = GPT2Config(n_embd=64, n_layer=2, n_head=4, n_positions=32, vocab_size=90, pad_token_id=0)
+    return GPT2ForSequenceClassification(config)
+
+
+def vit() -> PreTrainedModel:
+    return ViTForImageClassification(ViTConfig(**SHAPE, image_size=20, patch_size=4))
+
+
+def deberta() -> PreTrainedModel:
+    return DebertaV2ForSequenceClassification(DebertaV2Config(**SHAPE, vocab_size=90))
+
+
+@pytest.fixture(scope="module", params=[albert, gpt2, vit, deberta], ids=lambda make: make.__name__)
+def case(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[PreTrainedModel, Space, Path]:
+    torch.manual_seed(0)
+    model: PreTrainedModel = request.param()
+    model.train(False)
+    folder = tmp_path_factory.mktemp("architectures") / "original"
+    save_checkpoint(model, folder)
+    return model, find_space(model, SPACE, 24), folder
+
+
+@pytest.fixture(scope="module")
+def profile_of(case: tuple[PreTrainedModel, Space, Path]) -> HardwareProfile:
+    _, space, folder = case
+    job = Job("profile", TARGET, {"original": str(folder)}, 0, 0.0, space.to_json())
+    answer = profile_job(job, TorchRuntime("cpu", 1), lambda _done, _total: None)
+    return assemble(TARGET, fingerprint(), answer, MemoryAnswer(100.0, "VmHWM"), seed=0)
+
+
+def test_parameters_and_flops_are_those_of_the_compressed_model(
+    case: tuple[PreTrainedModel, Space, Path], profile_of: HardwareProfile
+) -> None:
+    model, space, _ = case
+    for seed in range(3):
+        plan = space.random(random.Random(seed))
+        compressed = compress(model, plan)
+        compressed.config.use_cache = False
+        predicted = profile_of.predict(plan)
+        assert predicted.parameters == sum(parameter.numel() for parameter in compressed.parameters())
+        assert predicted.flops == count_flops(compressed, (), workload(model, TARGET))
+
+
+def test_all_of_the_space_is_measured(case: tuple[PreTrainedModel, Space, Path], profile_of: HardwareProfile) -> None:
+    _, space, _ = case
+    profile_of.check_space(space)
+    assert len(space.choices) > 3
+    assert all(operation.latency.interval_ms.median > 0 for operation in profile_of.operations)
+    assert all(plan.predicted_ms > 0 for plan in profile_of.calibration.plans)
