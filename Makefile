@@ -61,6 +61,7 @@ demo: $(INSTALLED)
 	@echo "==> choosing the knee of the front"
 	@$(BIN)/greenfront select $(RUN) --knee
 	@echo "==> exporting it to $(RUN)/exported"
+	@rm -rf $(RUN)/exported
 	@id=$$($(BIN)/greenfront select $(RUN) --knee --id-only) && \
 		$(BIN)/greenfront export $(RUN) "$$id" --to $(RUN)/exported
 	@echo "==> using it in a new process"

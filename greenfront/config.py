@@ -207,7 +207,7 @@ class FineTuneConfig(Section):
     warmup: ShareOrNone = Field(default=0.1, description="share of the steps")
     precision: Literal["auto", "bfloat16", "float32"] = Field(default="auto", description="auto, bfloat16 or float32")
     original_epochs: float = Field(default=1.0, ge=0, description="only where the model's head is untrained")
-    original_learning_rate: float = Field(default=1e-4, gt=0, description="only where the head is untrained")
+    original_learning_rate: float = Field(default=2e-4, gt=0, description="only where the head is untrained")
 
 
 class RayConfig(Section):

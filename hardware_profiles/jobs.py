@@ -82,7 +82,7 @@ class CandidatesAnswer:
 
 @dataclass(frozen=True)
 class MemoryAnswer:
-    """The highest memory use of three forward passes in a process of their own."""
+    """The highest memory use of three forward passes in a process of their own, all weights resident."""
 
     peak_memory_mb: float
     source: str

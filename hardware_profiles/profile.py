@@ -178,10 +178,11 @@ class HardwareProfile:
         for change in changes:
             noise[change.operation] += change.noise_ms
         shared = [*noise.values(), self.error.worst * median if self.error else 0.0]
+        share = median / base.median  # what slowed the machine slowed everything in proportion
         return Interval(
             median=median,
-            low=max(median - math.hypot(*shared, base.median - base.low), 0.0),
-            high=median + math.hypot(*shared, base.high - base.median),
+            low=max(median - math.hypot(*shared, share * (base.median - base.low)), 0.0),
+            high=median + math.hypot(*shared, share * (base.high - base.median)),
         )
 
     def _raw_change(self, group: str, part: PlainSettings) -> float:

@@ -6,6 +6,7 @@ Each is computed once and kept in the run folder; a later start of the same run 
 import importlib.metadata
 import json
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -171,6 +172,9 @@ def prepare_significance(
     report.stage("Significance of every setting")
     part = data.calibration.subset(np.arange(min(len(data.calibration), 2 * BATCH)))
     losses = significance(model, space, library, calibration_batches(part), progress=report.advance)
+    # A setting that breaks the model outright costs more than everything else, but stays a number.
+    worst = 10 * sum(max((x for x in options if isfinite(x)), default=0.0) for options in losses.values())
+    losses = {name: [x if isfinite(x) else worst for x in options] for name, options in losses.items()}
     run.write_json(run.significance, losses)
     return losses
 

@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenfront.errors import PlanError
@@ -29,6 +29,7 @@ def shuffled(raw: Raw, seed: int) -> Raw:
 
 
 @given(raw_plans)
+@settings(deadline=None)
 def test_json_round_trip(raw: Raw) -> None:
     plan = Plan(raw)
     again = Plan.from_json(plan.to_json())
@@ -38,6 +39,7 @@ def test_json_round_trip(raw: Raw) -> None:
 
 
 @given(raw_plans, st.integers(0, 99))
+@settings(deadline=None)
 def test_order_does_not_matter(raw: Raw, seed: int) -> None:
     plan, other = Plan(raw), Plan(shuffled(raw, seed))
     assert other == plan
@@ -48,6 +50,7 @@ def test_order_does_not_matter(raw: Raw, seed: int) -> None:
 
 
 @given(raw_plans, raw_plans)
+@settings(deadline=None)
 def test_equal_exactly_when_the_json_is(left: Raw, right: Raw) -> None:
     a, b = Plan(left), Plan(right)
     assert (a == b) == (a.to_json() == b.to_json())
@@ -57,6 +60,7 @@ def test_equal_exactly_when_the_json_is(left: Raw, right: Raw) -> None:
 
 
 @given(raw_plans)
+@settings(deadline=None)
 def test_empty_settings_are_dropped(raw: Raw) -> None:
     plan = Plan(raw)
     assert plan == Plan({path: chosen for path, chosen in raw.items() if chosen})
@@ -65,6 +69,7 @@ def test_empty_settings_are_dropped(raw: Raw) -> None:
 
 
 @given(raw_plans)
+@settings(deadline=None)
 def test_pickling_and_copying(raw: Raw) -> None:
     plan = Plan(raw)
     for again in (pickle.loads(pickle.dumps(plan)), copy.copy(plan), copy.deepcopy(plan), Plan(plan)):
@@ -73,6 +78,7 @@ def test_pickling_and_copying(raw: Raw) -> None:
 
 
 @given(raw_plans)
+@settings(deadline=None)
 def test_what_it_was_made_from_and_gives_out_are_copies(raw: Raw) -> None:
     plan = Plan(raw)
     before = plan.to_json()
@@ -85,6 +91,7 @@ def test_what_it_was_made_from_and_gives_out_are_copies(raw: Raw) -> None:
 
 
 @given(raw_plans)
+@settings(deadline=None)
 def test_reads_like_a_mapping(raw: Raw) -> None:
     plan = Plan(raw)
     assert {path: dict(settings) for path, settings in plan.items()} == plan.to_dict()

@@ -39,6 +39,7 @@ SPACE = Space((
 
 
 @given(spaces(), st.data())
+@settings(deadline=None)
 def test_indices_is_the_inverse_of_plan(space: Space, data: st.DataObject) -> None:
     point = tuple(data.draw(st.integers(0, len(c.settings))) for c in space.choices)
     plan = space.plan(point)
@@ -47,13 +48,14 @@ def test_indices_is_the_inverse_of_plan(space: Space, data: st.DataObject) -> No
 
 
 @given(spaces())
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_size_counts_the_plans(space: Space) -> None:
     points = product(*(range(len(c.options)) for c in space.choices))
     assert len({space.plan(point) for point in points}) == space.size
 
 
 @given(spaces())
+@settings(deadline=None)
 def test_the_last_point_is_the_original(space: Space) -> None:
     last = [len(c.options) - 1 for c in space.choices]
     assert space.plan(last) == Plan()
@@ -61,6 +63,7 @@ def test_the_last_point_is_the_original(space: Space) -> None:
 
 
 @given(spaces())
+@settings(deadline=None)
 def test_json_round_trip(space: Space) -> None:
     again = Space.from_json(space.to_json())
     assert again == space
@@ -77,6 +80,7 @@ def test_json_round_trip_of_a_models_space(name: str) -> None:
 
 
 @given(spaces(), st.integers(0, 2**32))
+@settings(deadline=None)
 def test_random_plans_are_in_the_space_and_follow_the_seed(space: Space, seed: int) -> None:
     plan = space.random(random.Random(seed))
     assert space.plan(space.indices(plan)) == plan
@@ -91,9 +95,10 @@ def test_random_plans_are_uniform() -> None:
 
 
 @given(spaces(), st.integers(0, 9))
+@settings(deadline=None)
 def test_restrict_keeps_what_holds(space: Space, most: int) -> None:
-    def keep(_: Choice, settings: Settings) -> bool:
-        return int(settings.get("rank", 0)) <= most
+    def keep(_: Choice, chosen: Settings) -> bool:
+        return int(chosen.get("rank", 0)) <= most
 
     kept = space.restrict(keep)
     assert kept.refusals == space.refusals
