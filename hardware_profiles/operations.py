@@ -45,7 +45,12 @@ class Operation:
     @property
     def name(self) -> str:
         """Unique in a profile."""
-        return f"{self.group.name} {settings_key(self.settings)}"
+        return operation_name(self.group.name, self.settings)
+
+
+def operation_name(group: str, settings: Settings) -> str:
+    """What a group's operation with these settings is called."""
+    return f"{group} {settings_key(settings)}"
 
 
 def group_sites(space: Space, uses: dict[str, Use]) -> list[Group]:

@@ -5,7 +5,13 @@ from pathlib import Path
 from greenfront.hardware_profiles.calibration import calibration_plans
 from greenfront.hardware_profiles.fingerprint import ConditionsMeter
 from greenfront.hardware_profiles.jobs import Job, ProfileAnswer, RawOperation, RawPlan
-from greenfront.hardware_profiles.operations import Group, Operation, build_operations, group_sites
+from greenfront.hardware_profiles.operations import (
+    Group,
+    Operation,
+    build_operations,
+    group_sites,
+    operation_name,
+)
 from greenfront.hardware_profiles.records import PlainSettings, SiteUse, plain_plan
 from greenfront.hardware_profiles.runtime import Runtime
 from greenfront.hardware_profiles.sampling import (
@@ -18,9 +24,11 @@ from greenfront.hardware_profiles.sampling import (
 )
 from greenfront.hardware_profiles.timed_model import TimedModel
 from greenfront.hardware_profiles.tracing import Use, trace
-from greenfront.spaces import Plan, Space, compress
+from greenfront.spaces import Choice, Plan, Settings, Space, compress
 
 MINIMUM_REPETITIONS = 12
+CLEARLY = 0.95
+"""Warming up tells times apart to a few per cent."""
 
 
 def profile_job(job: Job, runtime: Runtime, progress: Progress) -> ProfileAnswer:
@@ -33,13 +41,14 @@ def profile_job(job: Job, runtime: Runtime, progress: Progress) -> ProfileAnswer
     uses = trace(original.model, original.run, [site.path for site in space.sites])
     groups = group_sites(space, uses)
     operations = [operation for group in groups for operation in build_operations(group, original.model, runtime)]
-    fitted, held_out = calibration_plans(space, job.seed)
+    warm_up(original.variant, runtime.synchronize)
+    warmed = {o.name: _warm_variant(o, runtime) for o in operations if o.chain}
+    timed = {name: variant for name, (variant, _) in warmed.items()}
+    fitted, held_out = calibration_plans(_faster(space, groups, warmed), job.seed)
     candidates = {plan: _candidate(plan, original, job, runtime) for plan in (*fitted, *held_out)}
-
     whole = [original.variant, *(candidate.variant for candidate in candidates.values())]
-    for variant in whole:
-        warm_up(variant, runtime.synchronize, seconds=1.0 if variant is whole[0] else 0.1)
-    timed = {o.name: _warm_variant(o, runtime) for o in operations if o.chain}
+    for variant in whole[1:]:
+        warm_up(variant, runtime.synchronize, seconds=0.1)
     samples = interleave(
         [*whole, *timed.values()],
         Schedule(MINIMUM_REPETITIONS, job.seconds),
@@ -65,11 +74,26 @@ def _candidate(plan: Plan, original: TimedModel, job: Job, runtime: Runtime) -> 
     return TimedModel(f"plan {plan.id}", compress(original.model, plan), job.target, runtime, job.seed)
 
 
-def _warm_variant(operation: Operation, runtime: Runtime) -> Variant:
-    """An operation with as many inner passes as make its samples long enough."""
+def _warm_variant(operation: Operation, runtime: Runtime) -> tuple[Variant, float]:
+    """An operation with as many inner passes as make its samples long enough, and its ms per single run so far."""
     once = Variant(operation.name, operation.chain)
     pass_ms = warm_up(once, runtime.synchronize, seconds=0.05)
-    return Variant(operation.name, operation.chain, inner=inner_passes(pass_ms))
+    return Variant(operation.name, operation.chain, inner=inner_passes(pass_ms)), pass_ms / len(operation.chain)
+
+
+def _faster(space: Space, groups: list[Group], warmed: dict[str, tuple[Variant, float]]) -> Space:
+    """The space without settings that were no faster while warming up: the search will leave them out, too.
+
+    Whole candidates full of them (attention approximations on short inputs) would calibrate a sum that nobody asks for.
+    """
+    group_of = {path: group.name for group in groups for path in group.paths}
+
+    def estimate(choice: Choice, settings: Settings) -> float:
+        found = warmed.get(operation_name(group_of[choice.site.path], settings))
+        return found[1] if found else 0.0
+
+    faster = space.restrict(lambda choice, settings: estimate(choice, settings) < CLEARLY * estimate(choice, {}))
+    return faster if faster.choices else space
 
 
 def _raw_operation(operation: Operation, variant: Variant | None, samples_ms: list[float]) -> RawOperation:

@@ -64,15 +64,16 @@ def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | Non
     return space.plan(chosen)
 
 
-def uniform(space: Space, change: Table, most: float) -> Plan | None:
-    """The mildest plan with the same relative position among the options everywhere, within one limit.
+def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = ()) -> Plan | None:
+    """The mildest plan with the same relative position among the options everywhere, within `most` and every limit.
 
     What a single global rank gives: the baseline that every allocation has to beat. None where none fits.
     """
+    every = (Limit(change, most), *limits)
     for position in np.linspace(1, 0, 65):
         indices = [round(position * (len(choice.options) - 1)) for choice in space.choices]
-        total = sum(change[c.name][i] for c, i in zip(space.choices, indices, strict=True))
-        if total <= most:
+        totals = [sum(limit.change[c.name][i] for c, i in zip(space.choices, indices, strict=True)) for limit in every]
+        if all(total <= limit.most for total, limit in zip(totals, every, strict=True)):
             return space.plan(indices)
     return None
 
@@ -105,7 +106,7 @@ def seeds(
             if origin == "allocation":
                 plan = allocate(space, losses, [*limits, Limit(axis, change)])
             else:
-                plan = uniform(space, axis, change)
+                plan = uniform(space, axis, change, limits)
             if plan is not None and plan not in [seed.plan for seed in found]:
                 found.append(Seed(plan, f"{origin} {level / original:.0%}"))
     return found

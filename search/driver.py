@@ -122,10 +122,13 @@ class Driver:
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
             self._keep(self.study.tell(rejected, None, _constraints(slack)))
         self._exhausted = True
-        report.note(f"no further plan within the budgets was found after {self._done} trials")
+        report.note(f"no further plan within the budgets was found after {self._done + len(self._pending)} trials")
         return None
 
     def _record(self, finished: Finished, report: Reporter) -> None:
+        for save in self._saves:
+            if save.done():
+                save.result()  # a full disk ends the search now, not after all trials
         proposal = self._pending.pop(finished.tag)
         outcome = finished.outcome
         self.timing.busy += outcome.seconds

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
 from greenfront.errors import GreenfrontError, RunError
+from greenfront.search.front import Front
 from greenfront.search.run_folder import RunFolder
 from greenfront.spaces import load_checkpoint, weight_bytes
 
@@ -53,9 +54,11 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
         RunError: no weights of this candidate are kept, or the folder exists and is not empty.
         GreenfrontError: the export doesn't load, or gives other logits.
     """
+    if run.front.exists():
+        id_ = Front.load(run.front).candidate(id_).id  # any unambiguous beginning will do
     source = run.candidate(id_)
     if not (source / "config.json").exists():
-        kept = sorted(folder.name for folder in (run.path / "candidates").iterdir()) if source.parent.exists() else []
+        kept = sorted(path.name for path in (run.path / "candidates").iterdir() if path.is_dir())
         raise RunError(f"no weights of candidate {id_!r} are kept in {run.path}; kept: original, {', '.join(kept)}")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise RunError(f"--to: must be a new or empty folder, but {to} exists")

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
 from greenfront.config import COST_OF, RunConfig
-from greenfront.errors import DataError
+from greenfront.errors import ConfigError, DataError
 from greenfront.evaluators import (
     Examples,
     TaskData,
@@ -125,6 +125,9 @@ def useful(space: Space, profiles: dict[str, HardwareProfile], config: RunConfig
     """The space without settings that cost no less than the original in any cost that the run looks at.
 
     This is where a rank above the measured break-even goes, and attention approximations on short inputs.
+
+    Raises:
+        ConfigError: no setting is left.
     """
     names = {*config.objectives, *cost_bounds(config.budgets)} & set(COST_OF)
     saves: dict[str, list[bool]] = {}
@@ -139,7 +142,14 @@ def useful(space: Space, profiles: dict[str, HardwareProfile], config: RunConfig
     def keep(choice: Choice, settings: Settings) -> bool:
         return saves[choice.name][choice.settings.index(settings)]
 
-    return space.restrict(keep)
+    kept = space.restrict(keep)
+    if not kept.choices:
+        looked_at = ", ".join(sorted(names or {"latency"}))
+        raise ConfigError(
+            f"objectives: must hold a cost that compressing this model lowers, but on {', '.join(profiles)} no setting "
+            f"of its {len(space.sites)} sites lowers {looked_at}; add another one, such as size"
+        )
+    return kept
 
 
 def prepare_library(

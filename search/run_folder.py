@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -109,8 +110,10 @@ class RunFolder:
     def create(cls, config: RunConfig) -> "RunFolder":
         """The folder of this configuration, new or from an earlier start of the same one.
 
+        An earlier start that ended before anything was measured (a misspelt column) is corrected, not refused.
+
         Raises:
-            RunError: the folder belongs to another configuration, or holds something else.
+            RunError: the folder belongs to another configuration, holds something else, or can't be made.
         """
         assert config.output is not None
         run = cls(Path(os.path.abspath(config.output)))
@@ -118,13 +121,24 @@ class RunFolder:
         if run.path.exists() and not run.path.is_dir():
             raise RunError(f"output: must be a folder, but {run.path} is a file")
         if run.config.exists():
-            run._check_same(config)
-            return run
-        if run.path.exists() and any(run.path.iterdir()):
+            differences = run._differences(config)
+            if differences and any((run.path / "profiles").iterdir()):
+                raise RunError(
+                    f"output: {run.path} belongs to another configuration; "
+                    f"choose another folder, or delete it. What differs:\n{differences}"
+                )
+            if not differences:
+                return run
+            run.environment.unlink(missing_ok=True)
+            shutil.rmtree(run.original, ignore_errors=True)
+        elif run.path.exists() and any(run.path.iterdir()):
             raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")
-        (run.path / "profiles").mkdir(parents=True)
-        (run.path / "candidates").mkdir()
-        write_atomic(run.config, to_yaml(config))
+        try:
+            (run.path / "profiles").mkdir(parents=True, exist_ok=True)
+            (run.path / "candidates").mkdir(exist_ok=True)
+            write_atomic(run.config, to_yaml(config))
+        except OSError as error:
+            raise RunError(f"output: {run.path} can't be written: {error.strerror}") from error
         return run
 
     @classmethod
@@ -147,13 +161,9 @@ class RunFolder:
         """One JSON document, atomically."""
         write_atomic(path, json.dumps(document, indent=1) + "\n")
 
-    def _check_same(self, config: RunConfig) -> None:
+    def _differences(self, config: RunConfig) -> str:
+        """What differs from the configuration of the earlier start, a line each."""
         # Where trials run changes nothing about them: a run may go on with other workers.
         ignored = ("ray.", "output")
         differences = [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
-        if differences:
-            listed = "\n".join(f"  {key}: {here} here, {there} there" for key, here, there in differences)
-            raise RunError(
-                f"output: {self.path} belongs to another configuration; "
-                f"choose another folder, or delete it. What differs:\n{listed}"
-            )
+        return "\n".join(f"  {key}: {here} here, {there} there" for key, here, there in differences)

@@ -22,6 +22,8 @@ from greenfront.errors import ConfigError, RunError
 from greenfront.spaces import Plan, Space
 
 NAME = "greenfront"
+SAMPLER = "sampler"
+"""The origin of a plan that was not suggested."""
 SHORT = {
     "tpe": "TPESampler",
     "nsgaii": "NSGAIISampler",
@@ -110,6 +112,11 @@ class Study:
             self._check(trial, journal)
             self._memory.add_trial(trial)
             self.results.append(_result(trial))
+        # A sampler made anew begins its random numbers anew: without this a continued run would get its first plans again.
+        rehearsal = optuna.create_study(directions=directions, sampler=sampler)
+        for result in self.results:
+            if result.origin == SAMPLER:
+                rehearsal.ask(self._distributions)
         self._waiting: dict[int, optuna.Trial] = {}
 
     def suggest(self, plan: Plan, origin: str) -> None:
@@ -124,7 +131,7 @@ class Study:
         trial = self._memory.ask(self._distributions)
         plan = self.space.plan([trial.params[choice.name] for choice in self.space.choices])
         self._waiting[trial.number] = trial
-        return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", "sampler")))
+        return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", SAMPLER)))
 
     def tell(self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]) -> FrozenTrial:
         """Finish a trial: `values` of the objectives where scored, `constraints` (met at <= 0) wherever known.

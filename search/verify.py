@@ -68,7 +68,7 @@ def verify(
         for id_, found in measured.items():
             costs[id_][name] = found.cost
             for warning in found.warnings:
-                report.note(f"{name}, {id_}: {warning}")
+                report.note(f"{name}: {warning}")
     report.stage("Scoring them on the test split")
     logits: dict[str, NDArray[np.float32]] = {}
     for done, (id_, folder) in enumerate(folders.items()):

@@ -24,6 +24,8 @@ def save_checkpoint(model: PreTrainedModel, folder: Path, processor: Any = None)
         model.save_pretrained(partial)
         if processor is not None:
             processor.save_pretrained(partial)
+    for path in partial.iterdir():
+        path.chmod(0o644)  # weights are written private; a checkpoint is for whoever may read the folder
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(partial, folder)

@@ -1,0 +1,92 @@
+"""Accuracy at a share of the encoder's linear parameters, before any training.
+
+    python benchmarks/before_training.py runs/reuters [more runs ...]
+
+Compares the two-sided factorization allocated by its own predicted loss with plain SVD at one uniform rank share (and
+what lies between), on the test split of finished runs, whose fine-tuned original is used. Embeddings stay whole.
+"""
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from rich.console import Console
+from rich.table import Table
+from transformers import PreTrainedModel
+
+from greenfront.config import LowRankConfig, RunConfig, SpaceConfig
+from greenfront.evaluators import TaskData, load_data, predict, score
+from greenfront.search import RunFolder
+from greenfront.search.allocation import Limit, allocate, uniform
+from greenfront.search.prepare import calibration_batches
+from greenfront.spaces import Library, Plan, Settings, Space, compress, find_space, load_checkpoint
+
+SHARES = (0.5, 0.33, 0.25, 0.12)
+DECOMPOSITIONS = ("plain", "input", "two_sided")
+
+
+def main() -> None:
+    """Print one table per run."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("runs", nargs="+", type=Path)
+    logging.getLogger("greenfront").setLevel(logging.ERROR)
+    for path in arguments.parse_args().runs:
+        Console(width=120).print(measure(RunFolder.existing(path)))
+
+
+def measure(run: RunFolder) -> Table:
+    """Test accuracy per share, decomposition and allocation."""
+    config: RunConfig = run.load_config()
+    data, _ = load_data(config.model, config.data, config.search.seed)
+    model = load_checkpoint(run.original)
+    metric = config.data.metric
+
+    def accuracy(plan: Plan, library: Library | None) -> float:
+        logits = predict(compress(model, plan, library), data.test)
+        return score(logits, data.test.labels, metric).value
+
+    original = accuracy(Plan(), None)
+    table = Table(title=f"{run.path.name}: {metric} on {len(data.test):,} test examples; original {original:.4f}")
+    table.add_column("share kept")
+    spaces = {name: _space(model, config, name) for name in DECOMPOSITIONS}
+    libraries = {name: _library(model, data, config, *spaces[name]) for name in DECOMPOSITIONS}
+    for name in DECOMPOSITIONS:
+        table.add_column(f"{name}, uniform", justify="right")
+        table.add_column(f"{name}, allocated", justify="right")
+    for share in SHARES:
+        row = [f"{share:.2f}"]
+        for name in DECOMPOSITIONS:
+            space, library = spaces[name][0], libraries[name]
+            change = {c.name: [_change(c.site.shape, s) for s in c.options] for c in space.choices}
+            most = (share - 1) * sum(c.site.shape[0] * c.site.shape[1] for c in space.choices)
+            losses = {c.name: [library.loss(c.site.path, s) or 0.0 for s in c.options] for c in space.choices}
+            for plan in (uniform(space, change, most), allocate(space, losses, [Limit(change, most)])):
+                assert plan is not None
+                found = accuracy(plan, library)
+                row.append(f"{found:.4f} ({found / original:.0%})")
+        table.add_row(*row)
+    return table
+
+
+def _space(model: PreTrainedModel, config: RunConfig, decomposition: str) -> tuple[Space, SpaceConfig]:
+    low_rank = LowRankConfig(decomposition=decomposition, embeddings=False)  # type: ignore[arg-type]
+    space_config = SpaceConfig(methods=("low_rank",), low_rank=low_rank)
+    return find_space(model, space_config, config.data.max_length), space_config
+
+
+def _library(
+    model: PreTrainedModel, data: TaskData, config: RunConfig, space: Space, space_config: SpaceConfig
+) -> Library:
+    batches = calibration_batches(data.calibration)
+    return Library.compute(model, batches, space, space_config, seed=config.search.seed)
+
+
+def _change(shape: tuple[int, int], settings: Settings) -> float:
+    return int(settings["rank"]) * sum(shape) - shape[0] * shape[1] if settings else 0.0
+
+
+if __name__ == "__main__":
+    main()

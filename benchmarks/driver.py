@@ -1,0 +1,100 @@
+"""Driver time per trial (ask, tell, bookkeeping) over 200 trials of MiniLM-L6's space.
+
+    python benchmarks/driver.py runs/reuters
+
+The run gives space, profile and significance; the workers are replaced by a stand-in that answers at once with the
+predicted loss, since only the driver's own time is asked for. Weights are not written.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search import RunFolder
+from greenfront.search.driver import Driver, objective_names
+from greenfront.search.pool import Finished
+from greenfront.search.prepare import useful
+from greenfront.search.progress import Silent
+from greenfront.search.run import _limits, _seeds
+from greenfront.search.study import Study, make_sampler
+from greenfront.search.verify import original_candidate
+from greenfront.search.worker import Outcome
+from greenfront.spaces import Plan, find_space, load_checkpoint
+
+TRIALS = 200
+
+
+class InstantPool:
+    """Stands in for Ray's workers: two places, each answer there at once."""
+
+    def __init__(self, losses: dict[str, list[float]], driver: Driver) -> None:
+        self.losses, self.driver = losses, driver
+        self.waiting: list[tuple[int, str]] = []
+
+    @property
+    def free(self) -> int:
+        """Places left."""
+        return 2 - len(self.waiting)
+
+    @property
+    def busy(self) -> int:
+        """Plans that wait for their answer."""
+        return len(self.waiting)
+
+    def submit(self, tag: int, plan_id: str, plan_json: str) -> None:
+        """Take a plan."""
+        self.waiting.append((tag, plan_json))
+
+    def wait(self, seconds: float) -> list[Finished]:
+        """Answer the oldest plan with its predicted loss."""
+        tag, plan_json = self.waiting.pop(0)
+        plan, space = Plan.from_json(plan_json), self.driver.study.space
+        divergence = sum(
+            self.losses[choice.name][index] for choice, index in zip(space.choices, space.indices(plan), strict=True)
+        )
+        outcome = Outcome(plan.id, float(np.exp(-divergence)), divergence, 0.0, logits=np.zeros((1, 2), np.float32))
+        return [Finished(tag, outcome, None)]
+
+
+def main() -> None:
+    """Run 200 trials and print milliseconds."""
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("run", type=Path)
+    source = RunFolder.existing(arguments.parse_args().run)
+    config = source.load_config()
+    config = config.model_copy(update={"search": config.search.model_copy(update={"trials": TRIALS})})
+    model = load_checkpoint(source.original)
+    profiles = {t.name: HardwareProfile.load(source.profile(t.name)) for t in config.hardware}
+    longest = max(config.target_length(target) for target in config.hardware)
+    space = useful(find_space(model, config.space, longest), profiles, config)
+    losses = json.loads(source.significance.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        run = RunFolder.create(config.model_copy(update={"output": Path(folder) / "run"}))
+        sampler = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
+        study = Study(space, objective_names(config), sampler, run.study)
+        _, limits = _limits(config, space, profiles)
+        for seed in _seeds(config, space, losses, profiles, limits):
+            study.suggest(seed.plan, seed.origin)
+        original = original_candidate(1.0, profiles, config)
+        driver = Driver(config, run, study, profiles, original, losses, limits, model, None)
+        driver.contenders.add = lambda result: False  # type: ignore[method-assign]  # no weights to write here
+        started = time.perf_counter()
+        driver.search(InstantPool(losses, driver), Silent())  # type: ignore[arg-type]
+        wall = time.perf_counter() - started
+        rejected = sum(result.state == "rejected" for result in study.results)
+        calls = 1000 * np.array(driver.timing.driver)
+        print(
+            f"{TRIALS} trials, {rejected} proposals over budget, {len(space.choices)} parameters: "
+            f"{calls.sum() / TRIALS:.1f} ms of driver time a trial, {wall:.1f} s in all, "
+            f"median call {statistics.median(calls):.1f} ms"
+        )
+
+
+if __name__ == "__main__":
+    main()

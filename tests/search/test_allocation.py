@@ -1,0 +1,196 @@
+"""Allocations against trying every plan, and the plans a search starts with."""
+
+from itertools import product
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from greenfront.search.allocation import Limit, Table, allocate, cheapest, perturbed, seeds, uniform
+from greenfront.spaces import Choice, Plan, Site, Space
+
+Problem = tuple[Space, Table, list[Limit]]
+several = settings(deadline=None, max_examples=60)
+
+
+def space_of(sizes: list[int]) -> Space:
+    """Choices with so many settings each."""
+    return Space(
+        tuple(
+            Choice(Site(f"m{i}", "linear", (64, 64), "Linear"), "low_rank", tuple({"rank": 8 * r} for r in range(1, n + 1)))
+            for i, n in enumerate(sizes)
+        )
+    )
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> Problem:
+    """Small spaces with whole numbers, so that no rounding decides what is within a limit; any sign, ties too."""
+    space = space_of(draw(st.lists(st.integers(1, 3), min_size=1, max_size=4)))
+
+    def table(low: int, high: int) -> Table:
+        drawn = {c.name: draw(st.lists(st.integers(low, high), min_size=len(c.settings), max_size=len(c.settings)))
+                 for c in space.choices}  # fmt: skip
+        return {name: [float(number) for number in numbers] + [0.0] for name, numbers in drawn.items()}
+
+    limits = [Limit(table(-20, 5), float(draw(st.integers(-40, 10)))) for _ in range(draw(st.integers(0, 3)))]
+    return space, table(0, 20), limits
+
+
+@st.composite
+def monotone(draw: st.DrawFn) -> tuple[Space, Table, Table, float]:
+    """Spaces as they are measured: a smaller rank saves more and loses more. Also the original's cost."""
+    space = space_of(draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)))
+    losses, change = {}, {}
+    for choice in space.choices:
+        n = len(choice.settings)
+        steps = draw(st.lists(st.integers(1, 9), min_size=2 * n, max_size=2 * n))
+        losses[choice.name] = [float(x) for x in np.cumsum(steps[:n])[::-1]] + [0.0]
+        change[choice.name] = [-float(x) for x in np.cumsum(steps[n:])[::-1]] + [0.0]
+    return space, losses, change, -cheapest(space, change) + draw(st.integers(1, 40))
+
+
+def total(space: Space, table: Table, plan: Plan) -> float:
+    return sum(table[c.name][i] for c, i in zip(space.choices, space.indices(plan), strict=True))
+
+
+def every_plan(space: Space) -> list[Plan]:
+    return [space.plan(point) for point in product(*(range(len(c.options)) for c in space.choices))]
+
+
+def within(space: Space, plan: Plan, limits: list[Limit]) -> bool:
+    return all(total(space, limit.change, plan) <= limit.most + 1e-9 for limit in limits)
+
+
+@several
+@given(problems())
+def test_an_allocation_loses_as_little_as_the_best_of_all_plans(problem: Problem) -> None:
+    space, losses, limits = problem
+    possible = [plan for plan in every_plan(space) if within(space, plan, limits)]
+    plan = allocate(space, losses, limits)
+    if plan is None:
+        assert not possible
+        return
+    assert within(space, plan, limits)
+    assert total(space, losses, plan) == min(total(space, losses, other) for other in possible)
+
+
+def test_units_of_many_powers_of_ten_stand_side_by_side() -> None:
+    space = space_of([1, 1])
+    first, second = (choice.name for choice in space.choices)
+    milliseconds = Limit({first: [-0.002, 0.0], second: [-0.001, 0.0]}, -0.0015)
+    parameters = Limit({first: [-4e8, 0.0], second: [-9e8, 0.0]}, -8e8)
+    losses = {first: [1.0, 0.0], second: [1.0, 0.0]}
+    both = space.plan([0, 0])
+    assert allocate(space, losses, [milliseconds]) == space.plan([0, 1])
+    assert allocate(space, losses, [parameters]) == space.plan([1, 0])
+    assert allocate(space, losses, [milliseconds, parameters]) == both
+
+
+@several
+@given(problems())
+def test_the_cheapest_total_is_that_of_the_cheapest_plan(problem: Problem) -> None:
+    space, losses, limits = problem
+    for table in (losses, *(limit.change for limit in limits)):
+        assert cheapest(space, table) == min(total(space, table, plan) for plan in every_plan(space))
+
+
+@several
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(-60, 5), st.data())
+def test_a_uniform_plan_takes_one_position_everywhere_and_the_mildest_that_fits(
+    count: int, options: int, most: int, data: st.DataObject
+) -> None:
+    space = space_of([options] * count)
+    change = {
+        c.name: [float(data.draw(st.integers(-20, 0))) for _ in c.settings] + [0.0] for c in space.choices
+    }
+    fitting = [
+        plan
+        for plan in (space.plan([position] * count) for position in range(options + 1))
+        if total(space, change, plan) <= most
+    ]
+    assert uniform(space, change, most) == (fitting[-1] if fitting else None)
+
+
+def test_a_uniform_plan_takes_the_same_relative_position_where_options_differ_in_number() -> None:
+    space = space_of([1, 2, 4])
+    change = {c.name: [-10.0 * (len(c.settings) - i) for i in range(len(c.options))] for c in space.choices}
+    plan = uniform(space, change, -35.0)
+    assert plan is not None
+    positions = [i / len(c.settings) for c, i in zip(space.choices, space.indices(plan), strict=True)]
+    assert max(positions) - min(positions) <= 0.5  # as near as one and four settings come to each other
+    assert total(space, change, plan) <= -35.0
+
+
+@several
+@given(monotone(), st.integers(1, 12), st.floats(0.1, 1.2))
+def test_seeds_are_distinct_and_keep_every_limit(
+    problem: tuple[Space, Table, Table, float], count: int, share: float
+) -> None:
+    space, losses, change, original = problem
+    # A second cost, in which other sites save than in the first.
+    reverse = {a.name: [change[b.name][0] * i / len(a.settings) - 1.0 for i in range(len(a.settings))] + [0.0]
+               for a, b in zip(space.choices, space.choices[::-1], strict=True)}  # fmt: skip
+    other = Limit(reverse, cheapest(space, reverse) * share)
+    most = original * share
+    found = seeds(space, losses, change, original, most, [other], count)
+    assert len(found) <= count
+    assert len({seed.plan for seed in found}) == len(found)
+    for seed in found:
+        # The solver's tolerance is a millionth of a cost.
+        assert total(space, change, seed.plan) + original <= max(most, 0.0) + 1e-5 * original
+        assert total(space, change, seed.plan) <= -0.1 * original + 1e-5 * original
+        assert total(space, reverse, seed.plan) <= other.most + 1e-5 * abs(other.most)
+
+
+def test_seeds_are_allocations_and_uniform_plans_spread_over_the_axis() -> None:
+    space = space_of([7] * 6)
+    change = {c.name: [-(8.0 - i) * (1 + n) for i in range(7)] + [0.0] for n, c in enumerate(space.choices)}
+    losses = {c.name: [(8.0 - i) ** 2 / (1 + n) for i in range(7)] + [0.0] for n, c in enumerate(space.choices)}
+    original = 1.25 * -cheapest(space, change)
+    found = seeds(space, losses, change, original, original, [], 9)
+    origins = [seed.origin.partition(" ")[0] for seed in found]
+    assert origins == ["allocation"] * 6 + ["uniform"] * 3
+    shares = {
+        kind: [1 + total(space, change, seed.plan) / original for seed in found if seed.origin.startswith(kind)]
+        for kind in ("allocation", "uniform")
+    }
+    for kind, each in shares.items():
+        assert each == sorted(each, reverse=True), kind
+        assert each[0] > 0.75
+        assert each[-1] < 0.3, kind
+    asked = [int(seed.origin.split()[1].rstrip("%")) / 100 for seed in found[:6]]
+    steps = [after / before for before, after in zip(asked, asked[1:], strict=False)]
+    assert max(steps) - min(steps) < 0.05  # geometric
+    # What makes them worth their while: at its level, each loses less than the uniform plan.
+    for seed in found[6:8]:  # the last is the cheapest of all plans, where nothing is left to choose
+        allocated = allocate(space, losses, [Limit(change, total(space, change, seed.plan))])
+        assert allocated is not None
+        assert total(space, losses, allocated) < total(space, losses, seed.plan)
+
+
+def test_there_are_no_seeds_below_the_cheapest_plan() -> None:
+    space = space_of([2, 2])
+    change = {c.name: [-2.0, -1.0, 0.0] for c in space.choices}
+    losses = {c.name: [2.0, 1.0, 0.0] for c in space.choices}
+    assert seeds(space, losses, change, 10.0, 5.9, [], 6) == []
+    assert [seed.plan for seed in seeds(space, losses, change, 10.0, 6.0, [], 6)] == [space.plan([0, 0])]
+
+
+@several
+@given(problems(), st.integers(0, 99))
+def test_a_perturbed_allocation_is_within_the_limits_and_decided_by_its_seed(problem: Problem, seed: int) -> None:
+    space, losses, limits = problem
+    drawn = [perturbed(space, losses, limits, np.random.default_rng(seed)) for _ in range(2)]
+    assert drawn[0] == drawn[1]
+    assert (drawn[0] is None) == (allocate(space, losses, limits) is None)
+    assert drawn[0] is None or within(space, drawn[0], limits)
+
+
+def test_perturbed_allocations_differ_from_each_other() -> None:
+    space = space_of([3] * 8)
+    change = {c.name: [-3.0, -2.0, -1.0, 0.0] for c in space.choices}
+    losses = {c.name: [9.0, 4.0, 1.0, 0.0] for c in space.choices}
+    rng = np.random.default_rng(0)
+    drawn = {perturbed(space, losses, [Limit(change, -12.0)], rng) for _ in range(10)}
+    assert len(drawn) == 10

@@ -1,0 +1,137 @@
+"""Contenders: whose weights are kept, against comparing everybody with everybody."""
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from greenfront.hardware_profiles import Cost, Interval
+from greenfront.search import RunFolder
+from greenfront.search.contenders import Contenders
+from greenfront.search.study import Result
+from greenfront.spaces import Plan
+from tests.search.toy_run import toy_config
+
+Point = tuple[int, int, int]
+"""Latency in ms, hits of 100, divergence in hundredths of a nat: few values, so that ties are frequent."""
+POINTS = st.lists(st.tuples(st.integers(1, 6), st.integers(90, 95), st.integers(0, 5)), min_size=1, max_size=12)
+quick = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def result(number: int, point: Point, state: str = "scored") -> Result:
+    plan = Plan({"m": {"rank": 1000 * point[0] + number}})
+    if state != "scored":
+        return Result(number, plan, "sampler", "failed", reason="diverged")
+    return Result(number, plan, "sampler", "scored", point[1] / 100, point[2] / 100)
+
+
+def predict(plan: Plan) -> dict[str, Cost]:
+    """The latency stands in the plan; everything else costs the same."""
+    latency = float(int(plan["m"]["rank"]) // 1000)
+    cost = Cost(Interval(latency, latency, latency), 1.0, 100.0 - latency, 1, 1)
+    return {"toy": cost, "other": Cost(Interval(1.0, 1.0, 1.0), 1.0, 1.0, 1, 1)}
+
+
+def contenders(run: RunFolder, results: list[Result], **sections: object) -> Contenders:
+    return Contenders(toy_config(run.path, **sections), run, results, predict)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(toy_config(tmp_path / "run"))
+
+
+def keep_weights(run: RunFolder, found: Result) -> None:
+    folder = run.candidate(found.plan.id)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text("{}")
+    run.outputs(found.plan.id).write_bytes(b"logits")
+
+
+def beaten(point: Point, others: list[Point]) -> bool:
+    """By one that is as fast and scores better, and by one that is as fast and diverges less."""
+
+    def by(axis: int, sign: int) -> bool:
+        mine = (point[0], sign * point[axis])
+        return any(
+            theirs != mine and theirs[0] <= mine[0] and theirs[1] <= mine[1]
+            for theirs in ((other[0], sign * other[axis]) for other in others)
+        )
+
+    return by(1, -1) and by(2, 1)
+
+
+@quick
+@given(POINTS)
+def test_a_contender_is_beaten_by_nobody_in_score_or_in_divergence(run: RunFolder, points: list[Point]) -> None:
+    found = contenders(run, [])
+    for number, point in enumerate(points):
+        assert found.add(result(number, point)) == (not beaten(point, points[:number]))
+
+
+@quick
+@given(POINTS)
+def test_only_contenders_keep_their_weights(run: RunFolder, points: list[Point]) -> None:
+    results = [result(number, point) for number, point in enumerate(points)]
+    for each in results:
+        keep_weights(run, each)
+    contenders(run, results).prune()
+    left = {r.plan.id for r, point in zip(results, points, strict=True) if not beaten(point, points)}
+    names = {path.name for path in (run.path / "candidates").iterdir()}
+    assert names == left | {f"{id_}.logits.safetensors" for id_ in left}
+
+
+def test_what_a_killed_run_left_half_written_goes(run: RunFolder) -> None:
+    kept = result(0, (1, 95, 0))
+    keep_weights(run, kept)
+    (run.path / "candidates" / f"{'0' * 8}.partial").mkdir()
+    contenders(run, [kept]).prune()
+    assert {p.name for p in (run.path / "candidates").iterdir()} == {
+        kept.plan.id, f"{kept.plan.id}.logits.safetensors"
+    }  # fmt: skip
+
+
+def test_failed_and_rejected_trials_are_no_contenders(run: RunFolder) -> None:
+    failed = result(0, (1, 95, 0), "failed")
+    keep_weights(run, failed)
+    found = contenders(run, [failed])
+    assert found.finalists() == []
+    assert found.add(result(1, (6, 90, 5)))
+
+
+def test_a_score_that_is_not_a_number_beats_nobody(run: RunFolder) -> None:
+    found = contenders(run, [])
+    broken = Result(0, Plan({"m": {"rank": 1000}}), "sampler", "scored", math.nan, math.nan)
+    assert not found.add(broken)
+    assert found.add(result(1, (6, 90, 5)))
+
+
+def test_the_front_is_that_of_the_objectives(run: RunFolder) -> None:
+    """By size, the slow one is the small one."""
+    slow, fast = result(0, (6, 92, 1)), result(1, (1, 92, 1))
+    assert not contenders(run, [fast]).add(slow)
+    assert contenders(run, [fast], objectives=["accuracy", "size"]).add(slow)
+    assert not contenders(run, [slow], objectives=["accuracy", "size"]).add(fast)
+    assert contenders(run, [fast], objectives=["accuracy", "latency", "size"]).add(slow)
+    assert not contenders(run, [fast], objectives=["accuracy"]).add(slow)
+
+
+@pytest.mark.parametrize("most", [2, 3, 4, 6, 20])
+def test_finalists_are_spread_and_the_extremes_always_in(run: RunFolder, most: int) -> None:
+    results = [result(number, (number + 1, 80 + number, 20 - number)) for number in range(8)]
+    for each in results:
+        keep_weights(run, each)
+    found = contenders(run, results, search={"finalists": most}).finalists()
+    assert len(found) == min(most, 8)
+    assert [r.number for r in found] == sorted({r.number for r in found})
+    assert (found[0].number, found[-1].number) == (0, 7)
+    gaps = [b.number - a.number for a, b in zip(found, found[1:], strict=False)]
+    assert max(gaps) - min(gaps) <= 1
+
+
+def test_a_finalist_has_its_weights(run: RunFolder) -> None:
+    results = [result(number, (number + 1, 80 + number, 20 - number)) for number in range(3)]
+    keep_weights(run, results[1])
+    assert contenders(run, results).finalists() == [results[1]]
