@@ -94,8 +94,9 @@ def check(file: File) -> None:
 
     config = load_config(file)
     from greenfront.overview import print_overview
-    from greenfront.search import overview
+    from greenfront.search import overview, resolve_targets
 
+    config = resolve_targets(config)
     print_overview(overview(config), config, Console())
 
 
@@ -109,8 +110,9 @@ def search(file: File) -> None:
     assert config.output is not None
     console = Console()
     from greenfront.console import ConsoleReporter
-    from greenfront.search import Front, RunFolder, front_table, run_search
+    from greenfront.search import Front, RunFolder, front_table, resolve_targets, run_search
 
+    config = resolve_targets(config)
     run = RunFolder.create(config)
     try:
         with ConsoleReporter(console, run.log) as report:

@@ -24,10 +24,12 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
         highlight=False,
     )
     for target in config.hardware:
+        threads = "1 thread" if target.threads == 1 else f"{target.threads} threads"
         console.print(
-            f"Target   {target.name}: {target.device}, {target.runtime}, {target.threads} threads, "
-            f"batch {target.batch_size} x {config.target_length(target)} tokens", highlight=False,
-        )  # fmt: skip
+            f"Target   {target.name}: {target.device}, {target.runtime}, {threads}, "
+            f"batch {target.batch_size} x {config.target_length(target)} tokens",
+            highlight=False,
+        )
     console.print(_sites(found.space.choices))
     for refusal in found.space.refusals:
         console.print(

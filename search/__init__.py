@@ -8,6 +8,7 @@ from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.estimate import Overview, overview
 from greenfront.search.export import Exported, export
 from greenfront.search.front import Front
+from greenfront.search.prepare import resolve_targets
 from greenfront.search.progress import Reporter, Silent
 from greenfront.search.run import run_search, search
 from greenfront.search.run_folder import RunFolder
@@ -27,6 +28,7 @@ __all__ = [
     "export",
     "front_table",
     "overview",
+    "resolve_targets",
     "run_search",
     "search",
     "select",

@@ -97,6 +97,24 @@ def prepare_teacher(
     return Teacher(train, kept["train"], kept["validation"])
 
 
+def resolve_targets(config: RunConfig) -> RunConfig:
+    """The configuration with the workload of given profiles wherever it says nothing else itself.
+
+    So `hardware: {profile: FILE}` alone means what the profile was measured for.
+
+    Raises:
+        ConfigError: a file that is no profile.
+    """
+    resolved = []
+    for target in config.hardware:
+        if target.profile is not None:
+            measured = asdict(HardwareProfile.load(target.profile).target)
+            unsaid = set(measured) - target.model_fields_set - {"name"}
+            target = target.model_copy(update={name: measured[name] for name in unsaid})
+        resolved.append(target)
+    return config.model_copy(update={"hardware": tuple(resolved)})
+
+
 def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Reporter) -> dict[str, HardwareProfile]:
     """A profile per target, in the order of the configuration: measured here, or read and checked."""
     profiles = {}

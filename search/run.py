@@ -25,6 +25,7 @@ from greenfront.search.prepare import (
     prepare_profiles,
     prepare_significance,
     prepare_teacher,
+    resolve_targets,
     useful,
 )
 from greenfront.search.progress import Reporter, Silent
@@ -81,6 +82,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
     """
     get_metric(config.data.metric)
     sampler = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
+    config = resolve_targets(config)
     run = RunFolder.create(config)
     if run.front.exists():
         front = Front.load(run.front)
