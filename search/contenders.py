@@ -1,10 +1,9 @@
 """Which candidates are worth their weights on disk: those that may still be on the front."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from greenfront.config import COST_OF, RunConfig
 from greenfront.hardware_profiles import Cost
@@ -44,24 +43,31 @@ class Contenders:
             else:
                 found.unlink(missing_ok=True)
 
-    def finalists(self) -> list[Result]:
-        """At most `search.finalists` contenders with weights, spread along the first cost, extremes always in."""
-        kept = [result for result in self._best() if (self._run.candidate(result.plan.id) / "config.json").exists()]
-        kept.sort(key=lambda result: self._point(result)[0])
-        most = self._config.search.finalists
-        if len(kept) <= most:
-            return kept
-        places = np.unique(np.linspace(0, len(kept) - 1, most).round().astype(int))
-        return [kept[place] for place in places]
+    def finalists(self, feasible: Collection[str] = ()) -> list[Result]:
+        """At most `search.finalists` contenders with weights: first the feasible ones, and of those first the
+        non-dominated by the metric, as it decides the front; spread along the first cost where there are too many.
+        """
+        left, chosen = self._best(), list[Result]()
+        by_metric = {result.plan.id for result in self._non_dominated(lambda result: -_number(result.validation))}
+        for ids in (by_metric & set(feasible), set(feasible), by_metric, {result.plan.id for result in left}):
+            group = [r for r in left if r.plan.id in ids and (self._run.candidate(r.plan.id) / "config.json").exists()]
+            group.sort(key=self._point)
+            room = self._config.search.finalists - len(chosen)
+            places = np.linspace(0, len(group) - 1, min(room, len(group))).round().astype(int)
+            chosen += [group[place] for place in places]
+            left = [result for result in left if result not in group]
+        return sorted(chosen, key=self._point)
 
     def _best(self) -> list[Result]:
+        by_metric = self._non_dominated(lambda result: -_number(result.validation))
+        by_divergence = self._non_dominated(lambda result: _number(result.divergence))
+        return by_metric + [result for result in by_divergence if result not in by_metric]
+
+    def _non_dominated(self, quality: Callable[[Result], float]) -> list[Result]:
+        """Results that no other beats in `quality`, which is minimised, and in every cost."""
         if not self._results:
             return []
-        costs = np.array([self._point(result) for result in self._results])
-        scores = np.array([[-_number(r.validation), _number(r.divergence)] for r in self._results])
-        mask: NDArray[np.bool_] = np.zeros(len(self._results), dtype=bool)
-        for column in scores.T:
-            mask |= pareto_mask(np.column_stack([column, costs]))
+        mask = pareto_mask(np.array([[quality(result), *self._point(result)] for result in self._results]))
         return [result for result, wins in zip(self._results, mask, strict=True) if wins]
 
     def _point(self, result: Result) -> list[float]:

@@ -127,7 +127,8 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         raise
     with summary.stage("verification"):
         everyone = unverified(study.results, original, profiles, config)
-        ids = {result.plan.id for result in driver.contenders.finalists()}
+        feasible = [candidate.id for candidate in everyone if candidate.feasible]
+        ids = {result.plan.id for result in driver.contenders.finalists(feasible)}
         finalists = [candidate for candidate in everyone if candidate.id in ids]
         original, verified = verify(finalists, original, profiles, data, config, run, report)
         candidates = judge([*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)

@@ -58,7 +58,7 @@ def save_tokenizer(folder: Path) -> int:
     return len(vocabulary)
 
 
-def save_encoder(folder: Path, width: int = 192) -> None:
+def save_encoder(folder: Path, width: int = 128) -> None:
     """A BERT of two layers without a head, and its tokenizer; wide enough that fewer ranks are faster."""
     vocabulary = save_tokenizer(folder)
     with torch.random.fork_rng():
@@ -71,7 +71,7 @@ def save_encoder(folder: Path, width: int = 192) -> None:
         ).save_pretrained(folder)  # fmt: skip
 
 
-def build_task(folder: Path, width: int = 192) -> None:
+def build_task(folder: Path, width: int = 128) -> None:
     """`encoder/`, `train.csv` (300 rows) and `test.csv` (90)."""
     save_encoder(folder / "encoder", width)
     content = rows(390, seed=0)

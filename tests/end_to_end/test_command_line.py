@@ -1,0 +1,331 @@
+"""The whole way on the command line: a search is interrupted, goes on, is shown, chosen from, exported and loaded.
+
+One real run is shared by all tests: two Ray workers, measured costs, a head that is trained first.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from tests.end_to_end.tiny_task import LABELS, PROGRAM, build_task, edit, environment, greenfront
+
+TRIALS, FINALISTS = 6, 2
+SETTINGS = {
+    "data.max_length": 32,
+    "hardware.name": "here",
+    "hardware.batch_size": 8,
+    "objectives": "[accuracy, latency, size]",
+    "space.low_rank.align": 32,
+    "search.trials": TRIALS,
+    "search.finalists": FINALISTS,
+    "fine_tune.steps": 12,
+    "fine_tune.batch_size": 16,
+    "fine_tune.original_epochs": 4,
+    "fine_tune.original_learning_rate": "1e-3",
+    "ray.workers": 2,
+    "output": "run",
+}
+MARK = "GREENFRONT_END_TO_END"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run that was interrupted once, and what was seen on the way."""
+
+    folder: Path
+    interrupted: subprocess.CompletedProcess[str]
+    done_then: dict[str, str]
+    """Plan id -> state of every trial in the journal after the interrupt."""
+    shown_then: str
+    left_then: list[str]
+    finished: subprocess.CompletedProcess[str]
+    left: list[str]
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "run"
+
+    @property
+    def front(self) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads((self.path / "front.json").read_text())
+        return document
+
+
+def trials(run: Path) -> list[FrozenTrial]:
+    """What stands in a run's journal, by Optuna alone."""
+    journal = run / "study.journal"
+    if not journal.exists():
+        return []
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    if not storage.get_all_studies():
+        return []
+    return optuna.load_study(storage=storage, study_name="greenfront").trials
+
+
+def states(run: Path) -> dict[str, str]:
+    return {trial.user_attrs["plan_id"]: trial.user_attrs["state"] for trial in trials(run)}
+
+
+def left_over(mark: str) -> list[str]:
+    """Processes that were started, by whatever way, by a program that carried this mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(process.cmdline())[:80])
+        except psutil.Error:
+            continue
+    return found
+
+
+def search(folder: Path, mark: str) -> subprocess.Popen[str]:
+    """`greenfront search` in a process group of its own, as a shell starts it."""
+    return subprocess.Popen(
+        [PROGRAM, "search", "news.yaml"], cwd=folder, env={**environment(), MARK: mark}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
+    stdout, stderr = process.communicate(timeout=180)
+    return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("news")
+    build_task(folder)
+    greenfront(
+        "init", "news.yaml", "--model", "encoder", "--train", "train.csv", "--test", "test.csv", cwd=folder
+    )  # fmt: skip
+    edit(folder / "news.yaml", SETTINGS)
+    first = search(folder, f"{folder} first")
+    while first.poll() is None and not trials(folder / "run"):
+        time.sleep(0.1)
+    os.killpg(first.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
+    interrupted = ended(first)
+    left_then, done_then = left_over(f"{folder} first"), states(folder / "run")
+    shown = greenfront("show", "run", cwd=folder).stdout
+    finished = ended(search(folder, f"{folder} second"))
+    return Run(folder, interrupted, done_then, shown, left_then, finished, left_over(f"{folder} second"))
+
+
+def test_an_interrupted_search_says_so_and_can_be_shown(run: Run) -> None:
+    assert run.interrupted.returncode == 130, run.interrupted.stderr
+    assert "interrupted; what is done is kept" in run.interrupted.stderr
+    assert "Traceback" not in run.interrupted.stderr
+    assert 1 <= len(run.done_then) < TRIALS
+    for id_ in run.done_then:
+        assert id_ in run.shown_then
+    assert "~" in run.shown_then  # nothing of it is measured yet
+
+
+def test_the_same_command_finishes_and_keeps_the_earlier_trials(run: Run) -> None:
+    assert run.finished.returncode == 0, run.finished.stderr
+    found = states(run.path)
+    assert run.done_then.items() <= found.items()
+    assert list(found)[: len(run.done_then)] == list(run.done_then)
+    assert list(found.values()).count("scored") == TRIALS
+    assert "Fine-tuning the original" not in run.finished.stdout
+    assert "Measuring this machine" not in run.finished.stdout
+    assert "Decomposing" not in run.finished.stdout
+
+
+def test_nothing_of_ray_is_left(run: Run) -> None:
+    assert run.left_then == []
+    assert run.left == []
+
+
+def test_the_run_folder_holds_what_is_promised(run: Run) -> None:
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {
+        "config.yaml", "environment.json", "profiles", "study.journal", "original", "candidates", "front.json",
+        "front.png", "report.html", "log.txt", "teacher.safetensors", "library", "significance.json",
+        "summary.json",
+    } | ({"study.journal.lock"} & names)  # fmt: skip
+    every = [path for path in run.path.rglob("*") if path.is_file()]
+    assert not [path for path in every if ".partial" in str(path) or path.name.startswith(".")]
+    assert not [path for path in every if path.suffix in (".bin", ".pt", ".pkl", ".pickle")]
+    assert (run.path / "front.png").read_bytes().startswith(b"\x89PNG")
+    assert [path.name for path in (run.path / "profiles").iterdir()] == ["here.json"]
+    kept = {path.name for path in (run.path / "candidates").iterdir() if path.is_dir()}
+    assert {c["id"] for c in run.front["candidates"] if c["verified"]} <= kept
+
+
+def test_the_front_has_the_documented_shape(run: Run) -> None:
+    front = run.front
+    assert set(front) == {"version", "metric", "targets", "budgets", "objectives", "original", "candidates"}
+    assert (front["version"], front["metric"], front["targets"]) == (1, "accuracy", ["here"])
+    assert (front["budgets"], front["objectives"]) == ({}, ["accuracy", "latency", "size"])
+    assert front["original"]["id"] == "original"
+    assert front["original"]["plan"] == {}
+    assert len(front["candidates"]) == TRIALS
+    for candidate in (front["original"], *front["candidates"]):
+        assert set(candidate) == {
+            "id", "plan", "score", "cost", "predicted", "feasible", "on_front", "missed", "origin", "verified",
+            "tied",
+        }  # fmt: skip
+        assert set(candidate["score"]) == {"metric", "validation", "test", "test_interval"}
+        for costs in (candidate["predicted"], candidate["cost"]):
+            if costs is None:
+                continue
+            assert set(costs) == {"here"}
+            assert set(costs["here"]) == {"latency_ms", "peak_memory_mb", "size_mb", "parameters", "flops"}
+            assert set(costs["here"]["latency_ms"]) == {"median", "low", "high"}
+        assert candidate["verified"] == (candidate["cost"] is not None) == (candidate["score"]["test"] is not None)
+        assert re.fullmatch(r"original|sampler|random allocation|(allocation|uniform) \d+%", candidate["origin"])
+
+
+def test_the_front_is_measured(run: Run) -> None:
+    original, candidates = run.front["original"], run.front["candidates"]
+    measured = [candidate for candidate in candidates if candidate["verified"]]
+    assert 1 <= len(measured) <= FINALISTS
+    assert original["verified"]
+    members = [candidate for candidate in candidates if candidate["on_front"]]
+    assert members
+    assert all(candidate["verified"] for candidate in members)
+    for candidate in measured:
+        weights = run.path / "candidates" / candidate["id"] / "model.safetensors"
+        cost = candidate["cost"]["here"]
+        assert cost["size_mb"] == pytest.approx(weights.stat().st_size / 1e6)
+        assert cost["size_mb"] < original["cost"]["here"]["size_mb"]
+        assert cost["size_mb"] == pytest.approx(candidate["predicted"]["here"]["size_mb"], rel=0.02)
+        interval = cost["latency_ms"]
+        assert 0 < interval["low"] <= interval["median"] <= interval["high"]
+        assert candidate["score"]["test_interval"][0] <= candidate["score"]["test"]
+
+
+def test_the_original_has_learnt_the_task(run: Run) -> None:
+    assert run.front["original"]["score"]["validation"] > 0.8
+    assert run.front["original"]["score"]["test"] > 0.8
+    config = json.loads((run.path / "original" / "config.json").read_text())
+    assert tuple(config["id2label"].values()) == LABELS
+
+
+def test_check_says_what_would_be_searched(run: Run) -> None:
+    shown = greenfront("check", "news.yaml", cwd=run.folder).stdout
+    assert "its head is untrained" in shown
+    assert "270 train, 30 validation, 90 test; 3 labels: sport, trade, weather" in shown
+    assert "here: cpu, torch, 1 threads, batch 8 x 32 tokens" in shown
+    assert "128 x 512" in shown
+    assert "linformer" in shown
+
+
+def test_show_prints_a_table_or_the_front_itself(run: Run) -> None:
+    table = greenfront("show", "run", cwd=run.folder).stdout
+    for candidate in run.front["candidates"]:
+        assert candidate["id"] in table
+    assert "★" in table
+    assert json.loads(greenfront("show", "run", "--json", cwd=run.folder).stdout) == run.front
+
+
+def test_select_names_one_and_says_why(run: Run) -> None:
+    verified = {c["id"]: c for c in run.front["candidates"] if c["verified"]}
+    chosen = greenfront("select", "run", "--knee", cwd=run.folder).stdout
+    assert chosen.splitlines()[0] in verified
+    assert f"Chosen {chosen.splitlines()[0]}" in chosen
+    assert f"greenfront export run {chosen.splitlines()[0]} --to DIR" in chosen
+    small = greenfront("select", "run", "--size", "99%", "--id-only", cwd=run.folder).stdout
+    assert small.strip() in verified
+
+
+def test_select_without_an_answer_ends_with_3(run: Run) -> None:
+    refused = greenfront("select", "run", "--latency", "0.1%", cwd=run.folder, code=3)
+    assert "no candidate meets every bound; the closest is" in refused.stderr
+    assert "the binding bound is latency at most" in refused.stderr
+    assert refused.stdout == ""
+
+
+RELOAD = """
+import sys, torch, onnxruntime
+import greenfront
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+folder, id_, yaml = sys.argv[1:]
+model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+tokenizer = AutoTokenizer.from_pretrained(folder)
+texts = ["rain and snow with wind", "the team with a goal in the match was the best of the league", "price of stock"]
+inputs = tokenizer(texts, padding=True, return_tensors="pt", return_token_type_ids=False)
+with torch.no_grad():
+    logits = model(**inputs).logits
+    assert torch.equal(greenfront.load(folder)(**inputs).logits, logits)
+print(*(model.config.id2label[i] for i in logits.argmax(-1).tolist()))
+session = onnxruntime.InferenceSession(f"{folder}/model.onnx", providers=["CPUExecutionProvider"])
+(found,) = session.run(None, {name: value.numpy() for name, value in inputs.items()})
+print((torch.from_numpy(found) - logits).abs().max().item())
+
+front = greenfront.search(yaml)
+assert [member.id for member in front.members], front
+print(*sorted(candidate.id for candidate in front.candidates))
+chosen = greenfront.select("run", size="99%", prefer="fastest").candidate
+assert chosen.cost is not None and chosen.verified
+assert greenfront.compress(greenfront.load("run/original"), chosen.plan).num_parameters() == model.num_parameters()
+"""
+
+
+def test_an_export_loads_in_a_clean_process_and_python_goes_on_with_the_run(run: Run) -> None:
+    id_ = greenfront("select", "run", "--fastest", "--size", "99%", "--id-only", cwd=run.folder).stdout.strip()
+    said = greenfront("export", "run", id_, "--to", "small", "--onnx", cwd=run.folder).stdout
+    assert re.search(r"small: \d+\.\d MB, loaded again in a clean process, largest difference of a logit \d", said)
+    assert "model.onnx: in ONNX Runtime, largest difference" in said
+    stamps = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
+    ran = subprocess.run(
+        [sys.executable, "-c", RELOAD, "small", id_, "news.yaml"], cwd=run.folder, env=environment(),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    labels, difference, ids = ran.stdout.splitlines()
+    assert labels.split() == ["weather", "sport", "trade"]
+    assert float(difference) < 1e-3  # of other lengths than the export was traced with
+    assert ids.split() == sorted(c["id"] for c in run.front["candidates"])
+    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()} == stamps
+
+
+def test_a_finished_search_says_so(run: Run) -> None:
+    before = (run.path / "front.json").stat().st_mtime_ns
+    started = time.perf_counter()
+    said = greenfront("search", "news.yaml", cwd=run.folder).stdout
+    assert time.perf_counter() - started < 30
+    assert "is finished" in said
+    assert (run.path / "front.json").stat().st_mtime_ns == before
+
+
+def test_a_budget_that_nothing_meets_ends_with_3_and_a_front(run: Run) -> None:
+    """It begins with the first run's results: a head that is trained already, and the measured profile."""
+    strict = run.folder / "strict.yaml"
+    greenfront(
+        "init", "strict.yaml", "--model", "run/original", "--train", "train.csv", "--test", "test.csv",
+        cwd=run.folder,
+    )  # fmt: skip
+    changes = {"search.trials": 2, "search.finalists": 1, "fine_tune.steps": 2, "output": "strict"}
+    profile = {"hardware.profile": "run/profiles/here.json", "budgets.latency": "1%"}
+    edit(strict, {**SETTINGS, **profile, **changes})
+    ended = greenfront("search", "strict.yaml", cwd=run.folder, code=3)
+    front = json.loads((run.folder / "strict" / "front.json").read_text())
+    (closest,) = (candidate["id"] for candidate in front["candidates"] if candidate["verified"])
+    assert "Fine-tuning the original" not in ended.stdout
+    assert "no plan can meet the budget on latency, by prediction; searching without it" in ended.stdout
+    assert f"the closest is {closest}, which misses latency by" in ended.stderr
+    assert "the front without that budget has been saved" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    (member,) = (candidate for candidate in front["candidates"] if candidate["on_front"])
+    assert member["id"] == closest
+    assert member["missed"] == ["latency"]
+    assert not member["feasible"]
+    assert front["budgets"] == {"latency": "1%"}
+    assert closest in ended.stdout  # the table is shown all the same
+    again = greenfront("search", "strict.yaml", cwd=run.folder, code=3)
+    assert closest in again.stderr

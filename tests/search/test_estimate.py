@@ -1,0 +1,98 @@
+"""The overview before a search: real counts, and times that grow with what makes a search long."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from greenfront.config import RunConfig
+from greenfront.errors import ConfigError, DataError
+from greenfront.search import Overview, overview
+from greenfront.spaces import save_checkpoint
+from tests.search.toy_run import toy_config, toy_model
+
+WORDS = ("[PAD]", "[UNK]", "red", "green", "blue", "a", "the", "is")
+
+
+@pytest.fixture(scope="module")
+def sections(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
+    """A model folder with its tokenizer, and 60 texts of three labels."""
+    folder = tmp_path_factory.mktemp("task")
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    processor = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]")
+    save_checkpoint(toy_model(), folder / "model", processor)
+    with (folder / "train.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for number in range(60):
+            colour = ("red", "green", "blue")[number % 3]
+            writer.writerow([f"{'the ' * (number // 3)}{colour} is a", colour])
+    return {
+        "model": {"path": str(folder / "model"), "task": "text-classification"},
+        "data": {"train": str(folder / "train.csv"), "max_length": 16},
+    }
+
+
+def seen(config: RunConfig) -> Overview:
+    return overview(config)
+
+
+def test_it_counts_what_there_is(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
+    found = seen(toy_config(tmp_path / "run", **sections))
+    assert found.model == "BertForSequenceClassification"
+    assert found.parameters == toy_model().num_parameters()
+    assert sum(found.examples.values()) == 60
+    assert found.labels == ("blue", "green", "red")
+    assert found.head_untrained  # its labels were LABEL_0, LABEL_1, LABEL_2
+    assert len(found.space.choices) == 12
+    assert not (tmp_path / "run").exists()  # it only looks
+
+
+def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
+    def seconds(**changes: object) -> dict[str, float]:
+        return seen(toy_config(tmp_path / "run", **{**sections, **changes})).seconds
+
+    base = seconds()
+    assert set(base) == {"fine-tuning the original", "measuring", "decompositions", "search", "verification"}
+    assert all(value >= 0 for value in base.values())
+    # Far more work than timing a forward pass is noisy.
+    assert seconds(search={"trials": 12_000})["search"] > 100 * base["search"]
+    assert seconds(fine_tune={"steps": 100_000})["search"] > 100 * base["search"]
+    assert seconds(fine_tune={"original_epochs": 0})["fine-tuning the original"] == 0
+    targets = [{"name": "a", "sequence_length": 16}, {"name": "b", "sequence_length": 16}]
+    assert seconds(hardware=targets)["measuring"] == 2 * base["measuring"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"search": {"sampler": "tqe"}}, ConfigError, r"search\.sampler"),
+        ({"search": {"sampler_options": {"speed": 1}}}, ConfigError, r"search\.sampler_options"),
+        ({"space": {"low_rank": {"ranks": [500]}}}, ConfigError, r"space\.low_rank\.ranks"),
+        ({"space": {"methods": ["low_rnk"]}}, ConfigError, r"space\.methods"),
+    ],
+)
+def test_what_a_search_would_refuse_is_refused(
+    sections: dict[str, dict[str, object]],
+    changes: dict[str, object],
+    error: type[Exception],
+    words: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(error, match=words):
+        seen(toy_config(tmp_path / "run", **{**sections, **changes}))
+
+
+def test_data_that_can_not_be_used_are_refused(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
+    data = {**sections["data"], "label": "colour"}
+    with pytest.raises(DataError, match=r"no column 'colour' \(data\.label\); it has 'text', 'label'"):
+        seen(toy_config(tmp_path / "run", **{**sections, "data": data}))
+
+
+def test_an_overview_is_plain_data(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
+    found = seen(toy_config(tmp_path / "run", **sections))
+    assert replace(found) == found

@@ -1,0 +1,133 @@
+"""Exports: what is written loads again in a clean process, and a damaged one is never called done."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from greenfront.errors import GreenfrontError, RunError
+from greenfront.search import RunFolder, export
+from greenfront.search.export import example_inputs
+from greenfront.spaces import Plan, compress, load_checkpoint, plan_of, save_checkpoint, weight_bytes
+from tests.search.toy_run import toy_config, toy_model, toy_space
+
+
+def compressed_plan() -> Plan:
+    """Ranks everywhere, and a projected attention."""
+    space = toy_space()
+    ranks = space.plan([1] * len(space.choices)).to_dict()
+    ranks["bert.encoder.layer.0.attention.self"] = {"linformer": 4, "linformer_positions": 16}
+    return Plan(ranks)
+
+
+PLAN = compressed_plan()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run folder with the original and one candidate."""
+    run = RunFolder.create(toy_config(tmp_path_factory.mktemp("runs") / "run"))
+    save_checkpoint(toy_model(), run.original)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        candidate = compress(toy_model(), PLAN)
+        for parameter in candidate.parameters():
+            torch.nn.init.normal_(parameter, std=0.3)
+    save_checkpoint(candidate, run.candidate(PLAN.id))
+    return run
+
+
+def logits(folder: Path) -> torch.Tensor:
+    model = load_checkpoint(folder)
+    with torch.no_grad():
+        found: torch.Tensor = model(**example_inputs(model)).logits
+    return found
+
+
+@pytest.mark.parametrize("id_", ["original", PLAN.id])
+def test_an_export_is_the_candidate(run: RunFolder, id_: str, tmp_path: Path) -> None:
+    done = export(run, id_, tmp_path / "new" / "small", onnx=id_ != "original")
+    assert done.folder == tmp_path / "new" / "small"
+    assert done.difference < 1e-4
+    assert torch.equal(logits(done.folder), logits(run.candidate(id_)))
+    assert plan_of(load_checkpoint(done.folder)) == (Plan() if id_ == "original" else PLAN)
+    assert done.size_mb == weight_bytes(run.candidate(id_)) / 1e6
+    assert list(done.folder.parent.iterdir()) == [done.folder]
+    assert (done.folder / "model.onnx").exists() == (id_ != "original")
+    assert (done.onnx_difference is None) == (id_ == "original")
+    assert (done.onnx_difference or 0.0) < 1e-3
+
+
+def test_an_onnx_file_takes_any_batch_and_length(run: RunFolder, tmp_path: Path) -> None:
+    import onnxruntime
+
+    export(run, PLAN.id, tmp_path / "small", onnx=True)
+    session = onnxruntime.InferenceSession(str(tmp_path / "small" / "model.onnx"), providers=["CPUExecutionProvider"])
+    model = load_checkpoint(tmp_path / "small")
+    for batch, length in ((1, 3), (3, 9), (2, 31)):
+        ids = torch.randint(1, 40, (batch, length), generator=torch.Generator().manual_seed(length))
+        mask = torch.ones_like(ids)
+        mask[-1, length // 2 + 1 :] = 0
+        (found,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        with torch.no_grad():
+            expected = model(input_ids=ids, attention_mask=mask).logits
+        assert torch.allclose(torch.from_numpy(found), expected, atol=1e-3), (batch, length)
+
+
+def test_an_empty_folder_is_taken(run: RunFolder, tmp_path: Path) -> None:
+    export(run, "original", tmp_path)
+    assert (tmp_path / "model.safetensors").exists()
+
+
+def test_a_folder_in_use_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    for to in (tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(RunError, match="--to: must be a new or empty folder, but .* exists"):
+            export(run, "original", to)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_unknown_id_is_refused_with_those_there_are(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=rf"'abcd1234'.*; kept: original, {PLAN.id}$"):
+        export(run, "abcd1234", tmp_path / "small")
+    assert list(tmp_path.iterdir()) == []
+
+
+def damage_weights(folder: Path) -> None:
+    """Other numbers of the same size."""
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-400:] = bytes(400)
+    (folder / "model.safetensors").write_bytes(weights)
+
+
+def damage_plan(folder: Path) -> None:
+    """A plan of other ranks than the weights have."""
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    plan = config["quantization_config"]["plan"]
+    plan["bert.pooler.dense"]["rank"] = 2
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def cut_weights(folder: Path) -> None:
+    """As a full disk leaves them."""
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+
+
+@pytest.mark.parametrize("damage", [damage_weights, damage_plan, cut_weights])
+def test_a_damaged_export_is_noticed_and_not_left_behind(
+    run: RunFolder, damage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree
+
+    def copy_with_damage(source: Path, target: Path) -> None:
+        copy(source, target)
+        damage(target)
+
+    monkeypatch.setattr("greenfront.search.export.shutil.copytree", copy_with_damage)
+    with pytest.raises(GreenfrontError, match=r"the export (of .* gives logits that differ|doesn't load)"):
+        export(run, PLAN.id, tmp_path / "small")
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,177 @@
+"""The pool with real local Ray workers: the same plan scores the same anywhere, and a dead worker is replaced."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import ray
+import torch
+
+from greenfront.config import RayConfig
+from greenfront.errors import RunError
+from greenfront.evaluators import predict, score
+from greenfront.search.pool import Finished, Pool, running_ray
+from greenfront.search.worker import Worker, frozen_paths
+from greenfront.spaces import Plan, compress
+from tests.search.tiny_assignment import assignment
+from tests.search.toy_run import toy_model, toy_space
+
+# Ray's own: a child it left to the system at shutdown, and an import of a module it has deprecated itself.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+WAIT = 60.0
+
+
+def plan(position: int) -> Plan:
+    space = toy_space()
+    return space.plan([position] * len(space.choices))
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[None]:
+    before = set(psutil.Process().children(recursive=True))
+    with running_ray(RayConfig(workers=2), 2):
+        yield
+    left = [p for p in psutil.Process().children(recursive=True) if p not in before and p.is_running()]
+    _, alive = psutil.wait_procs(left, timeout=10)
+    assert alive == []
+    assert not ray.is_initialized()
+
+
+@pytest.fixture(scope="module")
+def pool(started: None) -> Pool:
+    return Pool(assignment(), 2)
+
+
+def answers(pool: Pool, count: int) -> list[Finished]:
+    """The next answers; fails when they don't come."""
+    found: list[Finished] = []
+    until = time.monotonic() + WAIT
+    while len(found) < count and time.monotonic() < until:
+        found += pool.wait(1.0)
+    assert len(found) == count
+    return found
+
+
+def submit(pool: Pool, tag: int, one: Plan) -> None:
+    pool.submit(tag, one.id, one.to_json())
+
+
+def pids(pool: Pool) -> list[int]:
+    """The processes of the free workers."""
+    found: list[int] = ray.get([actor.ready.remote() for actor in pool._idle])
+    return found
+
+
+def test_a_plan_is_built_trained_and_scored(pool: Pool) -> None:
+    assert (pool.free, pool.busy) == (2, 0)
+    submit(pool, 7, plan(1))
+    assert (pool.free, pool.busy) == (1, 1)
+    (finished,) = answers(pool, 1)
+    assert (pool.free, pool.busy) == (2, 0)
+    outcome = finished.outcome
+    assert (finished.tag, outcome.plan_id, outcome.reason) == (7, plan(1).id, "")
+    assert outcome.seconds > 0
+    # The weights that came along are those that the score is of.
+    weights = Pool.fetch(finished.weights)
+    assert weights is not None
+    model = compress(toy_model(), plan(1))
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    model.train(False)
+    work = assignment()
+    logits = predict(model, work.validation)
+    assert outcome.logits == pytest.approx(logits, abs=1e-5)
+    expected = score(logits, work.validation.labels, "accuracy", work.validation_logits)
+    assert outcome.validation == expected.value
+    assert outcome.divergence == pytest.approx(expected.divergence, abs=1e-5)
+
+
+def test_the_same_plan_scores_the_same_on_either_worker_and_at_any_time(pool: Pool) -> None:
+    assert len(set(pids(pool))) == 2
+    for tag in (1, 2):
+        submit(pool, tag, plan(2))  # one on each
+    assert pool.free == 0
+    both = answers(pool, 2)
+    submit(pool, 3, plan(0))
+    later = answers(pool, 1)
+    submit(pool, 4, plan(2))
+    first, second, third = (finished.outcome for finished in (*both, *answers(pool, 1)))
+    assert later[0].outcome.divergence != first.divergence
+    for other in (second, third):
+        assert (other.validation, other.divergence) == (first.validation, first.divergence)
+        assert np.array_equal(other.logits, first.logits)  # type: ignore[arg-type]  # both are there
+
+
+def test_workers_are_other_processes_in_an_empty_folder(pool: Pool) -> None:
+    for pid in pids(pool):
+        assert pid != os.getpid()
+        assert psutil.Process(pid).environ()["OMP_NUM_THREADS"] == "1"
+        assert Path(psutil.Process(pid).cwd()) != Path.cwd()
+
+
+def test_a_plan_that_does_not_fit_is_an_outcome_with_its_reason(pool: Pool) -> None:
+    submit(pool, 1, Plan({"bert.nowhere": {"rank": 2}}))
+    (finished,) = answers(pool, 1)
+    assert finished.outcome.validation is None
+    assert finished.outcome.reason.startswith("bert.nowhere: the model has no such module")
+    assert Pool.fetch(finished.weights) is None
+    assert pool.free == 2
+
+
+def test_a_killed_worker_is_an_outcome_and_gets_a_successor(started: None) -> None:
+    # Steps without end, so that the worker is surely at work when it is killed.
+    pool = Pool(assignment(steps=10**7), 1)
+    (pid,) = pids(pool)
+    submit(pool, 5, plan(1))
+    assert pool.wait(1.5) == []
+    os.kill(pid, signal.SIGKILL)
+    (finished,) = answers(pool, 1)
+    assert finished.tag == 5
+    assert finished.outcome.plan_id == plan(1).id
+    assert finished.outcome.validation is None
+    assert finished.outcome.reason.startswith("the worker died: ")
+    assert (pool.free, pool.busy) == (1, 0)
+    submit(pool, 6, Plan({"bert.nowhere": {"rank": 2}}))  # fails at once, but on a living worker
+    (after,) = answers(pool, 1)
+    assert "no such module" in after.outcome.reason
+    assert pids(pool) != [pid]
+
+
+def test_a_diverging_plan_says_so() -> None:
+    outcome, weights = Worker(assignment(learning_rate=1e30, warmup=0.0)).evaluate(plan(1).to_json())
+    assert outcome.reason.startswith("diverged: ")
+    assert (outcome.validation, outcome.divergence, outcome.logits, weights) == (None, None, None, None)
+
+
+def test_outputs_that_are_not_finite_are_no_score() -> None:
+    """Without steps nothing notices them before they are scored."""
+    work = assignment(steps=0)
+    broken = compress(toy_model(), Plan())
+    with torch.no_grad():
+        next(broken.parameters()).fill_(float("nan"))
+    outcome, _ = Worker(replace(work, original=broken)).evaluate(plan(1).to_json())
+    assert outcome.reason.startswith("diverged: ")
+    assert outcome.validation is None
+
+
+def test_the_embedding_table_trains_only_where_it_is_compressed() -> None:
+    table = "bert.embeddings.word_embeddings"
+    assert frozen_paths(toy_model(), plan(1)) == (table,)
+    compressed = Plan({table: {"rank": 4}})
+    assert frozen_paths(compress(toy_model(), compressed), compressed) == ()
+
+
+def test_an_address_that_leads_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    if ray.is_initialized():
+        pytest.skip("another test's Ray is running")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with (
+        pytest.raises(RunError, match=r"ray\.address: '.*' can't be used: "),
+        running_ray(RayConfig(address="not an address"), 1),
+    ):
+        pytest.fail("there is nothing to run on")
