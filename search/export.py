@@ -133,14 +133,18 @@ def _export_onnx(model: PreTrainedModel, inputs: dict[str, torch.Tensor], expect
 
     names = list(inputs)
     axes = {name: {0: "batch", 1: "length"} if inputs[name].dim() == 2 else {0: "batch"} for name in names}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter speaks about its own future
-        torch.onnx.export(
-            _Logits(model, names), tuple(inputs.values()), str(path), input_names=names, output_names=["logits"],
-            dynamic_axes={**axes, "logits": {0: "batch"}}, dynamo=False, opset_version=17,
-        )  # fmt: skip
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (found,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in inputs.items()})
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter speaks about its own future
+            torch.onnx.export(
+                _Logits(model, names), tuple(inputs.values()), str(path), input_names=names, output_names=["logits"],
+                dynamic_axes={**axes, "logits": {0: "batch"}}, dynamo=False, opset_version=17,
+            )  # fmt: skip
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        (found,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in inputs.items()})
+    except Exception as error:  # exporter and runtime raise what they like about operators they don't know
+        what = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+        raise GreenfrontError(f"no ONNX file of this {type(model).__name__} can be made: {what}") from error
     difference = (torch.from_numpy(found) - expected).abs().max().item()
     if not difference < 10 * TOLERANCE:
         raise GreenfrontError(f"the ONNX file gives logits that differ by {difference:.2e} from the candidate's")

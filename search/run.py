@@ -33,6 +33,7 @@ from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import binding, budget_slack, cost_bounds, cost_limit, least
 from greenfront.search.study import Study, make_sampler
+from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, original_candidate, unverified, verify
 from greenfront.search.worker import Assignment
 from greenfront.spaces import Library, Space, find_space
@@ -125,6 +126,15 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         candidates = judge(unverified(study.results, original, profiles, config), config)
         _write(run, config, original, candidates, report)
         raise
+    if all(result.state != "scored" for result in study.results):
+        _write(run, config, original, (), report)
+        slacks = {
+            result.plan.id: budget_slack(
+                driver.predict(result.plan), original.score.validation, original, searched.budgets
+            )
+            for result in study.results
+        }
+        raise nothing_scored(study.results, slacks)
     with summary.stage("verification"):
         everyone = unverified(study.results, original, profiles, config)
         feasible = [candidate.id for candidate in everyone if candidate.feasible]

@@ -112,7 +112,7 @@ class Study:
             self._check(trial, journal)
             self._memory.add_trial(trial)
             self.results.append(_result(trial))
-        # A sampler made anew begins its random numbers anew: without this a continued run would get its first plans again.
+        # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
         rehearsal = optuna.create_study(directions=directions, sampler=sampler)
         for result in self.results:
             if result.origin == SAMPLER:

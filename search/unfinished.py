@@ -1,5 +1,6 @@
-"""What can be said of a run that has no front yet."""
+"""What can be said of a run that has no front yet, or found nothing to put on one."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -9,13 +10,16 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from greenfront.errors import BudgetError, GreenfrontError
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.study import NAME
+from greenfront.search.slack import binding, least
+from greenfront.search.study import NAME, Result
 
 
 def unfinished(run: RunFolder) -> RenderableType:
     """The scored trials so far, best first, from the journal; only reads."""
-    last = run.log.read_text(encoding="utf-8").splitlines()[-1] if run.log.exists() else "nothing was logged"
+    said = run.log.read_text(encoding="utf-8").splitlines() if run.log.exists() else []
+    last = said[-1] if said else "nothing was logged"
     head = f"{escape(str(run.path))} has no front yet. Last: {escape(last)}"
     if not run.study.exists():
         return head
@@ -28,6 +32,20 @@ def unfinished(run: RunFolder) -> RenderableType:
                 escape(attributes["origin"]),
             )  # fmt: skip
     return Group(head, table)
+
+
+def nothing_scored(results: Sequence[Result], slacks: Mapping[str, Mapping[str, float]]) -> GreenfrontError:
+    """Why a search ended without a single scored candidate; `slacks` are the predicted ones by plan id."""
+    failed = [result for result in results if result.state == "failed"]
+    if failed or not slacks:
+        last = failed[-1].reason if failed else "none was proposed"
+        return GreenfrontError(f"no candidate could be scored: {len(failed)} trials failed, the last because: {last}")
+    closest = max(slacks, key=lambda id_: least(slacks[id_]))
+    return BudgetError(
+        f"no plan was found that meets every budget at once, by prediction: the closest of {len(slacks)} proposed is "
+        f"{closest}, which misses {binding(slacks[closest])} by {-least(slacks[closest]):.1%} of its limit; "
+        f"nothing was fine-tuned"
+    )
 
 
 def _trials(journal: Path) -> list[optuna.trial.FrozenTrial]:

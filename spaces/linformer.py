@@ -51,7 +51,7 @@ class LinformerProjection(nn.Module):
         if valid is None:
             valid = torch.ones(1, tokens, dtype=torch.bool, device=key.device)
         count = valid.sum(1, keepdim=True)  # (B, 1): m
-        place = (valid.cumsum(1) - 1).clamp(min=0)  # (B, L): p
+        place = (valid.long().cumsum(1) - 1).clamp(min=0)  # (B, L): p; ONNX sums no booleans
         slot = place * self.length // count.clamp(min=1)
         member = (slot[:, None] == torch.arange(self.length, device=key.device)[:, None]) & valid[:, None]  # (B, K, L)
         members = member.sum(2)

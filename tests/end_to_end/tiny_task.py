@@ -15,11 +15,11 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 LABELS = ("sport", "trade", "weather")
 TOPICS = {
-    "sport": "ball goal match player team coach league score cup race run win jump swim".split(),
-    "trade": "price market stock share bank profit loan tax coin sale buyer cost rate debt".split(),
-    "weather": "rain snow wind storm cloud sun cold heat frost fog ice sky dry wet".split(),
+    "sport": ("ball", "goal", "match", "player", "team", "coach", "league", "cup", "race", "win", "jump", "swim"),
+    "trade": ("price", "market", "stock", "bank", "profit", "loan", "tax", "coin", "sale", "buyer", "rate", "debt"),
+    "weather": ("rain", "snow", "wind", "storm", "cloud", "sun", "cold", "heat", "frost", "fog", "ice", "sky"),
 }
-FILLER = "the a of in and on for with was is very not but from by it they we that this".split()
+FILLER = ("the", "a", "of", "in", "and", "on", "for", "with", "was", "is", "very", "not", "but", "from", "by", "it")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 PROGRAM = str(Path(sys.executable).with_name("greenfront"))
 
@@ -102,7 +102,9 @@ def edit(path: Path, values: Mapping[str, object]) -> None:
         for part in dotted.split("."):
             known = re.compile(rf"(?:# )?( *(?:- )?{part}:)(.*)")
             place, found = next(
-                (number, match) for number, line in enumerate(lines) if number > place and (match := known.fullmatch(line))
+                (number, match)
+                for number, line in enumerate(lines)
+                if number > place and (match := known.fullmatch(line))
             )
             lines[place] = found[1] + found[2]
         lines[place] = f"{found[1]} {value}"

@@ -123,9 +123,7 @@ def test_hardware_may_be_one_mapping(folder: Path) -> None:
 
 
 def test_sections_that_hold_nothing_are_the_defaults() -> None:
-    empty: dict[str, None] = dict.fromkeys(
-        ["hardware", "budgets", "objectives", "space", "search", "ray", "output"]
-    )
+    empty: dict[str, None] = dict.fromkeys(["hardware", "budgets", "objectives", "space", "search", "ray", "output"])
     assert parse_config(minimal(**empty)) == parse_config(MINIMAL)
     assert parse_config(minimal(space={"low_rank": None})) == parse_config(MINIMAL)
 
@@ -251,9 +249,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("text", "line", "key", "rule", "value"), REFUSALS, ids=[case[0] for case in REFUSALS]
-)
+@pytest.mark.parametrize(("text", "line", "key", "rule", "value"), REFUSALS, ids=[case[0] for case in REFUSALS])
 def test_refused_with_file_line_key_rule_and_value(
     folder: Path, text: str, line: int, key: str, rule: str, value: str
 ) -> None:
@@ -317,15 +313,11 @@ def test_missing_files_and_folders_say_where_they_were_looked_for(
 ) -> None:
     (folder / "sub").mkdir()
     monkeypatch.chdir(folder)
-    text = (
-        "model: {path: ./nowhere, task: text-classification}\ndata:\n  train: train.csv\n  test: ../model\n"
-    )
+    text = "model: {path: ./nowhere, task: text-classification}\ndata:\n  train: train.csv\n  test: ../model\n"
     first, second, third = refusal(folder / "sub" / "run.yaml", text).splitlines()
     assert "run.yaml:1: model.path: must be an existing folder or a hub id such as `name` or" in first
     assert first.endswith(f"but got './nowhere': there is no {folder / 'sub' / 'nowhere'}")
-    assert (
-        "run.yaml:3: data.train: must be an existing file (paths start at the YAML's folder; write" in second
-    )
+    assert "run.yaml:3: data.train: must be an existing file (paths start at the YAML's folder; write" in second
     assert "'../train.csv'" in second
     assert "run.yaml:4: data.test: must be a file; a folder is named by `data.path`, but '../model'" in third
 
@@ -350,9 +342,7 @@ def test_several_problems_are_listed_in_the_order_of_the_file(folder: Path) -> N
 def test_from_code_a_refusal_names_the_key_alone() -> None:
     with pytest.raises(ConfigError, match=r"^search\.trials: must be at least 1, but got 0$"):
         parse_config(minimal(search={"trials": 0}))
-    with pytest.raises(
-        ConfigError, match=r"^search\.sampler_options\.1: as a key must be text .* but got 1$"
-    ):
+    with pytest.raises(ConfigError, match=r"^search\.sampler_options\.1: as a key must be text .* but got 1$"):
         parse_config(minimal(search={"sampler_options": {1: 2}}))
     with pytest.raises(ConfigError, match=r"^1: as a key must be text, but got 1$"):
         parse_config({**MINIMAL, 1: 2})  # type: ignore[dict-item]
@@ -499,9 +489,7 @@ def test_the_resolved_configuration_loads_again_as_an_equal_one(raw: dict[str, A
 
 
 def test_a_resolved_file_loads_from_another_folder(folder: Path) -> None:
-    raw = minimal(
-        data={"train": "train.csv"}, hardware={"profile": "laptop.json"}, budgets={"latency": "8ms"}
-    )
+    raw = minimal(data={"train": "train.csv"}, hardware={"profile": "laptop.json"}, budgets={"latency": "8ms"})
     config = parse_config(raw, folder=folder)
     (folder / "runs").mkdir()
     path = folder / "runs" / "config.yaml"

@@ -83,9 +83,7 @@ def test_names_that_need_quotes_get_them(folder: Path) -> None:
     assert config.model.path == "1e5/true"
 
 
-def test_existing_paths_are_written_as_seen_from_the_yaml(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_existing_paths_are_written_as_seen_from_the_yaml(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "configs").mkdir()
     text = render_template(train="train.csv", test="missing.csv", folder=folder / "configs")

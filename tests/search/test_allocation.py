@@ -1,6 +1,6 @@
 """Allocations against trying every plan, and the plans a search starts with."""
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 from hypothesis import given, settings
@@ -17,7 +17,9 @@ def space_of(sizes: list[int]) -> Space:
     """Choices with so many settings each."""
     return Space(
         tuple(
-            Choice(Site(f"m{i}", "linear", (64, 64), "Linear"), "low_rank", tuple({"rank": 8 * r} for r in range(1, n + 1)))
+            Choice(
+                Site(f"m{i}", "linear", (64, 64), "Linear"), "low_rank", tuple({"rank": 8 * r} for r in range(1, n + 1))
+            )
             for i, n in enumerate(sizes)
         )
     )
@@ -101,9 +103,7 @@ def test_a_uniform_plan_takes_one_position_everywhere_and_the_mildest_that_fits(
     count: int, options: int, most: int, data: st.DataObject
 ) -> None:
     space = space_of([options] * count)
-    change = {
-        c.name: [float(data.draw(st.integers(-20, 0))) for _ in c.settings] + [0.0] for c in space.choices
-    }
+    change = {c.name: [float(data.draw(st.integers(-20, 0))) for _ in c.settings] + [0.0] for c in space.choices}
     fitting = [
         plan
         for plan in (space.plan([position] * count) for position in range(options + 1))
@@ -160,7 +160,7 @@ def test_seeds_are_allocations_and_uniform_plans_spread_over_the_axis() -> None:
         assert each[0] > 0.75
         assert each[-1] < 0.3, kind
     asked = [int(seed.origin.split()[1].rstrip("%")) / 100 for seed in found[:6]]
-    steps = [after / before for before, after in zip(asked, asked[1:], strict=False)]
+    steps = [after / before for before, after in pairwise(asked)]
     assert max(steps) - min(steps) < 0.05  # geometric
     # What makes them worth their while: at its level, each loses less than the uniform plan.
     for seed in found[6:8]:  # the last is the cheapest of all plans, where nothing is left to choose

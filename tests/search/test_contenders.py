@@ -1,6 +1,7 @@
 """Contenders: whose weights are kept, against comparing everybody with everybody."""
 
 import math
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -127,7 +128,7 @@ def test_finalists_are_spread_and_the_extremes_always_in(run: RunFolder, most: i
     assert len(found) == min(most, 8)
     assert [r.number for r in found] == sorted({r.number for r in found})
     assert (found[0].number, found[-1].number) == (0, 7)
-    gaps = [b.number - a.number for a, b in zip(found, found[1:], strict=False)]
+    gaps = [b.number - a.number for a, b in pairwise(found)]
     assert max(gaps) - min(gaps) <= 1
 
 

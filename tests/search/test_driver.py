@@ -100,7 +100,9 @@ def weights_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pool, "fetch", staticmethod(lambda weights: weights))
 
 
-def driver_at(folder: Path, *, suggested: Sequence[Plan] = (), space: Space | None = None, **sections: object) -> Driver:
+def driver_at(
+    folder: Path, *, suggested: Sequence[Plan] = (), space: Space | None = None, **sections: object
+) -> Driver:
     """A driver of the toy, and of the run that may already be in the folder."""
     sampler = {"sampler": "random"}
     config: RunConfig = toy_config(folder, **{"search": {"trials": 12, "finalists": 4, **sampler}, **sections})

@@ -35,7 +35,7 @@ def plan(position: int) -> Plan:
 @pytest.fixture(scope="module")
 def started() -> Iterator[None]:
     before = set(psutil.Process().children(recursive=True))
-    with running_ray(RayConfig(workers=2), 2):
+    with running_ray(RayConfig(workers=3), 3):  # one more than the shared pool takes
         yield
     left = [p for p in psutil.Process().children(recursive=True) if p not in before and p.is_running()]
     _, alive = psutil.wait_procs(left, timeout=10)
@@ -66,6 +66,16 @@ def pids(pool: Pool) -> list[int]:
     """The processes of the free workers."""
     found: list[int] = ray.get([actor.ready.remote() for actor in pool._idle])
     return found
+
+
+def test_an_address_that_leads_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First of all, while no Ray is running."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with (
+        pytest.raises(RunError, match=r"ray\.address: '.*' can't be used: "),
+        running_ray(RayConfig(address="not an address"), 1),
+    ):
+        pytest.fail("there is nothing to run on")
 
 
 def test_a_plan_is_built_trained_and_scored(pool: Pool) -> None:
@@ -164,14 +174,3 @@ def test_the_embedding_table_trains_only_where_it_is_compressed() -> None:
     assert frozen_paths(toy_model(), plan(1)) == (table,)
     compressed = Plan({table: {"rank": 4}})
     assert frozen_paths(compress(toy_model(), compressed), compressed) == ()
-
-
-def test_an_address_that_leads_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    if ray.is_initialized():
-        pytest.skip("another test's Ray is running")
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with (
-        pytest.raises(RunError, match=r"ray\.address: '.*' can't be used: "),
-        running_ray(RayConfig(address="not an address"), 1),
-    ):
-        pytest.fail("there is nothing to run on")

@@ -20,7 +20,9 @@ OBJECTIVES = ["divergence", "predicted latency_ms"]
 def space_of(count: int = 4, ranks: int = 5) -> Space:
     return Space(
         tuple(
-            Choice(Site(f"m{i}", "linear", (64, 64), "Linear"), "low_rank", tuple({"rank": r} for r in range(1, ranks + 1)))
+            Choice(
+                Site(f"m{i}", "linear", (64, 64), "Linear"), "low_rank", tuple({"rank": r} for r in range(1, ranks + 1))
+            )
             for i in range(count)
         )
     )
@@ -91,9 +93,7 @@ def test_an_abstract_sampler_is_refused() -> None:
 
 
 def test_options_reach_the_sampler(tmp_path: Path) -> None:
-    plans = [
-        play(study_at(tmp_path / f"{startup}", n_startup_trials=startup), 12) for startup in (4, 12)
-    ]
+    plans = [play(study_at(tmp_path / f"{startup}", n_startup_trials=startup), 12) for startup in (4, 12)]
     assert plans[0][:4] == plans[1][:4]
     assert plans[0] != plans[1]
 
@@ -129,7 +129,7 @@ def test_a_suggested_plan_with_a_result_is_not_proposed_after_a_restart(tmp_path
     continued = study_at(tmp_path / "study.journal")
     for plan in wanted:
         continued.suggest(plan, "allocation")
-    assert [continued.ask().plan for _ in range(2)][0] == wanted[1]
+    assert continued.ask().plan == wanted[1]
     assert continued.ask().origin == "sampler"
 
 
@@ -142,9 +142,7 @@ def test_a_new_study_on_the_journal_has_the_same_results(tmp_path: Path) -> None
     study = study_at(tmp_path / "study.journal")
     play(study, 5)
     over, broken = study.ask(), study.ask()
-    study.keep(
-        study.tell(Result(over.number, over.plan, over.origin, "rejected", reason="size"), None, {"size": 0.25})
-    )
+    study.keep(study.tell(Result(over.number, over.plan, over.origin, "rejected", reason="size"), None, {"size": 0.25}))
     study.keep(
         study.tell(Result(broken.number, broken.plan, broken.origin, "failed", reason="diverged"), None, {"size": -0.5})
     )

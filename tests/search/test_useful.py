@@ -15,7 +15,9 @@ def slower_at(profile: HardwareProfile, path: str, ranks: set[int]) -> HardwareP
     """The same profile, with some ranks of one site slower than its original."""
     slow = profile.operations[-1].latency.of([99.0] * 3, seed=0)
     operations = [
-        replace(operation, latency=slow) if operation.group == path and amount(operation.settings) in ranks else operation
+        replace(operation, latency=slow)
+        if operation.group == path and amount(operation.settings) in ranks
+        else operation
         for operation in profile.operations
     ]
     return replace(profile, operations=tuple(operations))
@@ -36,9 +38,7 @@ def test_settings_that_measured_no_cheaper_disappear() -> None:
     assert len(kept.choices) == len(space.choices) - 1
 
 
-@pytest.mark.parametrize(
-    "sections", [{"objectives": ["accuracy", "latency", "size"]}, {"budgets": {"size": "50%"}}]
-)
+@pytest.mark.parametrize("sections", [{"objectives": ["accuracy", "latency", "size"]}, {"budgets": {"size": "50%"}}])
 def test_what_saves_in_another_cost_that_matters_stays(sections: dict[str, object]) -> None:
     space = toy_space()
     path = space.choices[0].site.path
@@ -55,5 +55,7 @@ def test_what_saves_on_one_target_stays() -> None:
 
 def test_a_model_that_nothing_makes_faster_is_said_so() -> None:
     profile = toy_profile(ms_per_rank=-0.01)
-    with pytest.raises(ConfigError, match=r"objectives: .*on toy no setting of its 12 sites lowers latency; add .* size"):
+    with pytest.raises(
+        ConfigError, match=r"objectives: .*on toy no setting of its 12 sites lowers latency; add .* size"
+    ):
         useful(toy_space(), {"toy": profile}, toy_config("run"))

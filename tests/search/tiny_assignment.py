@@ -14,7 +14,9 @@ from tests.search.toy_run import SPACE, toy_model, toy_space
 def examples(count: int, seed: int) -> TextExamples:
     """Random tokens, 4 to 16 of them; the labels are the toy's own answers."""
     rng = np.random.default_rng(seed)
-    tokens, offsets = pack([rng.integers(1, 40, size=int(rng.integers(4, 17))) for _ in range(count)], np.int32)
+    tokens, offsets = pack(
+        [rng.integers(1, 40, size=int(rng.integers(4, 17))).tolist() for _ in range(count)], np.int32
+    )
     unlabelled = TextExamples(tokens, offsets, np.zeros(count, dtype=np.int64))
     labels = predict(toy_model(), unlabelled).argmax(1)
     return TextExamples(tokens, offsets, labels.astype(np.int64))

@@ -25,12 +25,12 @@ def toy_model() -> PreTrainedModel:
     """A BERT of two layers with random weights, three labels."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = BertForSequenceClassification(
-            BertConfig(
-                hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, vocab_size=40,
-                max_position_embeddings=32, num_labels=3, initializer_range=0.3,
-            )
+        config = BertConfig(
+            hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, vocab_size=40,
+            max_position_embeddings=32, initializer_range=0.3,
         )  # fmt: skip
+        config.num_labels = 3
+        model = BertForSequenceClassification(config)
     model.train(False)
     return model
 

@@ -1,0 +1,296 @@
+"""What can't be used ends with code 2 and one message: where, which value, what would be valid."""
+
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2ForSequenceClassification
+from typer.testing import CliRunner, Result
+
+from greenfront.cli import app
+from greenfront.config import load_config
+from greenfront.search import RunFolder
+from tests.end_to_end.tiny_task import LABELS, rows, save_tokenizer, write_csv
+
+YAML = """\
+model: {path: bert, task: text-classification}
+data:
+  train: train.csv
+  test: test.csv
+  max_length: 32
+output: OUTPUT
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with a configuration that could be used, to be spoilt in one point."""
+
+    folder: Path
+
+    @property
+    def yaml(self) -> Path:
+        return self.folder / "news.yaml"
+
+    @property
+    def output(self) -> Path:
+        return self.folder / "run"
+
+    def contents(self) -> dict[str, bytes]:
+        """Every file below the folder."""
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in self.folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`bert` and the causal `gpt2`, both with their tokenizer, and `empty`, a folder without a model."""
+    folder = tmp_path_factory.mktemp("models")
+    vocabulary = save_tokenizer(folder / "bert")
+    save_tokenizer(folder / "gpt2")
+    (folder / "empty").mkdir()
+    id2label, label2id = dict(enumerate(LABELS)), {name: i for i, name in enumerate(LABELS)}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        BertForSequenceClassification(
+            BertConfig(
+                hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
+                vocab_size=vocabulary, max_position_embeddings=64, pad_token_id=0, id2label=id2label, label2id=label2id,
+            )
+        ).save_pretrained(folder / "bert")  # fmt: skip
+        GPT2ForSequenceClassification(
+            GPT2Config(
+                vocab_size=vocabulary, n_embd=16, n_layer=1, n_head=2, n_positions=64, pad_token_id=0,
+                bos_token_id=2, eos_token_id=3, id2label=id2label, label2id=label2id,
+            )
+        ).save_pretrained(folder / "gpt2")  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def place(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    content = rows(60, seed=0)
+    write_csv(tmp_path / "train.csv", content[:40])
+    write_csv(tmp_path / "test.csv", content[40:])
+    for model in models.iterdir():
+        (tmp_path / model.name).symlink_to(model)
+    found = Place(tmp_path)
+    found.yaml.write_text(YAML.replace("OUTPUT", str(found.output)))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def the_signal_handler_is_put_back() -> Iterator[None]:
+    """The program sets one for its process, which here is the tests'."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def refused(*arguments: str, says: list[str]) -> Result:
+    """The program refuses: code 2, one message with these words on stderr, no traceback."""
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 2, f"{result.exit_code}: {result.output}\n{result.exception!r}"
+    assert "Traceback" not in result.output
+    assert result.stderr.count("error:") == 1
+    for words in says:
+        assert words in result.stderr
+    return result
+
+
+def spoil(old: str, new: str) -> Callable[[Place], None]:
+    """Replace a part of the YAML."""
+
+    def change(place: Place) -> None:
+        text = place.yaml.read_text()
+        assert old in text
+        place.yaml.write_text(text.replace(old, new))
+
+    return change
+
+
+def append(text: str) -> Callable[[Place], None]:
+    return spoil("output:", f"{text}\noutput:")
+
+
+def remove_yaml(place: Place) -> None:
+    place.yaml.unlink()
+
+
+def one_class(place: Place) -> None:
+    write_csv(place.folder / "train.csv", [(text, "sport") for text, _ in rows(40, seed=0)])
+
+
+def empty_split(place: Place) -> None:
+    write_csv(place.folder / "test.csv", [])
+
+
+def causal_model(place: Place) -> None:
+    spoil("path: bert", "path: gpt2")(place)
+    append("space: {methods: [linformer]}")(place)
+
+
+# What is spoilt, and what the message has to name: the place, the value, what would be valid.
+FILE_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
+    "missing file": (remove_yaml, ["news.yaml: no such file", "`greenfront init"]),
+    "no YAML": (spoil("data:", "data: ["), ["news.yaml:", "not valid YAML"]),
+    "unknown key": (append("budgets: {latencies: 50%}"), ["news.yaml:6: budgets.latencies: unknown key", "`latency`"]),
+    "unknown section": (append("serach: {}"), ["news.yaml:6: serach: unknown key", "did you mean `search`?"]),
+    "unit that doesn't fit": (append("budgets: {latency: 8 MB}"), ["news.yaml:6: budgets.latency", "`8 ms`", "'8 MB'"]),
+    "negative budget": (append("budgets: {size: -3 MB}"), ["news.yaml:6: budgets.size", "above zero", "'-3 MB'"]),
+    "budget of zero": (append("budgets: {latency: 0%}"), ["news.yaml:6: budgets.latency", "above zero", "'0%'"]),
+    "no workers": (append("ray: {workers: 0}"), ["news.yaml:6: ray.workers: must be at least 1, but got 0"]),
+    "no data file": (spoil("train.csv", "trian.csv"), ["news.yaml:3: data.train", "existing file", "'trian.csv'"]),
+}
+MODEL_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
+    "no such column": (
+        append("  label: topic"), ["train.csv: no column 'topic' (data.label); it has 'text', 'label'"]
+    ),
+    "one class": (one_class, ["train.csv: labels must have at least two classes, but all are 'sport'"]),
+    "empty split": (empty_split, ["test.csv", "must have at least one row"]),
+    "no model": (spoil("path: bert", "path: empty"), ["model.path", "has no config.json"]),
+    "texts too long": (spoil("max_length: 32", "max_length: 65"), ["data.max_length: must be at most 64", "got 65"]),
+    "unknown sampler": (append("search: {sampler: tqe}"), ["search.sampler: must be one of tpe", "'tqe'"]),
+    "unknown metric": (append("  metric: acuracy"), ["metric", "accuracy", "'acuracy'"]),
+    "causal model": (
+        causal_model,
+        ["space.methods: linformer can't be used on GPT2ForSequenceClassification: it is causal"],
+    ),
+    "rank above break-even": (
+        append("space: {low_rank: {ranks: [5000]}}"),
+        ["space.low_rank.ranks: must be below the break-even of at least one layer", "5000"],
+    ),
+    "length above the texts'": (
+        append("space: {linformer: {lengths: [32]}}"),
+        ["space.linformer.lengths: must be below the sequence length of 32 tokens", "32"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["check", "search"])
+@pytest.mark.parametrize("case", [*FILE_CASES, *MODEL_CASES])
+def test_a_configuration_that_can_not_be_used(case: str, command: str, place: Place) -> None:
+    change, says = (FILE_CASES | MODEL_CASES)[case]
+    change(place)
+    before = place.contents()
+    refused(command, str(place.yaml), says=says)
+    after = place.contents()
+    assert {name: after[name] for name in before} == before
+    new = {name for name in after if name not in before}
+    if command == "check" or case in FILE_CASES:
+        assert new == set()
+    else:
+        assert all(name.startswith("run/") for name in new)
+
+
+@pytest.mark.parametrize("case", ["no such column", "unknown sampler", "rank above break-even"])
+def test_a_corrected_configuration_is_not_refused_for_the_mistake_before(case: str, place: Place) -> None:
+    good = place.yaml.read_text()
+    change, says = MODEL_CASES[case]
+    change(place)
+    refused("search", str(place.yaml), says=says)
+    place.yaml.write_text(good)
+    run = RunFolder.create(load_config(place.yaml))
+    assert run.load_config() == load_config(place.yaml)
+
+
+def test_the_folder_of_another_configuration(place: Place) -> None:
+    run = RunFolder.create(load_config(place.yaml))
+    run.profile("this-machine").write_text("measured for minutes")
+    append("search: {trials: 41}")(place)
+    before = place.contents()
+    refused(
+        "search", str(place.yaml), says=["run belongs to another configuration", "search.trials: 41 here, 40 there"]
+    )
+    assert place.contents() == before
+
+
+def test_a_folder_of_other_things(place: Place) -> None:
+    place.output.mkdir()
+    (place.output / "thesis.tex").write_text("years of work")
+    before = place.contents()
+    refused("search", str(place.yaml), says=["run is not empty and holds no run; choose another folder"])
+    assert place.contents() == before
+
+
+def test_init_on_an_existing_file(place: Place) -> None:
+    before = place.contents()
+    refused("init", str(place.yaml), says=["news.yaml exists; nothing was written over"])
+    assert place.contents() == before
+
+
+def test_init_in_a_folder_that_is_not_there(place: Place) -> None:
+    refused("init", "nowhere/news.yaml", says=["nowhere/news.yaml can't be written: No such file or directory"])
+    refused("init", "other.yaml", "--task", "translation", says=["task: must be one of", "'translation'"])
+    assert not (place.folder / "other.yaml").exists()
+
+
+@pytest.mark.parametrize("command", [["show"], ["show", "--json"], ["select"], ["export", "abcd1234", "--to", "small"]])
+@pytest.mark.parametrize(("name", "words"), [("nowhere", "does not exist"), ("bert", "is not a run folder")])
+def test_a_folder_that_is_no_run(command: list[str], name: str, words: str, place: Place) -> None:
+    first, *rest = command
+    refused(first, name, *rest, says=[f"{name} {words}", "`greenfront search FILE` makes one"])
+    assert not (place.folder / "small").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--latency", "8 MB"], ["latency", "`8 ms`", "'8 MB'"]),
+        (["--latency", "fast"], ["latency", "'fast'"]),
+        (["--size=-3MB"], ["size", "above zero", "'-3MB'"]),
+        (["--accuracy-drop", "120%"], ["--accuracy-drop: must be a share", "'120%'"]),
+        (["--knee", "--fastest"], ["only one preference can be asked for, but got --knee, --fastest"]),
+    ],
+)
+def test_a_wish_that_can_not_be_read(options: list[str], says: list[str], finished: Place) -> None:
+    refused("select", str(finished.output), *options, says=says)
+
+
+@pytest.fixture
+def finished(place: Place) -> Place:
+    """A run with a front, as a search leaves it."""
+    from tests.search.front_builder import build_front
+
+    run = RunFolder.create(load_config(place.yaml))
+    build_front(verified=3, unverified=1).save(run.front)
+    run.original.symlink_to(place.folder / "bert")
+    return place
+
+
+def test_an_unknown_id(finished: Place) -> None:
+    refused("export", "run", "zzzz9999", "--to", "small", says=["'zzzz9999'", "on the front:"])
+    assert not (finished.folder / "small").exists()
+
+
+def test_a_candidate_whose_weights_are_not_kept(finished: Place) -> None:
+    id_ = CliRunner().invoke(app, ["select", "run", "--id-only"]).stdout.strip()
+    refused("export", "run", id_, "--to", "small", says=[f"no weights of candidate '{id_}' are kept", "kept: original"])
+    assert not (finished.folder / "small").exists()
+
+
+def test_export_into_a_folder_in_use(finished: Place) -> None:
+    before = finished.contents()
+    refused("export", "run", "original", "--to", ".", says=["--to: must be a new or empty folder"])
+    refused(
+        "export", "run", "original", "--to", "train.csv", says=["must be a new or empty folder", "train.csv exists"]
+    )
+    assert finished.contents() == before
+
+
+def test_a_front_that_is_no_front(finished: Place) -> None:
+    (finished.output / "front.json").write_text('{"version": 1')
+    for command in (["show", "run"], ["select", "run"], ["export", "run", "original", "--to", "small"]):
+        refused(*command, says=["front.json: not a front of this version: must be JSON"])
+
+
+def test_an_unknown_command_and_a_missing_argument_are_refused_by_name(place: Place) -> None:
+    for arguments, words in ((["serach"], "serach"), (["search"], "file"), (["export", "run", "x"], "--to")):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 2
+        assert words in result.stderr
