@@ -157,7 +157,7 @@ class Driver:
             # The logits first: a candidate's folder, once it is there, is complete.
             save_file({"logits": finished.outcome.logits}, self.run.outputs(result.plan.id))
             save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)
-        pass
+        self.contenders.prune()
         self.study.keep(trial)
 
     def _keep(self, trial: FrozenTrial) -> None:

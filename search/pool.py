@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import GetTimeoutError, RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search.worker import Assignment, Outcome, Weights, Worker
+
+
+START_SECONDS = 300.0
+"""Importing everything takes a worker 10 s; one that Ray has no room for would be waited for in vain."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,13 @@ class Pool:
         self._running: dict[Any, tuple[int, str, Any, Any]] = {}  # outcome ref -> tag, plan id, weights ref, actor
         self._idle = [self._start() for _ in range(workers)]
         try:
-            ray.get([actor.ready.remote() for actor in self._idle])
+            ray.get([actor.ready.remote() for actor in self._idle], timeout=START_SECONDS)
+        except GetTimeoutError as error:
+            cpus = ray.cluster_resources().get("CPU", 0)
+            raise RunError(
+                f"ray.workers: {workers} workers of {self._threads} threads did not start within {START_SECONDS:.0f} s; "
+                f"Ray has {cpus:g} CPUs in all"
+            ) from error
         except RayError as error:
             raise RunError(f"the Ray workers could not start: {_first_line(error)}") from error
 

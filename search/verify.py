@@ -67,8 +67,8 @@ def verify(
         measured = measure_candidates(profile.target, folders, seed=config.search.seed, progress=report.advance)
         for id_, found in measured.items():
             costs[id_][name] = found.cost
-            for warning in found.warnings:
-                report.note(f"{name}: {warning}")
+        for warning in dict.fromkeys(warning for found in measured.values() for warning in found.warnings):
+            report.note(f"{name}: {warning}")
     report.stage("Scoring them on the test split")
     logits: dict[str, NDArray[np.float32]] = {}
     for done, (id_, folder) in enumerate(folders.items()):

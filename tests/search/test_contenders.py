@@ -136,3 +136,13 @@ def test_a_finalist_has_its_weights(run: RunFolder) -> None:
     results = [result(number, (number + 1, 80 + number, 20 - number)) for number in range(3)]
     keep_weights(run, results[1])
     assert contenders(run, results).finalists() == [results[1]]
+
+
+def test_feasible_contenders_are_finalists_before_all_others(run: RunFolder) -> None:
+    results = [result(number, (number + 1, 80 + number, 20 - number)) for number in range(8)]
+    for each in results:
+        keep_weights(run, each)
+    feasible = [results[5].plan.id, results[6].plan.id]
+    for most, numbers in ((1, [5]), (2, [5, 6]), (4, [0, 5, 6, 7])):
+        found = contenders(run, results, search={"finalists": most}).finalists(feasible)
+        assert [r.number for r in found] == numbers
