@@ -14,7 +14,6 @@ from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search.worker import Assignment, Outcome, Weights, Worker
 
-
 START_SECONDS = 300.0
 """Importing everything takes a worker 10 s; one that Ray has no room for would be waited for in vain."""
 
@@ -41,7 +40,7 @@ class Pool:
         except GetTimeoutError as error:
             cpus = ray.cluster_resources().get("CPU", 0)
             raise RunError(
-                f"ray.workers: {workers} workers of {self._threads} threads did not start within {START_SECONDS:.0f} s; "
+                f"ray.workers: {workers} workers of {self._threads} threads did not start in {START_SECONDS:.0f} s; "
                 f"Ray has {cpus:g} CPUs in all"
             ) from error
         except RayError as error:
