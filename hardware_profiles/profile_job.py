@@ -29,6 +29,8 @@ from greenfront.spaces import Choice, Plan, Settings, Space, compress
 MINIMUM_REPETITIONS = 12
 CLEARLY = 0.95
 """Warming up tells times apart to a few per cent."""
+ENOUGH = 1000
+"""Plans that a space must have for nine distinct ones from cheap to dear."""
 
 
 def profile_job(job: Job, runtime: Runtime, progress: Progress) -> ProfileAnswer:
@@ -93,7 +95,7 @@ def _faster(space: Space, groups: list[Group], warmed: dict[str, tuple[Variant, 
         return found[1] if found else 0.0
 
     faster = space.restrict(lambda choice, settings: estimate(choice, settings) < CLEARLY * estimate(choice, {}))
-    return faster if faster.choices else space
+    return faster if faster.size >= ENOUGH else space
 
 
 def _raw_operation(operation: Operation, variant: Variant | None, samples_ms: list[float]) -> RawOperation:
