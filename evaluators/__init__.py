@@ -7,7 +7,7 @@ from greenfront.evaluators.metrics import METRICS, get_metric
 from greenfront.evaluators.original import load_original
 from greenfront.evaluators.precision import resolve_precision
 from greenfront.evaluators.prediction import predict
-from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score
+from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score, tied
 from greenfront.evaluators.significance_analysis import significance
 from greenfront.evaluators.task import Task
 from greenfront.evaluators.tasks import TASKS, get_task
@@ -38,4 +38,5 @@ __all__ = [
     "resolve_precision",
     "score",
     "significance",
+    "tied",
 ]

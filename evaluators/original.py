@@ -28,7 +28,8 @@ def load_original(model: ModelConfig, label_names: Sequence[str]) -> tuple[PreTr
     """
     task = get_task(model.task)
     config = read_config(model)
-    fits = head_names(config, task.head) == tuple(label_names)
+    had = head_names(config, task.head)
+    fits = had == tuple(label_names)
     config.id2label = dict(enumerate(label_names))
     config.label2id = {name: position for position, name in enumerate(label_names)}
     if getattr(config, "pad_token_id", None) is None and hasattr(config, "eos_token_id"):
@@ -51,6 +52,12 @@ def load_original(model: ModelConfig, label_names: Sequence[str]) -> tuple[PreTr
         logger.info(
             "the head of %s is untrained: %s", model.path,
             f"no weights for {listed(new, 4)}" if new else f"its labels are not {listed(label_names)}",
+        )  # fmt: skip
+    if not new and not fits:
+        logger.warning(
+            "the head of %s is trained for %s, not for the data's labels (%s): it is trained anew; to keep it, name "
+            "the labels alike (id2label in its config.json)",
+            model.path, listed(had or ["other labels"]), listed(label_names),
         )  # fmt: skip
     original.train(False)
     return original, bool(new) or not fits

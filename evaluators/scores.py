@@ -102,6 +102,26 @@ def mcnemar_p(logits_a: Logits, logits_b: Logits, labels: Indices) -> float:
     return float(scipy.stats.binomtest(only_a, only_a + only_b).pvalue)
 
 
+def tied(logits_a: Logits, logits_b: Logits, labels: Indices, metric: str, *, seed: int, level: float = 0.05) -> bool:
+    """Whether the same N examples can't tell two models apart by a metric.
+
+    By McNemar's test for accuracy; otherwise by a paired bootstrap, tied when the interval of the difference holds 0.
+
+    Raises:
+        ConfigError, DataError, Diverged: as `score`.
+    """
+    if metric == "accuracy":
+        return mcnemar_p(logits_a, logits_b, labels) > level
+    computed, rng = get_metric(metric), np.random.default_rng(seed)
+    draws = [rng.integers(len(labels), size=len(labels)) for _ in range(500)]
+    differences = [
+        _value(computed, logits_a[draw], labels[draw]) - _value(computed, logits_b[draw], labels[draw])
+        for draw in draws
+    ]
+    low, high = np.quantile(differences, [level / 2, 1 - level / 2])
+    return bool(low <= 0 <= high)
+
+
 def _resampled_counts(
     predictions: Indices, labels: Indices, classes: int, resamples: int, rng: np.random.Generator
 ) -> Counts:

@@ -7,12 +7,13 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from greenfront.config import DIMENSION_OF
+from greenfront.errors import ConfigError
 from greenfront.search import Exported, Front, RunFolder, Selection, search
 from greenfront.search import export as _export
 from greenfront.search import select as _select
 from greenfront.spaces import Library, Plan, Settings, load_checkpoint
 from greenfront.spaces import compress as _compress
-from greenfront.units import Bound, parse_bound
+from greenfront.units import Bound, parse_bound, parse_share
 
 __all__ = [
     "Exported",
@@ -70,4 +71,9 @@ def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> 
 
 
 def _wish(name: str, wish: Any) -> Any:
+    known = (*DIMENSION_OF, "accuracy_drop", "prefer", "target")
+    if name not in known:
+        raise ConfigError(f"a wish must be one of {', '.join(known)}, but got {name!r}")
+    if name == "accuracy_drop" and wish is not None:
+        return parse_share(wish, name)
     return parse_bound(wish, DIMENSION_OF[name], name) if name in DIMENSION_OF and not isinstance(wish, Bound) else wish

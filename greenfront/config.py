@@ -256,7 +256,7 @@ class RunConfig(Section):
         return self.ray.workers or max(1, cores // self.ray.threads_per_worker)
 
 
-def load_config(path: Path) -> RunConfig:
+def load_config(path: Path, *, locate: bool = True) -> RunConfig:
     """Read and validate a YAML file.
 
     Files and folders in it are looked up from the file's own folder and come back absolute; `output` stays
@@ -267,11 +267,13 @@ def load_config(path: Path) -> RunConfig:
     """
     path = Path(path)
     raw, lines = load_yaml(path)
-    config = parse_config(raw, folder=path.parent, problems=Problems(path, lines))
+    config = parse_config(raw, folder=path.parent, problems=Problems(path, lines), locate=locate)
     return config if config.output else config.model_copy(update={"output": Path("runs") / path.stem})
 
 
-def parse_config(raw: Mapping[str, Any], *, folder: Path | None = None, problems: Problems | None = None) -> RunConfig:
+def parse_config(
+    raw: Mapping[str, Any], *, folder: Path | None = None, problems: Problems | None = None, locate: bool = True
+) -> RunConfig:
     """Validate plain data as it stands in the YAML; files are looked up from `folder` (default: the current).
 
     Raises:
@@ -291,7 +293,7 @@ def parse_config(raw: Mapping[str, Any], *, folder: Path | None = None, problems
     except ValidationError as error:
         problems.explain(RunConfig, error)
     else:
-        config = _locate(config, folder or Path(), problems)
+        config = _locate(config, folder or Path(), problems) if locate else config
     problems.check()
     return config
 
@@ -346,6 +348,9 @@ def _locate(config: RunConfig, folder: Path, problems: Problems) -> RunConfig:
         splits = {name: getattr(data, name) for name in ("train", "validation", "test")}
         found = {name: finder.file(("data", name), file) for name, file in splits.items() if file is not None}
         data = data.model_copy(update=found)
+    script = Path(os.path.abspath(finder.folder / data.metric))
+    if script.is_file():  # a metric of one's own: workers run in another folder
+        data = data.model_copy(update={"metric": str(script)})
     hardware = list(config.hardware)
     for index, target in enumerate(hardware):
         if target.profile is not None:

@@ -29,7 +29,7 @@ class Candidate:
     """One plan with what it costs on each target, how good it is and where it came from.
 
     `cost` is measured (None until verified), `predicted` comes from the hardware profile. `missed` names the
-    budgets that are missed, `tied` the ids whose test score a paired test can't tell from this one.
+    budgets that are missed, `tied` the ids whose validation score a paired test can't tell from this one.
 
     Raises:
         RunError: an id that isn't the plan's, or a verified candidate without measured cost or test score.

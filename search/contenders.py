@@ -27,10 +27,13 @@ class Contenders:
         self._results = [result for result in results if result.state == "scored"]
         self._costs: dict[Plan, list[float]] = {}
 
-    def add(self, result: Result) -> bool:
-        """Take a scored result in; says whether it is a contender now."""
+    def would_take(self, result: Result) -> bool:
+        """Whether a scored result would be a contender."""
+        return result in Contenders(self._config, self._run, [*self._results, result], self._predict)._best()
+
+    def add(self, result: Result) -> None:
+        """Take a scored result in, once its weights are safe."""
         self._results.append(result)
-        return result in self._best()
 
     def prune(self) -> None:
         """Delete the weights of results that others dominate now."""
@@ -50,13 +53,17 @@ class Contenders:
         left, chosen = self._best(), list[Result]()
         by_metric = {result.plan.id for result in self._non_dominated(lambda result: -_number(result.validation))}
         for ids in (by_metric & set(feasible), set(feasible), by_metric, {result.plan.id for result in left}):
-            group = [r for r in left if r.plan.id in ids and (self._run.candidate(r.plan.id) / "config.json").exists()]
+            group = [result for result in left if result.plan.id in ids and self._complete(result)]
             group.sort(key=self._point)
             room = self._config.search.finalists - len(chosen)
             places = np.linspace(0, len(group) - 1, min(room, len(group))).round().astype(int)
             chosen += [group[place] for place in places]
             left = [result for result in left if result not in group]
         return sorted(chosen, key=self._point)
+
+    def _complete(self, result: Result) -> bool:
+        folder, outputs = self._run.candidate(result.plan.id), self._run.outputs(result.plan.id)
+        return (folder / "config.json").exists() and outputs.exists()
 
     def _best(self) -> list[Result]:
         by_metric = self._non_dominated(lambda result: -_number(result.validation))

@@ -147,8 +147,8 @@ class Driver:
             )
 
     def _save(self, result: Result, trial: FrozenTrial, finished: Finished) -> None:
-        """Keep a contender's weights, drop those it beats, then write the journal: never a result without weights."""
-        if self.contenders.add(result):
+        """Keep a contender's weights, then write the journal, then drop the weights of those it beats."""
+        if self.contenders.would_take(result):
             fetched = Pool.fetch(finished.weights)
             assert fetched is not None
             assert finished.outcome.logits is not None
@@ -157,8 +157,10 @@ class Driver:
             # The logits first: a candidate's folder, once it is there, is complete.
             save_file({"logits": finished.outcome.logits}, self.run.outputs(result.plan.id))
             save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)
-        self.contenders.prune()
+        # In this order: what the journal holds has weights, and nothing is deleted before its better is safe.
         self.study.keep(trial)
+        self.contenders.add(result)
+        self.contenders.prune()
 
     def _keep(self, trial: FrozenTrial) -> None:
         self._saves.append(self._saver.submit(self.study.keep, trial))

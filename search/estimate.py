@@ -41,7 +41,7 @@ def overview(config: RunConfig) -> Overview:
         GreenfrontError: whatever `run_search` would refuse before it begins.
     """
     get_metric(config.data.metric)
-    make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
+    make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
     data, _ = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
     space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))

@@ -65,7 +65,7 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
     if onnx:
         _need_onnx()
     config, model = run.load_config(), load_checkpoint(source)
-    inputs = example_inputs(model)
+    inputs = example_inputs(model, max(config.target_length(target) for target in config.hardware))
     with torch.inference_mode():
         expected = model(**inputs).logits
     to.parent.mkdir(parents=True, exist_ok=True)
@@ -84,14 +84,14 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
     return Exported(to, weight_bytes(to) / 1e6, difference, onnx_difference)
 
 
-def example_inputs(model: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Two examples of different lengths (texts), or two random images, as the model takes them."""
+def example_inputs(model: PreTrainedModel, tokens: int) -> dict[str, torch.Tensor]:
+    """Two texts, one of so many tokens and one of half, or two random images, as the model takes them."""
     generator = torch.Generator().manual_seed(0)
     config = model.config
     if model.main_input_name == "pixel_values":
         size = config.image_size if isinstance(config.image_size, list | tuple) else (config.image_size,) * 2
         return {"pixel_values": torch.randn(2, config.num_channels, *size, generator=generator)}
-    longest = min(int(getattr(config, "max_position_embeddings", 64)) - 2, 64)
+    longest = min(int(getattr(config, "max_position_embeddings", tokens)) - 2, tokens)
     ids = torch.randint(5, config.vocab_size, (2, longest), generator=generator)
     mask = torch.ones_like(ids)
     mask[1, longest // 2 :] = 0

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from optuna.samplers import BaseSampler
+
 from greenfront.config import COST_OF, RunConfig, load_config, parse_config
 from greenfront.errors import BudgetError
 from greenfront.evaluators import TaskData, get_metric, score
@@ -82,7 +84,9 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
     get_metric(config.data.metric)
-    sampler = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
+    sampler = make_sampler(
+        config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives)
+    )
     config = resolve_targets(config)
     run = RunFolder.create(config)
     if run.front.exists():
@@ -90,6 +94,11 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, ())
+    with run.alone():
+        return _run(config, run, sampler, report)
+
+
+def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Reporter) -> Front:
     summary = Summary({})
     with summary.stage("original"):
         data, processor, model = prepare_original(config, run, report)
@@ -123,7 +132,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
             _search(searched, driver, _assignment(searched, data, teacher, library, model), report)
     except BaseException:
         # Whatever ends the search, what is done stays usable: every scored candidate, by prediction.
-        candidates = judge(unverified(study.results, original, profiles, config), config)
+        candidates = judge(original, unverified(study.results, original, profiles, config), config, unreachable)
         _write(run, config, original, candidates, report)
         raise
     if all(result.state != "scored" for result in study.results):
@@ -141,7 +150,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         ids = {result.plan.id for result in driver.contenders.finalists(feasible)}
         finalists = [candidate for candidate in everyone if candidate.id in ids]
         original, verified = verify(finalists, original, profiles, data, config, run, report)
-        candidates = judge([*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
+        candidates = judge(original, [*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
     front = _write(run, config, original, candidates, report)
     _write_summary(run, config, summary, driver.timing)
     return _checked(front, unreachable)
@@ -174,7 +183,8 @@ def _limits(config: RunConfig, space: Space, profiles: Mapping[str, HardwareProf
             if cheapest(space, change) > most:
                 unreachable.append(name)
             else:
-                limits.append(Limit(change, most))
+                # A thousandth within: a file's header is in no prediction, and a plan at the very limit would miss it.
+                limits.append(Limit(change, most - 1e-3 * abs(cost_limit(name, bound, profile.original))))
     return list(dict.fromkeys(unreachable)), limits
 
 

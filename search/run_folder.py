@@ -1,10 +1,12 @@
 """The run folder: everything a run knows, written whole or not at all."""
 
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +152,26 @@ class RunFolder:
             raise RunError(f"{path} {what}; `greenfront search FILE` makes one")
         return run
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder for one search; the kernel frees it when the process ends, however it ends.
+
+        Raises:
+            RunError: another process is searching here.
+        """
+        with (self.path / ".lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError(
+                    f"output: another process is searching in {self.path}; wait for it, or end it"
+                ) from error
+            yield
+
     def load_config(self) -> RunConfig:
         """The configuration the run was started with; raises RunError when it can't be read any more."""
         try:
-            return load_config(self.config)
+            return load_config(self.config, locate=False)  # data and model may have moved since
         except ConfigError as error:
             raise RunError(f"{self.config}: can't be read: {error}") from error
 

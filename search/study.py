@@ -5,6 +5,7 @@ parameters one by one on a journal file costs 90 ms a trial, in memory with join
 """
 
 import inspect
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -60,11 +61,11 @@ class Proposal:
     origin: str
 
 
-def make_sampler(name: str, options: Mapping[str, Any], seed: int) -> optuna.samplers.BaseSampler:
+def make_sampler(name: str, options: Mapping[str, Any], seed: int, objectives: int = 2) -> optuna.samplers.BaseSampler:
     """Any of Optuna's samplers, by its class name or a short one.
 
     Raises:
-        ConfigError: no such sampler, or options it doesn't take.
+        ConfigError: no such sampler, options it doesn't take, or one that can't work on so many objectives.
     """
     sampler_class = getattr(optuna.samplers, SHORT.get(name, name), None)
     if not inspect.isclass(sampler_class) or not issubclass(sampler_class, optuna.samplers.BaseSampler):
@@ -76,14 +77,36 @@ def make_sampler(name: str, options: Mapping[str, Any], seed: int) -> optuna.sam
     if sampler_class is optuna.samplers.TPESampler:
         # Joint sampling: a third of the time for forty parameters, and ranks do depend on each other.
         defaults["multivariate"] = True
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler: optuna.samplers.BaseSampler = sampler_class(**{**defaults, **options})
-    except (TypeError, ValueError) as error:
-        valid = ", ".join(accepted)
-        raise ConfigError(f"search.sampler_options: {name} takes {valid}; {error}") from error
-    return sampler
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        try:
+            sampler, rehearsed = (sampler_class(**{**defaults, **options}) for _ in range(2))
+        except (TypeError, ValueError) as error:
+            valid = ", ".join(accepted)
+            raise ConfigError(f"search.sampler_options: {name} takes {valid}; {error}") from error
+        try:
+            _rehearse(rehearsed, objectives)
+        except (ImportError, ValueError) as error:
+            raise ConfigError(f"search.sampler: {name} can't be used with {objectives} objectives: {error}") from error
+    made: optuna.samplers.BaseSampler = sampler
+    return made
+
+
+def _rehearse(sampler: optuna.samplers.BaseSampler, objectives: int) -> None:
+    """Ask once: some samplers say only then that they can't."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(directions=[StudyDirection.MINIMIZE] * objectives, sampler=sampler)
+    distributions: dict[str, BaseDistribution] = {name: IntDistribution(0, 3) for name in "ab"}
+    for value in range(2):
+        study.tell(study.ask(distributions), [float(value)] * objectives)
+
+
+def drop_torn_line(journal: Path) -> None:
+    """Cut off a last line that a crash left half-written: Optuna would write on behind it, and never read it again."""
+    if journal.exists():
+        content = journal.read_bytes()
+        if content and not content.endswith(b"\n"):
+            os.truncate(journal, content.rfind(b"\n") + 1)
 
 
 class Study:
@@ -98,6 +121,7 @@ class Study:
             choice.name: IntDistribution(0, len(choice.settings)) for choice in space.choices
         }
         directions = [StudyDirection.MINIMIZE] * len(objectives)
+        drop_torn_line(journal)
         storage = JournalStorage(JournalFileBackend(str(journal)))
         self._journal = optuna.create_study(
             storage=storage, study_name=NAME, directions=directions, load_if_exists=True

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import TaskData, bootstrap_interval, mcnemar_p, predict, score
+from greenfront.evaluators import TaskData, bootstrap_interval, predict, score, tied
 from greenfront.hardware_profiles import Cost, HardwareProfile, measure_candidates
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.front import mark_front
@@ -17,9 +17,6 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets
 from greenfront.search.study import Result
 from greenfront.spaces import Plan, load_checkpoint
-
-TIED = 0.05
-"""Two candidates are tied when McNemar's test on their validation predictions gives a p above this."""
 
 
 def unverified(
@@ -85,22 +82,27 @@ def verify(
 
 def _tied(candidates: Sequence[Candidate], labels: NDArray[np.int64], run: RunFolder) -> list[Candidate]:
     """Mark ties. On validation, as selecting prefers the cheaper of two tied ones and must not see the test split."""
+    metric = candidates[0].score.metric if candidates else ""
     logits = {c.id: load_file(run.outputs(c.id))["logits"] for c in candidates}
     return [
-        replace(c, tied=tuple(i for i in logits if i != c.id and mcnemar_p(logits[c.id], logits[i], labels) > TIED))
+        replace(c, tied=tuple(i for i in logits if i != c.id and tied(logits[c.id], logits[i], labels, metric, seed=0)))
         for c in candidates
     ]
 
 
-def judge(candidates: Sequence[Candidate], config: RunConfig, ignored: Sequence[str] = ()) -> tuple[Candidate, ...]:
+def judge(
+    original: Candidate, candidates: Sequence[Candidate], config: RunConfig, ignored: Sequence[str] = ()
+) -> tuple[Candidate, ...]:
     """Mark the front, among candidates that miss no budget other than the `ignored` ones (which none can meet).
 
-    Where no verified candidate is left then, every verified one competes: a front is always worth seeing.
+    The original competes: what is slower and worse than it is not on the front. Where no verified candidate is left
+    then, every verified one competes: a front is always worth seeing.
     """
     eligible = [replace(c, feasible=not set(c.missed) - set(ignored)) for c in candidates]
     if not any(c.feasible and c.verified for c in eligible):
         eligible = [replace(c, feasible=True) for c in eligible]
-    marked = mark_front(eligible, config.objectives, config.hardware[0].name)
+    base = replace(original, feasible=not set(original.missed) - set(ignored))
+    _, *marked = mark_front([base, *eligible], config.objectives, config.hardware[0].name)
     return tuple(replace(candidate, on_front=mark.on_front) for candidate, mark in zip(candidates, marked, strict=True))
 
 

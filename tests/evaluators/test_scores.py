@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from greenfront.errors import ConfigError, DataError, Diverged
-from greenfront.evaluators import METRICS, bootstrap_interval, kl_divergence, mcnemar_p, score
+from greenfront.evaluators import METRICS, bootstrap_interval, kl_divergence, mcnemar_p, score, tied
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -106,3 +106,16 @@ def test_mcnemar_is_the_exact_binomial(only_a: int, only_b: int, both: int) -> N
     expected = min(1.0, 2 * binom.cdf(min(only_a, only_b), total, 0.5)) if total else 1.0
     assert mcnemar_p(logits[0], logits[1], labels) == pytest.approx(expected)
     assert mcnemar_p(logits[1], logits[0], labels) == pytest.approx(expected)
+
+
+def test_ties_are_of_the_metric_and_not_of_accuracy() -> None:
+    """Thirty positives in a thousand: finding none of them costs 2% of accuracy, and all of F1."""
+    labels = np.array([1] * 30 + [0] * 970)
+    nothing = np.zeros((1000, 2), dtype=np.float32)
+    nothing[:, 0] = 1
+    half = nothing.copy()
+    half[:20] = half[:20, ::-1]
+    half[30:50] = half[30:50, ::-1]
+    assert tied(half, nothing, labels, "accuracy", seed=0)
+    assert not tied(half, nothing, labels, "f1", seed=0)
+    assert tied(half, half, labels, "f1", seed=0)

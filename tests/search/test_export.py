@@ -43,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
 def logits(folder: Path) -> torch.Tensor:
     model = load_checkpoint(folder)
     with torch.no_grad():
-        found: torch.Tensor = model(**example_inputs(model)).logits
+        found: torch.Tensor = model(**example_inputs(model, 16)).logits
     return found
 
 

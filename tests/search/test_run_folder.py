@@ -128,3 +128,11 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
 def test_written_files_are_for_whoever_may_read_the_folder(tmp_path: Path) -> None:
     write_atomic(tmp_path / "front.json", "{}")
     assert (tmp_path / "front.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_two_searches_in_one_folder_are_refused(tmp_path: Path) -> None:
+    run = RunFolder.create(toy_config(tmp_path / "run"))
+    with run.alone(), pytest.raises(RunError, match="another process is searching in"), RunFolder(run.path).alone():
+        pass
+    with run.alone():
+        pass

@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
-from greenfront.search.study import NAME, SHORT, Proposal, Result, Study, make_sampler
+from greenfront.search.study import NAME, SHORT, Proposal, Result, Study, drop_torn_line, make_sampler
 from greenfront.spaces import Choice, Plan, Site, Space
 
 OBJECTIVES = ["divergence", "predicted latency_ms"]
@@ -227,3 +227,19 @@ def test_a_journal_of_another_space_is_refused(other: Space, tmp_path: Path) -> 
         study_at(journal, space=other)
     assert str(journal) in str(caught.value)
     assert len(trials_of(journal)) == 2
+
+
+def test_a_sampler_that_takes_one_objective_is_refused_for_two() -> None:
+    with pytest.raises(ConfigError, match=r"search\.sampler: cmaes can't be used with 2 objectives"):
+        make_sampler("cmaes", {}, 0, 2)
+
+
+def test_a_half_written_last_line_is_cut_off(tmp_path: Path) -> None:
+    journal = tmp_path / "study.journal"
+    whole = b'{"op_code": 0}\n{"op_code": 4}\n'
+    journal.write_bytes(whole + b'{"op_co')
+    drop_torn_line(journal)
+    assert journal.read_bytes() == whole
+    drop_torn_line(journal)
+    assert journal.read_bytes() == whole
+    drop_torn_line(tmp_path / "missing")
