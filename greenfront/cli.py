@@ -163,6 +163,7 @@ def select(
 ) -> None:
     """Pick a candidate from a run's front, and say why."""
     from greenfront import api
+    from greenfront.units import parse_share
 
     preferences = [n for n, on in (("knee", knee), ("fastest", fastest), ("most_accurate", most_accurate)) if on]
     if len(preferences) > 1:
@@ -171,7 +172,7 @@ def select(
     bounds = {"latency": latency, "size": size, "memory": memory, "parameters": parameters, "flops": flops}
     wishes: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
     if accuracy_drop is not None:
-        wishes["accuracy_drop"] = accuracy_drop
+        wishes["accuracy_drop"] = parse_share(accuracy_drop, "--accuracy-drop")
     chosen = api.select(run, **wishes, prefer=preferences[0] if preferences else None)
     if id_only:
         sys.stdout.write(chosen.candidate.id + "\n")

@@ -159,14 +159,16 @@ class RunFolder:
         Raises:
             RunError: another process is searching here.
         """
-        with (self.path / ".lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    f"output: another process is searching in {self.path}; wait for it, or end it"
-                ) from error
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(descriptor)
+            raise RunError(f"output: another process is searching in {self.path}; wait for it, or end it") from error
+        try:
             yield
+        finally:
+            os.close(descriptor)
 
     def load_config(self) -> RunConfig:
         """The configuration the run was started with; raises RunError when it can't be read any more."""
