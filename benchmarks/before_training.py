@@ -9,6 +9,7 @@ what lies between), on the test split of finished runs, whose fine-tuned origina
 import argparse
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -32,12 +33,15 @@ def main() -> None:
     """Print one table per run."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("runs", nargs="+", type=Path)
+    arguments.add_argument("--shares", nargs="+", type=float, default=SHARES)
+    arguments.add_argument("--decompositions", nargs="+", choices=DECOMPOSITIONS, default=DECOMPOSITIONS)
     logging.getLogger("greenfront").setLevel(logging.ERROR)
-    for path in arguments.parse_args().runs:
-        Console(width=120).print(measure(RunFolder.existing(path)))
+    asked = arguments.parse_args()
+    for path in asked.runs:
+        Console(width=120).print(measure(RunFolder.existing(path), asked.shares, asked.decompositions))
 
 
-def measure(run: RunFolder) -> Table:
+def measure(run: RunFolder, shares: Sequence[float], decompositions: Sequence[str]) -> Table:
     """Test accuracy per share, decomposition and allocation."""
     config: RunConfig = run.load_config()
     data, _ = load_data(config.model, config.data, config.search.seed)
@@ -51,14 +55,14 @@ def measure(run: RunFolder) -> Table:
     original = accuracy(Plan(), None)
     table = Table(title=f"{run.path.name}: {metric} on {len(data.test):,} test examples; original {original:.4f}")
     table.add_column("share kept")
-    spaces = {name: _space(model, config, name) for name in DECOMPOSITIONS}
-    libraries = {name: _library(model, data, config, *spaces[name]) for name in DECOMPOSITIONS}
-    for name in DECOMPOSITIONS:
+    spaces = {name: _space(model, config, name) for name in decompositions}
+    libraries = {name: _library(model, data, config, *spaces[name]) for name in decompositions}
+    for name in decompositions:
         table.add_column(f"{name}, uniform", justify="right")
         table.add_column(f"{name}, allocated", justify="right")
-    for share in SHARES:
+    for share in shares:
         row = [f"{share:.2f}"]
-        for name in DECOMPOSITIONS:
+        for name in decompositions:
             space, library = spaces[name][0], libraries[name]
             change = {c.name: [_change(c.site.shape, s) for s in c.options] for c in space.choices}
             most = (share - 1) * sum(c.site.shape[0] * c.site.shape[1] for c in space.choices)

@@ -83,7 +83,7 @@ def main() -> None:
             study.suggest(seed.plan, seed.origin)
         original = original_candidate(1.0, profiles, config)
         driver = Driver(config, run, study, profiles, original, losses, limits, model, None)
-        driver.contenders.add = lambda result: False  # type: ignore[method-assign]  # no weights to write here
+        driver.contenders.would_take = lambda result: False  # type: ignore[method-assign]  # no weights to write
         started = time.perf_counter()
         driver.search(InstantPool(losses, driver), Silent())  # type: ignore[arg-type]
         wall = time.perf_counter() - started
