@@ -96,7 +96,9 @@ class Pool:
 
 @contextmanager
 def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
-    """Ray, local or of a cluster, for the time of a search; bound to loopback, without a dashboard.
+    """Ray, local or of a cluster, for the time of a search, without a dashboard.
+
+    A local Ray listens on the machine's own address, not only on loopback: Ray chooses so. Not for untrusted networks.
 
     Raises:
         RunError: it can't be started or reached.
