@@ -1,10 +1,7 @@
 """What came out of a run: the candidates, which of them are on the Pareto front, and `front.json`."""
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from greenfront.config import COST_OF, BudgetsConfig
 from greenfront.errors import GreenfrontError, RunError
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.fields import mapping, only, strings, take
+from greenfront.search.run_folder import write_atomic
 from greenfront.search.slack import (
     budget_slack,
     budgets_from_text,
@@ -180,19 +178,7 @@ class Front:
 
     def save(self, path: Path) -> None:
         """Write `front.json` so that a reader sees the old or the new one whole, even in a crash."""
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(self.to_json())
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp makes a private file; results are for whoever may read the run folder.
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
+        write_atomic(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> "Front":
