@@ -77,7 +77,7 @@ def fine_tune(
     return _train(
         model, examples, config, cross_entropy,
         steps=steps, peak=config.original_learning_rate, name="original_learning_rate", seed=seed,
-        progress=progress,
+        dropout=True, progress=progress,
     )  # fmt: skip
 
 
@@ -95,6 +95,8 @@ def distill(
 
     The loss is `T^2 KL(teacher || student)` of logits softened at T = 2 (Hinton et al. 2015, section 2),
     without a term for the labels: recovering the original's behaviour needs none (Puzzle, section 5).
+    Dropout stays off: the original's answers are exact, and in so few steps its noise costs more than it protects
+    from (divergence on validation after 60 steps at a third of the latency: .0133 without, .0215 with).
 
     Args:
         model: the candidate.
@@ -125,7 +127,8 @@ def distill(
     with _frozen(model, frozen):
         return _train(
             model, examples, config, divergence,
-            steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, progress=progress,
+            steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, dropout=False,
+            progress=progress,
         )  # fmt: skip
 
 
@@ -148,6 +151,7 @@ def _train(
     peak: float,
     name: str,
     seed: int,
+    dropout: bool,
     progress: Progress | None,
 ) -> TrainingLog:
     device = next(model.parameters()).device
@@ -158,7 +162,7 @@ def _train(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = _optimizer(trained)
     order = endless_batches(examples, config.batch_size, seed=seed)
-    with _training(model, seed, device):
+    with _training(model, seed, device, dropout=dropout):
         for step in range(steps):
             rate = learning_rate(step, steps, peak, config.warmup)
             for group in optimizer.param_groups:
@@ -194,11 +198,11 @@ def _optimizer(parameters: list[torch.nn.Parameter]) -> torch.optim.AdamW:
 
 
 @contextlib.contextmanager
-def _training(model: PreTrainedModel, seed: int, device: torch.device) -> Iterator[None]:
-    """Training mode with its own random state; eval mode and no gradients afterwards, whatever happened."""
+def _training(model: PreTrainedModel, seed: int, device: torch.device, *, dropout: bool) -> Iterator[None]:
+    """Training mode where dropout is wanted, a random state of its own; eval mode without gradients afterwards."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        model.train()
+        model.train(dropout)
         try:
             yield
         finally:

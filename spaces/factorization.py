@@ -26,30 +26,14 @@ FLOOR = 1e-30
 class Spectrum:
     """A factorization for every rank: `up[:, :r] @ down[:r]` is the best of rank r.
 
-    `up` (O x R) and `down` (R x I) float32; `loss` (R + 1) float64, the nats lost by keeping r = 0..R components;
-    `up_gram` = up^T up and `down_gram` = down down^T (R x R) float64 serve the balancing of any rank.
+    `up` (O x R) and `down` (R x I) float32; `loss` (R + 1) float64, the nats lost by keeping r = 0..R components.
+    Balanced: column i of `up` is as long as row i of `down`. Raw factors (`R^-T U s` and `V^T L^-1`) are so badly
+    scaled that they do not survive fine-tuning.
     """
 
     up: Tensor
     down: Tensor
     loss: Tensor
-    up_gram: Tensor
-    down_gram: Tensor
-
-    def balanced(self, rank: int) -> tuple[Tensor, Tensor]:
-        """The same product with the singular values split evenly: up = U sqrt(s) (O x r), down = sqrt(s) V^T (r x I).
-
-        The raw factors are badly scaled and do not survive fine-tuning. Works on r x r matrices only:
-        up = Q C^T with C from the Cholesky of its Gram, and C^T down = U s V^T from the eigenvectors of C^T D C.
-        """
-        floor = FLOOR * torch.eye(rank, dtype=torch.float64)
-        cholesky = torch.linalg.cholesky(self.up_gram[:rank, :rank] + floor)
-        squares, vectors = torch.linalg.eigh(cholesky.T @ self.down_gram[:rank, :rank] @ cholesky)
-        squares, vectors = squares.flip(0), vectors.flip(1)
-        roots = squares.clamp(min=max(float(squares[0]) * 1e-14, FLOOR**2)).pow(0.25)  # sqrt(s)
-        left = torch.linalg.solve_triangular(cholesky.T, vectors * roots, upper=True)
-        right = (vectors / roots).T @ cholesky.T
-        return self.up[:, :rank] @ left.float(), right.float() @ self.down[:rank]
 
 
 def factorize(
@@ -76,13 +60,11 @@ def factorize(
         weighted = scaled
     # Eigenvectors of the smaller Gram matrix instead of an SVD: several times faster, and float64 has room for it.
     if weight.shape[0] <= weight.shape[1]:
-        squares, vectors = torch.linalg.eigh(weighted @ weighted.T)
-        values, left = _descending(squares, vectors, rank)
+        left = _leading(weighted @ weighted.T, rank)
         down = left.T @ scaled  # U^T R^T W = s V^T L^-1
         up = left if root_out is None else torch.linalg.solve_triangular(root_out.T, left, upper=True)
     else:
-        squares, vectors = torch.linalg.eigh(weighted.T @ weighted)
-        values, right = _descending(squares, vectors, rank)
+        right = _leading(weighted.T @ weighted, rank)
         down = right.T
         if weigh_inputs:
             down = (
@@ -92,14 +74,10 @@ def factorize(
             )
         up = weighted @ right  # R^T W L V = U s
         up = up if root_out is None else torch.linalg.solve_triangular(root_out.T, up, upper=True)
-    scale = values.clamp(min=max(float(values[0]) * 1e-12, FLOOR)).sqrt()
-    up, down = (
-        (up * scale, down / scale[:, None])
-        if weight.shape[0] <= weight.shape[1]
-        else (up / scale, down * scale[:, None])
-    )
-    loss = _losses(weight, up, down, inputs, gradients)
-    return Spectrum(up.float(), down.float(), loss, up.T @ up, down @ down.T)
+    up_length, down_length = up.norm(dim=0).clamp(min=FLOOR), down.norm(dim=1).clamp(min=FLOOR)
+    share = (down_length / up_length).sqrt()
+    up, down = up * share, down / share[:, None]
+    return Spectrum(up.float(), down.float(), _losses(weight, up, down, inputs, gradients))
 
 
 def _losses(weight: Tensor, up: Tensor, down: Tensor, inputs: Tensor, gradients: Tensor) -> Tensor:
@@ -118,9 +96,10 @@ def _losses(weight: Tensor, up: Tensor, down: Tensor, inputs: Tensor, gradients:
     return (0.5 * (whole - 2 * torch.cat([zero, linear.cumsum(0)]) + torch.cat([zero, quadratic]))).clamp(min=0)
 
 
-def _descending(squares: Tensor, vectors: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Singular values (R,) and their vectors, largest first, from ascending eigenpairs."""
-    return squares.flip(0)[:rank].clamp(min=0).sqrt(), vectors.flip(1)[:, :rank]
+def _leading(gram: Tensor, rank: int) -> Tensor:
+    """Eigenvectors of the largest eigenvalues (N x R), largest first: the singular vectors of a Gram's factor."""
+    vectors: Tensor = torch.linalg.eigh(gram).eigenvectors
+    return vectors.flip(1)[:, :rank]
 
 
 def _ridge(moment: Tensor) -> Tensor:

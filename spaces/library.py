@@ -20,7 +20,7 @@ from greenfront.spaces.plan import Settings
 from greenfront.spaces.sites import Linear, linear_shape
 from greenfront.spaces.space import Space
 
-_TENSORS = ("up", "down", "loss", "up_gram", "down_gram", "mean_output", "mean_code")
+_TENSORS = ("up", "down", "loss", "mean_output", "mean_code")
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Library:
         return cls(entries)
 
     def factors(self, path: str, rank: int) -> Factors:
-        """Balanced factors of one rank; raises PlanError for a module or a rank that was not prepared."""
+        """Factors of one rank, slices of what is kept; raises PlanError for a module or a rank that was not prepared."""
         entry = self._find(path, rank)
-        up, down = entry.spectrum.balanced(rank)
-        return Factors(up, down, entry.mean_output - entry.spectrum.up[:, :rank] @ entry.mean_code[:rank])
+        up, down = entry.spectrum.up[:, :rank], entry.spectrum.down[:rank]
+        return Factors(up, down, entry.mean_output - up @ entry.mean_code[:rank])
 
     def loss(self, path: str, settings: Settings) -> float | None:
         """Predicted loss in nats of one change alone; None where no closed form exists."""
@@ -109,11 +109,13 @@ class Library:
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "Library":
-        """Inverse of `tensors`."""
+        """Inverse of `tensors`; raises KeyError or ValueError for others."""
         paths = sorted({name.rpartition("/")[0] for name in tensors})
         entries = {}
         for path in paths:
             part = {name: tensors[f"{path}/{name}"] for name in _TENSORS}
+            if f"{path}/up_gram" in tensors:
+                raise ValueError("it is of an older version, whose factors were not balanced")
             means = {name: part.pop(name) for name in ("mean_output", "mean_code")}
             entries[path] = _Entry(Spectrum(**part), **means)
         return cls(entries)
@@ -123,7 +125,7 @@ class Library:
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / "library.safetensors.partial"
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors().items()}
-        save_file(tensors, partial, metadata={"greenfront": json.dumps({"version": 1})})
+        save_file(tensors, partial, metadata={"greenfront": json.dumps({"version": 2})})
         os.replace(partial, folder / "library.safetensors")
 
     @classmethod

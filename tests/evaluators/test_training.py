@@ -78,20 +78,15 @@ def test_distillation_brings_a_student_to_its_teacher(loaded: Loaded, quick: Qui
     assert after.value > 0.9
 
 
-def test_a_copy_of_the_teacher_has_no_loss(loaded: Loaded, quick: Quick) -> None:
+def test_a_copy_of_the_teacher_has_no_loss_as_dropout_is_off(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    assert any(isinstance(module, torch.nn.Dropout) and module.p > 0 for module in model.modules())
     log = distill(model, data.train, predict(model, data.train), quick(steps=2), seed=0)
     assert log.losses[0] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_loss_is_the_softened_divergence(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
     examples = data.train.subset(np.arange(8))
     teacher = np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32) * 3
     student = predict(model, examples)
