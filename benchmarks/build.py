@@ -12,7 +12,7 @@ import torch
 
 from greenfront.search import RunFolder
 from greenfront.search.allocation import uniform
-from greenfront.spaces import Library, Settings, compress, find_space, load_checkpoint
+from greenfront.spaces import Library, compress, find_space, load_checkpoint
 
 REPETITIONS = 9
 
@@ -46,10 +46,6 @@ def main() -> None:
                 times.append(1000 * (time.perf_counter() - started))
             where = "linears and embedding table" if embeddings else "linears"
             print(f"{where}, {share:.0%} of their parameters: {statistics.median(times):.0f} ms (min {min(times):.0f})")
-
-
-def _change(shape: tuple[int, int], settings: Settings) -> float:
-    return int(settings["rank"]) * sum(shape) - shape[0] * shape[1] if settings else 0.0
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ import numpy as np
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
 from greenfront.search.driver import Driver, objective_names
+from greenfront.search.limits import budget_limits, first_plans
 from greenfront.search.pool import Finished
-from greenfront.search.prepare import useful
+from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent
-from greenfront.search.run import _limits, _seeds
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome
@@ -78,8 +78,8 @@ def main() -> None:
         run = RunFolder.create(config.model_copy(update={"output": Path(folder) / "run"}))
         sampler = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
         study = Study(space, objective_names(config), sampler, run.study)
-        _, limits = _limits(config, space, profiles)
-        for seed in _seeds(config, space, losses, profiles, limits):
+        _, limits = budget_limits(config, space, profiles)
+        for seed in first_plans(config, space, losses, profiles, limits):
             study.suggest(seed.plan, seed.origin)
         original = original_candidate(1.0, profiles, config)
         driver = Driver(config, run, study, profiles, original, losses, limits, model, None)

@@ -1,18 +1,42 @@
 """How good a candidate is: tasks, metrics, significance, quick fine-tuning."""
 
-from greenfront.evaluators.data import TaskData, load_data
-from greenfront.evaluators.examples import Examples, batches
-from greenfront.evaluators.image_examples import ImageExamples
-from greenfront.evaluators.metrics import METRICS, get_metric
-from greenfront.evaluators.original import load_original
-from greenfront.evaluators.precision import resolve_precision
-from greenfront.evaluators.prediction import predict
-from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score, tied
-from greenfront.evaluators.significance_analysis import significance
-from greenfront.evaluators.task import Task
-from greenfront.evaluators.tasks import TASKS, get_task
-from greenfront.evaluators.text_examples import TextExamples
-from greenfront.evaluators.training import TrainingLog, distill, fine_tune
+from typing import TYPE_CHECKING
+
+from greenfront.lazy import lazily as _lazily
+
+if TYPE_CHECKING:
+    from greenfront.evaluators.data import TaskData, load_data
+    from greenfront.evaluators.examples import Examples, batches
+    from greenfront.evaluators.image_examples import ImageExamples
+    from greenfront.evaluators.metrics import METRICS, get_metric
+    from greenfront.evaluators.original import load_original
+    from greenfront.evaluators.precision import resolve_precision
+    from greenfront.evaluators.prediction import predict
+    from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score, tied
+    from greenfront.evaluators.significance_analysis import significance
+    from greenfront.evaluators.task import Task
+    from greenfront.evaluators.tasks import TASKS, get_task
+    from greenfront.evaluators.text_examples import TextExamples
+    from greenfront.evaluators.training import TrainingLog, distill, fine_tune
+else:
+    __getattr__, __dir__ = _lazily(
+        __name__,
+        {
+            "data": ("TaskData", "load_data"),
+            "examples": ("Examples", "batches"),
+            "image_examples": ("ImageExamples",),
+            "metrics": ("METRICS", "get_metric"),
+            "original": ("load_original",),
+            "precision": ("resolve_precision",),
+            "prediction": ("predict",),
+            "scores": ("Score", "bootstrap_interval", "kl_divergence", "mcnemar_p", "score", "tied"),
+            "significance_analysis": ("significance",),
+            "task": ("Task",),
+            "tasks": ("TASKS", "get_task"),
+            "text_examples": ("TextExamples",),
+            "training": ("TrainingLog", "distill", "fine_tune"),
+        },
+    )
 
 __all__ = [
     "METRICS",

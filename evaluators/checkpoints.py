@@ -29,7 +29,7 @@ def load(auto_class: Any, model: ModelConfig, **arguments: Any) -> Any:
     """`auto_class.from_pretrained(model.path, ...)`, quiet, with the errors of `read_config`."""
     try:
         with quiet():
-            return auto_class.from_pretrained(model.path, trust_remote_code=model.trust_remote_code, **arguments)
+            return auto_class.from_pretrained(model.path, trust_remote_code=False, **arguments)
     except Exception as error:  # OSError, ValueError, KeyError, SafetensorError, ... by architecture
         raise load_error(model, error) from error
 
@@ -37,6 +37,11 @@ def load(auto_class: Any, model: ModelConfig, **arguments: Any) -> Any:
 def load_error(model: ModelConfig, error: Exception) -> DataError:
     """What to say when something of the checkpoint doesn't load."""
     path = model.path
+    if "trust_remote_code" in str(error):
+        return DataError(
+            f"model.path: {path!r} comes with code of its own, which is never run; "
+            f"the model must be of an architecture that Transformers has itself"
+        )
     if Path(path).is_dir():
         return DataError(f"model.path: {path!r} can't be loaded for {model.task} ({reason(error)})")
     if Path(path).is_absolute() or path.startswith((".", "~")) or path.count("/") > 1:

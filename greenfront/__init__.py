@@ -4,15 +4,31 @@ Importing this package is light: what it offers is imported when it is first use
 as soon as that is imported, to load exported folders.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wrapt import register_post_import_hook
 
+from greenfront.lazy import lazily as _lazily
+
 if TYPE_CHECKING:
-    from greenfront.api import Front, Library, Plan, Selection, compress, export, load, search, select
+    from greenfront.api import compress, export, load, select
     from greenfront.config import RunConfig, load_config
     from greenfront.errors import GreenfrontError
+    from greenfront.search import Front, Selection, search
+    from greenfront.spaces import Library, Plan
+else:
+    from greenfront import search  # the subpackage is the function: it can be called
+
+    __getattr__, __dir__ = _lazily(
+        __name__,
+        {
+            "api": ("compress", "export", "load", "select"),
+            "config": ("RunConfig", "load_config"),
+            "errors": ("GreenfrontError",),
+            "search": ("Front", "Selection"),
+            "spaces": ("Library", "Plan"),
+        },
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,18 +46,4 @@ __all__ = [
     "select",
 ]
 
-_HOMES = {"GreenfrontError": "errors", "RunConfig": "config", "load_config": "config"}
-
 register_post_import_hook("greenfront.registration:register", "transformers.quantizers.auto")
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'greenfront' has no attribute {name!r}")
-    if name == "search":  # the subpackage is the function: it can be called
-        return import_module("greenfront.search")
-    return getattr(import_module(f"greenfront.{_HOMES.get(name, 'api')}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]

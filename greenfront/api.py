@@ -1,42 +1,35 @@
-"""The public functions: what `greenfront` offers in Python."""
+"""The public functions: what `greenfront` offers in Python. Heavy libraries are imported inside them, as needed."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from transformers import PreTrainedModel
+from typing import TYPE_CHECKING, Any
 
 from greenfront.config import DIMENSION_OF
 from greenfront.errors import ConfigError
-from greenfront.search import Exported, Front, RunFolder, Selection, search
-from greenfront.search import export as _export
-from greenfront.search import select as _select
-from greenfront.spaces import Library, Plan, Settings, load_checkpoint
-from greenfront.spaces import compress as _compress
+from greenfront.search import Front, RunFolder, Selection
+from greenfront.search.select import select as _select
+from greenfront.spaces import Plan, Settings
 from greenfront.units import Bound, parse_bound, parse_share
 
-__all__ = [
-    "Exported",
-    "Front",
-    "Library",
-    "Plan",
-    "Selection",
-    "compress",
-    "export",
-    "load",
-    "search",
-    "select",
-]
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from greenfront.search.export import Exported
+    from greenfront.spaces import Library
+
+__all__ = ["compress", "export", "load", "select"]
 
 
-def load(folder: str | Path) -> PreTrainedModel:
+def load(folder: str | Path) -> "PreTrainedModel":
     """The model of an exported folder, in evaluation mode; raises DataError when it isn't one."""
+    from greenfront.spaces import load_checkpoint
+
     return load_checkpoint(Path(folder))
 
 
 def compress(
-    model: PreTrainedModel, plan: Plan | Mapping[str, Settings], library: Library | None = None
-) -> PreTrainedModel:
+    model: "PreTrainedModel", plan: Plan | Mapping[str, Settings], library: "Library | None" = None
+) -> "PreTrainedModel":
     """A new model with the plan applied; the given one stays as it is. No search is needed.
 
     `plan` maps module paths to settings, `{"bert.encoder.layer.0.output.dense": {"rank": 64}}`. Weights come from
@@ -45,6 +38,8 @@ def compress(
     Raises:
         PlanError: a module the model hasn't, or settings that the module can't take (a rank above break-even).
     """
+    from greenfront.spaces import compress as _compress
+
     return _compress(model, plan if isinstance(plan, Plan) else Plan(plan), library)
 
 
@@ -60,13 +55,15 @@ def select(run: str | Path, **wishes: Any) -> Selection:
     return _select(front, **{name: _wish(name, wish) for name, wish in wishes.items()})
 
 
-def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> Exported:
+def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> "Exported":
     """Write a candidate to a folder that `from_pretrained` loads, checked in a clean process.
 
     Raises:
         RunError: no such run or candidate, or the folder is in use.
         GreenfrontError: the export doesn't give the candidate's logits again.
     """
+    from greenfront.search.export import export as _export
+
     return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `greenfront init`, `check`, `search`, `show`, `select`, `export`.
+"""The command line: `greenfront init`, `check`, `measure`, `search`, `show`, `select`, `export`.
 
 Exit codes: 0 done, 1 failed, 2 can't be used, 3 no candidate meets every budget, 130 interrupted.
 Heavy libraries are imported inside the commands, so that `--help` answers at once.
@@ -24,6 +24,9 @@ app = typer.Typer(
 )  # fmt: skip
 P = ParamSpec("P")
 File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
+Elsewhere = Annotated[
+    bool, typer.Option("--elsewhere", help="Only predict targets whose profile is of another machine.")
+]
 Run = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 
 
@@ -88,7 +91,7 @@ def init(
 
 @app.command()
 @guarded
-def check(file: File) -> None:
+def check(file: File, elsewhere: Elsewhere = False) -> None:
     """Validate a configuration and show what would be searched, without training."""
     from greenfront.config import load_config
 
@@ -96,13 +99,38 @@ def check(file: File) -> None:
     from greenfront.overview import print_overview
     from greenfront.search import overview, resolve_targets
 
-    config = resolve_targets(config)
+    config = resolve_targets(config, elsewhere=elsewhere)
     print_overview(overview(config), config, Console())
 
 
 @app.command()
 @guarded
-def search(file: File) -> None:
+def measure(
+    file: File,
+    to: Annotated[Path | None, typer.Option("--to", help="A file or folder; default: TARGET.json here.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Measure the targets of a configuration and write their profiles, without searching."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    from greenfront.search.profiling import profile_files, profile_targets
+
+    files = profile_files(config, to, force=force)
+    console = Console()
+    from greenfront.console import ConsoleReporter
+    from greenfront.profile_table import print_profile
+    from greenfront.search import resolve_targets
+
+    with ConsoleReporter(console) as report:
+        profiles = profile_targets(resolve_targets(config), files, report)
+    for name, profile in profiles.items():
+        print_profile(profile, files[name], console)
+
+
+@app.command()
+@guarded
+def search(file: File, elsewhere: Elsewhere = False) -> None:
     """Search, verify and write the run folder; continues an earlier start of the same file."""
     from greenfront.config import load_config
 
@@ -112,7 +140,7 @@ def search(file: File) -> None:
     from greenfront.console import ConsoleReporter
     from greenfront.search import Front, RunFolder, front_table, resolve_targets, run_search
 
-    config = resolve_targets(config)
+    config = resolve_targets(config, elsewhere=elsewhere)
     run = RunFolder.create(config)
     try:
         with ConsoleReporter(console, run.log) as report:
@@ -129,9 +157,13 @@ def search(file: File) -> None:
 
 @app.command()
 @guarded
-def show(run: Run, json: Annotated[bool, typer.Option("--json", help="Print front.json.")] = False) -> None:
+def show(
+    run: Run,
+    costs: Annotated[bool, typer.Option("--costs", help="Print every cost of the original and the front.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print front.json.")] = False,
+) -> None:
     """Print a run's front as a table; works on a running, interrupted or finished run."""
-    from greenfront.search import Front, RunFolder, front_table
+    from greenfront.search import Front, RunFolder, cost_tables, front_table
 
     folder = RunFolder.existing(run)
     if not folder.front.exists():
@@ -143,7 +175,7 @@ def show(run: Run, json: Annotated[bool, typer.Option("--json", help="Print fron
     if json:
         sys.stdout.write(front.to_json())
         return
-    Console().print(front_table(front))
+    Console().print(cost_tables(front) if costs else front_table(front))
 
 
 @app.command()
@@ -151,10 +183,16 @@ def show(run: Run, json: Annotated[bool, typer.Option("--json", help="Print fron
 def select(
     run: Run,
     latency: Annotated[str | None, typer.Option(help="At most, e.g. `5ms` or `50%` of the original.")] = None,
+    latency_p90: Annotated[str | None, typer.Option(help="At most, e.g. `6ms` or `50%`.")] = None,
+    large_batch_latency: Annotated[str | None, typer.Option(help="At most, e.g. `90ms` or `50%`.")] = None,
+    throughput: Annotated[str | None, typer.Option(help="At least, e.g. `200/s` or `150%`.")] = None,
     size: Annotated[str | None, typer.Option(help="At most, e.g. `30MB` or `50%`.")] = None,
     memory: Annotated[str | None, typer.Option(help="At most, e.g. `400MB` or `80%`.")] = None,
     parameters: Annotated[str | None, typer.Option(help="At most, e.g. `10M` or `50%`.")] = None,
     flops: Annotated[str | None, typer.Option(help="At most, e.g. `2G` or `50%`.")] = None,
+    energy: Annotated[str | None, typer.Option(help="At most, of a query, e.g. `20mJ` or `50%`.")] = None,
+    co2: Annotated[str | None, typer.Option(help="At most, of a million queries, e.g. `5g` or `50%`.")] = None,
+    money: Annotated[str | None, typer.Option(help="At most, of a million queries, e.g. `0.01` or `50%`.")] = None,
     accuracy_drop: Annotated[str | None, typer.Option(help="At most, e.g. `1%` of the original's score.")] = None,
     knee: Annotated[bool, typer.Option("--knee", help="Where more speed begins to cost much accuracy.")] = False,
     fastest: Annotated[bool, typer.Option("--fastest", help="The fastest that meets the wishes.")] = False,
@@ -169,7 +207,11 @@ def select(
     if len(preferences) > 1:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in preferences)
         raise ConfigError(f"only one preference can be asked for, but got {names}")
-    bounds = {"latency": latency, "size": size, "memory": memory, "parameters": parameters, "flops": flops}
+    bounds = {
+        "latency": latency, "latency_p90": latency_p90, "large_batch_latency": large_batch_latency,
+        "throughput": throughput, "size": size, "memory": memory, "parameters": parameters, "flops": flops,
+        "energy": energy, "co2": co2, "money": money,
+    }  # fmt: skip
     wishes: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
     if accuracy_drop is not None:
         wishes["accuracy_drop"] = parse_share(accuracy_drop, "--accuracy-drop")

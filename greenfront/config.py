@@ -1,259 +1,56 @@
-"""The configuration: one YAML file, validated once into frozen models; then every key is there."""
+"""The configuration: one YAML file, validated once; its files and folders found."""
 
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
+from pydantic import ValidationError
+
+from greenfront.cost_names import COST_OF, DIMENSION_OF, HIGHER_IS_BETTER, CostName, Objective
+from greenfront.sections import (
+    BudgetsConfig,
+    DataConfig,
+    FineTuneConfig,
+    LinformerConfig,
+    LowRankConfig,
+    ModelConfig,
+    RayConfig,
+    RunConfig,
+    SearchConfig,
+    Section,
+    SpaceConfig,
+    TargetConfig,
+    Task,
 )
-
-from greenfront.errors import ConfigError
-from greenfront.units import Bound, Dimension, format_share, parse_bound, parse_share
 from greenfront.yaml_source import KeyPath, Problems, dump_yaml, load_yaml, shown
 
-CostName = Literal["latency_ms", "size_mb", "peak_memory_mb", "parameters", "flops"]
-COST_OF: dict[str, CostName] = {
-    "latency": "latency_ms", "size": "size_mb", "memory": "peak_memory_mb",
-    "parameters": "parameters", "flops": "flops",
-}  # fmt: skip
-"""The name in YAML and on the command line -> the name of the cost, with its unit."""
-DIMENSION_OF: dict[str, Dimension] = {
-    "latency": "time", "size": "bytes", "memory": "bytes", "parameters": "count", "flops": "count",
-}  # fmt: skip
-"""The name in YAML and on the command line -> what its budgets are written in (`parse_bound`)."""
-Task = Literal["text-classification", "image-classification"]
-Objective = Literal["accuracy", "latency", "size", "memory", "parameters", "flops"]
-Values = TypeVar("Values", bound=tuple[Any, ...])
-
-
-def _bound(value: Any, info: ValidationInfo) -> Bound:
-    name = str(info.field_name)
-    return value if isinstance(value, Bound) else parse_bound(value, DIMENSION_OF[name], name)
-
-
-def _share(value: Any, info: ValidationInfo) -> float:
-    return parse_share(value, str(info.field_name))
-
-
-def _share_or_all(value: Any, info: ValidationInfo) -> float:
-    return parse_share(value, str(info.field_name), whole=True)
-
-
-def _share_or_none(value: Any, info: ValidationInfo) -> float:
-    return parse_share(value, str(info.field_name), zero=True)
-
-
-def _path(value: object) -> object:
-    return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
-
-
-def _distinct(values: Values) -> Values:
-    if not values or len(set(values)) < len(values):
-        raise ConfigError(f"must be a list of one or more distinct values, but got {shown(list(values))}")
-    return values
-
-
-Text = Annotated[str, Field(min_length=1)]
-Positive = Annotated[int, Field(ge=1)]
-Budget = Annotated[Bound, BeforeValidator(_bound), PlainSerializer(str)]
-Share = Annotated[float, BeforeValidator(_share), PlainSerializer(format_share)]
-ShareOrAll = Annotated[float, BeforeValidator(_share_or_all), PlainSerializer(format_share)]
-ShareOrNone = Annotated[float, BeforeValidator(_share_or_none), PlainSerializer(format_share)]
-File = Annotated[Path, BeforeValidator(_path), PlainSerializer(str)]
-Lengths = Annotated[tuple[Positive, ...], Field(strict=False), AfterValidator(_distinct)]
-Names = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_distinct)]
-Objectives = Annotated[tuple[Objective, ...], Field(strict=False), AfterValidator(_distinct)]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys and values of another type refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
-    )
-
-
-class ModelConfig(Section):
-    """The trained model to make smaller and faster."""
-
-    path: Text = Field(description="a folder, or a hub id")
-    task: Task = Field(description="text-classification or image-classification")
-    trust_remote_code: bool = Field(default=False, description="run code that comes with the model")
-
-
-class DataConfig(Section):
-    """Either files (`train`, `validation`, `test`) or `path`, a folder or hub id with its splits."""
-
-    path: Text | None = Field(default=None, description="a folder or hub id; the next keys name its parts")
-    name: Text | None = Field(default=None, description="the configuration of a hub data set")
-    train: Text | None = Field(default=None, description="a CSV, JSON or Parquet file; with `path` a split")
-    validation: Text | None = Field(default=None, description="scores the search; default: split off")
-    test: Text | None = Field(default=None, description="scores the front, once; default: split off")
-    text: Text = Field(default="text", description="the column with the text")
-    text_pair: Text | None = Field(default=None, description="the column with a second text")
-    image: Text = Field(default="image", description="the column with the image")
-    label: Text = Field(default="label", description="the column with the label")
-    max_length: int = Field(default=128, ge=8, description="tokens; longer texts are cut")
-    metric: Text = Field(default="accuracy", description="such as f1, recall, matthews_correlation")
-    validation_share: Share = Field(default=0.1, description="of train, where no validation is given")
-    test_share: Share = Field(default=0.1, description="of train, where no test is given")
-    validation_examples: int = Field(default=1000, ge=1, description="at most so many score a trial")
-    calibration_examples: int = Field(default=256, ge=1, description="for the decompositions, from train")
-
-    @model_validator(mode="after")
-    def _has_source(self) -> "DataConfig":
-        if self.path is None and self.train is None:
-            raise ConfigError("must have `train`, a file, or `path`, a folder or hub id, but has neither")
-        return self
-
-
-class TargetConfig(Section):
-    """One machine and workload that the model has to be fast on."""
-
-    name: str = Field(default="this-machine", description="names its file in the run folder")
-    device: Literal["cpu", "cuda"] = Field(default="cpu", description="cpu or cuda")
-    runtime: Literal["torch"] = Field(default="torch", description="what runs the model there: torch")
-    threads: int = Field(default=1, ge=1, description="processor threads for one query")
-    batch_size: int = Field(default=1, ge=1, description="examples in one query")
-    sequence_length: int | None = Field(default=None, ge=1, description="tokens; default: data.max_length")
-    profile: File | None = Field(default=None, description="a saved profile, instead of measuring")
-
-    @field_validator("name")
-    @classmethod
-    def _is_file_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-            rule = "must be 1 to 64 letters, digits, `.`, `_`, `-`, beginning with a letter or digit"
-            raise ConfigError(f"{rule} (it names a file), but got {shown(name)}")
-        return name
-
-
-class BudgetsConfig(Section):
-    """Bounds that a candidate has to keep on every target."""
-
-    latency: Budget | None = Field(default=None, description="median of one query", examples=["60%"])
-    size: Budget | None = Field(default=None, description="of the weights' file", examples=["50%"])
-    memory: Budget | None = Field(default=None, description="peak of the process", examples=["500 MB"])
-    parameters: Budget | None = Field(default=None, description="their number", examples=["10M"])
-    flops: Budget | None = Field(default=None, description="of one query", examples=["60%"])
-    accuracy_drop: Share | None = Field(
-        default=None, description="share of the original's that may be lost", examples=["1%"]
-    )
-    accuracy: ShareOrAll | None = Field(default=None, description="least value of the metric", examples=["90%"])
-
-
-class LowRankConfig(Section):
-    """Low-rank factorization of linears and embeddings."""
-
-    decomposition: Literal["two_sided", "input", "plain"] = Field(
-        default="two_sided", description="what weights the error: two_sided, input or plain (nothing)"
-    )
-    align: int = Field(default=8, ge=1, description="ranks are multiples of it")
-    ranks: Lengths | None = Field(
-        default=None, description="default: every aligned rank below break-even", examples=[[32, 64, 128]]
-    )
-    embeddings: bool = Field(default=True, description="factorize embeddings too")
-
-
-class LinformerConfig(Section):
-    """Attention over a projected, shorter sequence."""
-
-    lengths: Lengths | None = Field(
-        default=None, description="default: 16, 32, 64, ... below the sequence length", examples=[[32, 64]]
-    )
-    sharing: Literal["none", "key_value", "layerwise"] = Field(
-        default="key_value", description="what shares one projection: none, key_value or layerwise"
-    )
-
-
-class SpaceConfig(Section):
-    """What may be changed in the model."""
-
-    methods: Names | None = Field(
-        default=None, description="default: every one that fits", examples=[["low_rank", "linformer"]]
-    )
-    low_rank: LowRankConfig = LowRankConfig()
-    linformer: LinformerConfig = LinformerConfig()
-
-
-class SearchConfig(Section):
-    """How candidates are searched."""
-
-    trials: int = Field(default=40, ge=1, description="candidates that are fine-tuned and scored")
-    sampler: Text = Field(default="tpe", description="Optuna's sampler")
-    sampler_options: dict[str, Any] = Field(default={}, description="its options, by Optuna's names")
-    seed: int = Field(default=0, ge=0, lt=2**32, description="of everything random")
-    finalists: int = Field(default=8, ge=1, description="candidates measured and tested at the end")
-
-
-class FineTuneConfig(Section):
-    """Quick fine-tuning of candidates, and ordinary fine-tuning of an original without a trained head."""
-
-    steps: int = Field(default=100, ge=0, description="of quick fine-tuning per candidate")
-    batch_size: int = Field(default=32, ge=1, description="examples a step")
-    learning_rate: float = Field(default=1e-4, gt=0, description="its peak")
-    warmup: ShareOrNone = Field(default=0.1, description="share of the steps")
-    precision: Literal["auto", "bfloat16", "float32"] = Field(default="auto", description="auto, bfloat16 or float32")
-    original_epochs: float = Field(default=1.0, ge=0, description="only where the model's head is untrained")
-    original_learning_rate: float = Field(default=2e-4, gt=0, description="only where the head is untrained")
-
-
-class RayConfig(Section):
-    """Where candidates are fine-tuned."""
-
-    address: Text = Field(default="local", description="local, auto, or a cluster's address")
-    workers: int | None = Field(default=None, ge=1, description="default: cores // threads_per_worker")
-    threads_per_worker: int = Field(default=1, ge=1, description="processor threads of one worker")
-
-
-class RunConfig(Section):
-    """The whole configuration; only `model` and `data` are required."""
-
-    model: ModelConfig
-    data: DataConfig
-    hardware: tuple[TargetConfig, ...] = Field(default=(TargetConfig(),), strict=False)
-    budgets: BudgetsConfig = BudgetsConfig()
-    objectives: Objectives = Field(default=("accuracy", "latency"), description="what the front trades off")
-    space: SpaceConfig = SpaceConfig()
-    search: SearchConfig = SearchConfig()
-    fine_tune: FineTuneConfig = FineTuneConfig()
-    ray: RayConfig = RayConfig()
-    output: File | None = Field(default=None, description="the run folder; default: runs/NAME of this file")
-
-    @field_validator("hardware", mode="before")
-    @classmethod
-    def _one_or_more(cls, hardware: object) -> object:
-        return (hardware,) if isinstance(hardware, Mapping | TargetConfig) else hardware
-
-    @field_validator("hardware")
-    @classmethod
-    def _distinct_names(cls, hardware: tuple[TargetConfig, ...]) -> tuple[TargetConfig, ...]:
-        names = [target.name for target in hardware]
-        if not names or len(set(names)) < len(names):
-            what = f"targets with the names {shown(names)}" if names else "an empty list"
-            raise ConfigError(f"must be one or more targets, each with a `name` of its own, but got {what}")
-        return hardware
-
-    def target_length(self, target: TargetConfig) -> int:
-        """Tokens of one example in the target's workload."""
-        return target.sequence_length or self.data.max_length
-
-    def workers(self) -> int:
-        """How many Ray workers run at once; by default as many as this process's cores hold."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.ray.workers or max(1, cores // self.ray.threads_per_worker)
+__all__ = [
+    "COST_OF",
+    "DIMENSION_OF",
+    "HIGHER_IS_BETTER",
+    "BudgetsConfig",
+    "CostName",
+    "DataConfig",
+    "FineTuneConfig",
+    "LinformerConfig",
+    "LowRankConfig",
+    "ModelConfig",
+    "Objective",
+    "RayConfig",
+    "RunConfig",
+    "SearchConfig",
+    "Section",
+    "SpaceConfig",
+    "TargetConfig",
+    "Task",
+    "config_differences",
+    "load_config",
+    "parse_config",
+    "to_yaml",
+]
 
 
 def load_config(path: Path, *, locate: bool = True) -> RunConfig:

@@ -25,9 +25,12 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
     )
     for target in config.hardware:
         threads = "1 thread" if target.threads == 1 else f"{target.threads} threads"
+        compiled = " compiled" if target.compile else ""
+        where = ", predicted from a profile measured elsewhere" if target.elsewhere else ""
+        where = f", measured on the node with {target.resource}" if target.resource else where
         console.print(
-            f"Target   {target.name}: {target.device}, {target.runtime}, {threads}, "
-            f"batch {target.batch_size} x {config.target_length(target)} tokens",
+            f"Target   {target.name}: {target.device}, {target.runtime}{compiled}, {threads}, "
+            f"batch {target.batch_size} x {config.target_length(target)} tokens{escape(where)}",
             highlight=False,
         )
     console.print(_sites(found.space.choices))

@@ -37,7 +37,7 @@ class GreenfrontQuantizer(HfQuantizer):
         return config
 
     def _process_model_before_weight_loading(self, model: Any, **_: Any) -> Any:
-        from greenfront.spaces.compress import apply_plan, check_plan
+        from greenfront.spaces.compression import apply_plan, check_plan
         from greenfront.spaces.plan import Plan
 
         assert isinstance(self.quantization_config, GreenfrontConfig)

@@ -7,9 +7,10 @@ from typing import Literal
 
 from greenfront.errors import ConfigError
 
-Dimension = Literal["time", "bytes", "count"]
+Dimension = Literal["time", "bytes", "count", "rate", "energy", "mass"]
 
-# What a unit is worth in the unit of our costs: milliseconds, megabytes (10^6 bytes), plain counts.
+# What a unit is worth in the unit of our costs: milliseconds, megabytes (10^6 bytes), plain counts, examples a
+# second, joules, grams.
 UNITS: dict[Dimension, dict[str, float]] = {
     "time": {"us": 1e-3, "ms": 1.0, "s": 1e3},
     "bytes": {
@@ -17,19 +18,28 @@ UNITS: dict[Dimension, dict[str, float]] = {
         "KiB": 1024 / 1e6, "MiB": 1024**2 / 1e6, "GiB": 1024**3 / 1e6,
     },
     "count": {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9},
+    "rate": {"/s": 1.0, "/min": 1 / 60, "/h": 1 / 3600},
+    "energy": {"mJ": 1e-3, "J": 1.0, "kJ": 1e3, "Wh": 3600.0},
+    "mass": {"mg": 1e-3, "g": 1.0, "kg": 1e3},
 }  # fmt: skip
 EXAMPLES: dict[Dimension, str] = {
     "time": "`8 ms` or `60%` of the original",
     "bytes": "`30 MB` or `50%` of the original",
     "count": "`5M` or `50%` of the original",
+    "rate": "`200/s` or `150%` of the original",
+    "energy": "`500 mJ` or `50%` of the original",
+    "mass": "`80 g` or `50%` of the original",
 }
-_WORDS: dict[Dimension, str] = {"time": "time", "bytes": "size", "count": "count"}
-_NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z%]*)")
+_WORDS: dict[Dimension, str] = {
+    "time": "a time", "bytes": "a size", "count": "a count", "rate": "a rate", "energy": "an energy",
+    "mass": "a mass",
+}  # fmt: skip
+_NUMBER = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z%/]*)")
 
 
 @dataclass(frozen=True)
 class Bound:
-    """An upper bound on a cost: absolute in the cost's own unit, or relative (0.5 = half of the original).
+    """A bound on a cost: absolute in the cost's own unit, or relative (0.5 = half of the original).
 
     `text` is how the user wrote it; bounds of equal value are equal (`8ms` and `8 ms`).
     """
@@ -54,7 +64,7 @@ def parse_bound(text: str | float | int, dimension: Dimension, name: str) -> Bou
     """
     units = UNITS[dimension]
     valid = ", ".join(unit or "none" for unit in (*units, "%"))
-    rule = f"must be a {_WORDS[dimension]} such as {EXAMPLES[dimension]} (units: {valid})"
+    rule = f"must be {_WORDS[dimension]} such as {EXAMPLES[dimension]} (units: {valid})"
     value, unit = _split(text, name, rule)
     if unit != "%" and unit not in units:
         raise ConfigError(f"{name}: {rule}, but got {text!r}")

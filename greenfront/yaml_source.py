@@ -21,8 +21,7 @@ MAX_KEYS = 10_000
 # YAML 1.1, which PyYAML speaks, reads `1e-4` as text; YAML 1.2 and every user read a number.
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+\Z")
 
-# Kinds of pydantic's errors -> the rule in our words.
-_RULES = {
+RULES = {
     "int_type": "must be a whole number",
     "float_type": "must be a number",
     "finite_number": "must be a finite number",
@@ -36,6 +35,7 @@ _RULES = {
     "greater_than_equal": "must be at least {ge}",
     "less_than": "must be below {lt}",
 }
+"""Kinds of pydantic's errors -> the rule in our words."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -166,7 +166,7 @@ def explanation(root: type[BaseModel], path: KeyPath, details: ErrorDetails) -> 
         close = nearest(value, re.findall(r"'([^']*)'", rule)) if isinstance(value, str) else None
         rule += f" (did you mean {close!r}?)" if close else ""
     else:
-        rule = _RULES.get(kind, "can't be used").format(**context)
+        rule = RULES.get(kind, "can't be used").format(**context)
         rule = f"as a key {rule}" if "[key]" in details["loc"] else rule
     if kind == "string_type" and value is not None:
         rule += " (put it in quotes)" if not isinstance(value, list | dict) else ""

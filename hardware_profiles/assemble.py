@@ -1,19 +1,25 @@
 """From raw samples to a HardwareProfile: statistics, fit, held-out error, warnings. Measures nothing."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
-from greenfront.hardware_profiles.calibration import Row, fit
+from greenfront.hardware_profiles.calibration import Row, fit, fit_large_batch, prediction_error
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.hardware_profiles.fingerprint import Fingerprint
-from greenfront.hardware_profiles.jobs import MemoryAnswer, ProfileAnswer
+from greenfront.hardware_profiles.jobs import MemoryAnswer, ProfileAnswer, RawPlan, RawRounds
+from greenfront.hardware_profiles.operation_table import OperationTable
 from greenfront.hardware_profiles.profile import HardwareProfile
 from greenfront.hardware_profiles.records import (
     Calibration,
     CalibrationPlan,
+    LargeBatch,
     OperationCost,
     PredictionError,
     Timing,
+    operation_name,
 )
+from greenfront.hardware_profiles.statistics import Round, without_drift
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.trust import (
     condition_warnings,
@@ -21,6 +27,7 @@ from greenfront.hardware_profiles.trust import (
     prediction_warnings,
     timing_warnings,
 )
+from greenfront.hardware_profiles.whole_model import measured_cost
 from greenfront.spaces import Plan
 
 
@@ -28,69 +35,119 @@ def assemble(
     target: Target, fingerprint: Fingerprint, answer: ProfileAnswer, memory: MemoryAnswer, seed: int
 ) -> HardwareProfile:
     """The profile that these raw measurements make."""
-    latency = Timing.of(answer.original.samples_ms, seed=seed)
-    sums = HardwareProfile(
+    original, latency = measured_cost(target, answer.original, memory, seed=seed)
+    measured = answer.measured
+    table = operation_table(measured, seed)
+    calibration = calibrate(table, measured, latency.interval_ms.median, seed)
+    error = held_out_error(calibration.plans)
+    return HardwareProfile(
         target=target,
         fingerprint=fingerprint,
         conditions=answer.conditions,
         model=answer.model,
-        original=Cost(
-            latency_ms=latency.interval_ms,
-            peak_memory_mb=memory.peak_memory_mb,
-            size_mb=answer.original.weight_bytes / 1e6,
-            parameters=answer.original.parameters,
-            flops=answer.original.flops,
-        ),
+        original=original,
         original_latency=latency,
-        operations=tuple(
-            OperationCost(
-                group=raw.group,
-                settings=raw.settings,
-                latency=Timing.of(raw.samples_ms, seed=seed),
-                chain=raw.chain,
-                inner=raw.inner,
-                parameters=raw.parameters,
-                bytes=raw.bytes,
-                flops=raw.flops,
-            )
-            for raw in answer.operations
+        operations=tuple(table.operations),
+        interpolated=tuple(measured.interpolated),
+        refused=tuple(measured.refused),
+        sites=measured.sites,
+        calibration=calibration,
+        error=error,
+        large_batch=_calibrate_large(table, calibration, answer, original, seed),
+        warnings=(
+            *condition_warnings(target, fingerprint, answer.conditions),
+            *timing_warnings("the original", latency),
+            *memory_warnings(memory),
+            *prediction_warnings(calibration, error),
         ),
-        sites=answer.sites,
-        calibration=Calibration(1.0, 0.0, ()),
-        error=None,
-        warnings=(),
     )
-    calibration = _calibrate(sums, answer, seed)
-    error = _held_out_error(calibration)
-    warnings = (
-        *condition_warnings(target, fingerprint, answer.conditions),
-        *timing_warnings("the original", latency),
-        *memory_warnings(memory),
-        *prediction_warnings(calibration, error),
-    )
-    parts = {**vars(sums), "calibration": calibration, "error": error, "warnings": warnings}
-    return HardwareProfile(**{name: parts[name] for name in HardwareProfile.__dataclass_fields__})
 
 
-def _calibrate(sums: HardwareProfile, answer: ProfileAnswer, seed: int) -> Calibration:
-    """Fit on the plans for it, and predict all of them."""
-    original_ms = sums.original.latency_ms.median
-    timings = [Timing.of(raw.samples_ms, seed=seed) for raw in answer.plans]
-    rows = [
-        Row(*sums.changes(Plan(raw.plan)), timing.interval_ms.median)
-        for raw, timing in zip(answer.plans, timings, strict=True)
+def operation_table(measured: RawRounds, seed: int) -> OperationTable:
+    """Every measured operation with its samples, what slowed the machine for a while taken out."""
+    samples = without_drift([_arrays(each.operations_ms) for each in measured.rounds])
+    operations = [
+        OperationCost(
+            group=raw.group,
+            settings=raw.settings,
+            latency=Timing.of(list(samples.get(operation_name(raw.group, raw.settings), ())), seed=seed),
+            chain=raw.chain,
+            inner=raw.inner,
+            parameters=raw.parameters,
+            bytes=raw.bytes,
+            flops=raw.flops,
+        )
+        for raw in measured.operations
     ]
-    found = fit(original_ms, [row for row, raw in zip(rows, answer.plans, strict=True) if not raw.held_out])
+    return OperationTable(operations, measured.interpolated, measured.refused, measured.sites)
+
+
+def calibrate(table: OperationTable, measured: RawRounds, original_ms: float, seed: int) -> Calibration:
+    """Fit on the plans for it, and predict all of them."""
+    timings = _plan_timings([each.whole_ms for each in measured.rounds], measured.plans, original_ms, seed)
+    rows = [
+        Row(*summed_changes(table, Plan(raw.plan)), timing.interval_ms.median)
+        for raw, timing in zip(measured.plans, timings, strict=True)
+    ]
+    methods = sorted({method for use in measured.sites.values() for method in use.choices})
+    fitted = [row for row, raw in zip(rows, measured.plans, strict=True) if not raw.held_out]
+    found = fit(original_ms, fitted, methods)
     return Calibration(
         slope=found.slope,
-        per_call_ms=found.per_call_ms,
+        per_call_ms=dict(found.per_call_ms),
         plans=tuple(
             CalibrationPlan(raw.plan, raw.held_out, timing, found.predict(original_ms, row.change_ms, row.calls))
-            for raw, timing, row in zip(answer.plans, timings, rows, strict=True)
+            for raw, timing, row in zip(measured.plans, timings, rows, strict=True)
         ),
     )
 
 
-def _held_out_error(calibration: Calibration) -> PredictionError | None:
-    errors = [plan.relative_error for plan in calibration.plans if plan.held_out]
-    return PredictionError(float(np.median(errors)), max(errors), len(errors)) if errors else None
+def summed_changes(table: OperationTable, plan: Plan) -> tuple[float, dict[str, int]]:
+    """A plan's uncalibrated sum of latency changes in ms, and how many calls of modules each method changes."""
+    total, calls = 0.0, dict[str, int]()
+    for path, settings in plan.items():
+        for change in table.changes(path, settings):
+            total += change.latency_ms
+            calls[change.method] = calls.get(change.method, 0) + change.calls
+    return total, calls
+
+
+def held_out_error(plans: Sequence[CalibrationPlan]) -> PredictionError | None:
+    """Of the predictions for plans that the fit did not see; None without any."""
+    return prediction_error([(plan.predicted_ms, plan.latency.interval_ms.median) for plan in plans if plan.held_out])
+
+
+def _calibrate_large(
+    table: OperationTable, calibration: Calibration, answer: ProfileAnswer, original: Cost, seed: int
+) -> LargeBatch:
+    """Fit large queries on those of the plans that the fit of latency saw, and predict all that were timed."""
+    before_ms, base_ms = original.latency_ms.median, original.large_batch_latency_ms
+    predicted_ms = {Plan(plan.plan): plan.predicted_ms for plan in calibration.plans}
+    plans = [raw for raw in answer.measured.plans if Plan(raw.plan).id in answer.large_ms]
+    timings = _plan_timings([answer.large_ms], plans, base_ms, seed)
+    rows = []
+    for raw, timing in zip(plans, timings, strict=True):
+        plan = Plan(raw.plan)
+        flops = sum(change.flops for path, settings in plan.items() for change in table.changes(path, settings))
+        rows.append((predicted_ms[plan] - before_ms, flops / 1e9, timing.interval_ms.median))
+    per_latency, per_gflop = fit_large_batch(
+        base_ms, [row for row, raw in zip(rows, plans, strict=True) if not raw.held_out]
+    )
+    checked = tuple(
+        CalibrationPlan(raw.plan, raw.held_out, timing, base_ms + per_latency * row[0] + per_gflop * row[1])
+        for raw, timing, row in zip(plans, timings, rows, strict=True)
+    )
+    return LargeBatch(per_latency, per_gflop, checked, held_out_error(checked))
+
+
+def _plan_timings(
+    rounds: Sequence[Mapping[str, list[list[float]]]], plans: Sequence[RawPlan], original_ms: float, seed: int
+) -> list[Timing]:
+    """Of whole candidates, in proportion to the original: what slowed the machine for a while taken out of both."""
+    samples = without_drift([_arrays(each) for each in rounds])
+    scale = original_ms / float(np.median(samples["original"]))
+    return [Timing.of(list(scale * samples[Plan(raw.plan).id]), seed=seed) for raw in plans]
+
+
+def _arrays(samples_ms: Mapping[str, list[list[float]]]) -> Round:
+    return {name: np.array(repetitions) for name, repetitions in samples_ms.items()}

@@ -1,106 +1,77 @@
-"""Calibrating the sum of operations on whole candidates: which to time, and the fit."""
+"""Calibrating the sum of operations on whole candidates: the fit, and how far off it is elsewhere."""
 
-import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
-from greenfront.spaces import Plan, Space
+from greenfront.hardware_profiles.records import PredictionError
+from greenfront.hardware_profiles.statistics import kendall_tau
 
-# Levels from the cheapest option (0) to the original (1), and how far a choice may be from its plan's level.
-_FITTED = ((0.0, 0.0), (0.35, 0.0), (0.7, 0.0), (0.15, 0.3), (0.5, 0.3), (0.85, 0.3))
-_HELD_OUT = ((0.2, 0.3), (0.5, 0.0), (0.5, 0.5))
+# What is known before: relative errors of measured candidates, how far the slope is from 1, and how much of the
+# original's latency a changed call costs beyond its operation, each as a standard deviation.
+_NOISE, _SLOPE, _PER_CALL = 0.01, 0.1, 0.003
 
 
 @dataclass(frozen=True)
 class Row:
-    """A timed plan: the sum of its operations' changes, the calls of modules it changes, and what it took."""
+    """A plan: the sum of its operations' changes, the calls that each method changes, and what it took."""
 
     change_ms: float
-    calls: int
+    calls: Mapping[str, int]
     measured_ms: float
 
 
 @dataclass(frozen=True)
 class Fit:
-    """predicted = original + slope x change + per_call_ms x calls; see `records.Calibration`."""
+    """predicted = original + slope x change + sum over methods of per_call_ms x calls; see `records.Calibration`."""
 
     slope: float
-    per_call_ms: float
+    per_call_ms: Mapping[str, float]
 
-    def predict(self, original_ms: float, change_ms: float, calls: int) -> float:
+    def predict(self, original_ms: float, change_ms: float, calls: Mapping[str, int]) -> float:
         """Milliseconds of a plan."""
-        return original_ms + self.slope * change_ms + self.per_call_ms * calls
+        return original_ms + self.slope * change_ms + sum(self.per_call_ms[name] * n for name, n in calls.items())
 
 
-def calibration_plans(space: Space, seed: int) -> tuple[list[Plan], list[Plan]]:
-    """Plans to fit on and plans to hold out: from cheap to dear, uniform ones and random ones around a level.
+def fit(original_ms: float, rows: Sequence[Row], methods: Sequence[str]) -> Fit:
+    """Least squares on relative errors, drawn towards a slope of 1 and nothing per call (ridge, Hoerl & Kennard 1970).
 
-    Distinct, never the original, the same for the same seed; fewer where the space has fewer.
+    The constant is what an operation alone can't show: what a runtime fuses, or shares between layers, in the whole
+    model. It is per call and method, not per plan, which would break the sum that the search's solver needs. Without
+    rows the operations stand as they were measured.
     """
-    rng = random.Random(seed)
-    seen = {Plan()}
-    fitted = [_new(space, level, spread, rng, seen) for level, spread in _FITTED]
-    held_out = [_new(space, level, spread, rng, seen) for level, spread in _HELD_OUT]
-    return [plan for plan in fitted if plan], [plan for plan in held_out if plan]
-
-
-def fit(original_ms: float, rows: Sequence[Row]) -> Fit:
-    """Least squares on relative errors.
-
-    The second term, a constant per changed call, is kept only where it predicts left-out rows clearly
-    better (by a tenth of the mean error or more). It is per call, not per plan: a constant per plan would
-    break the sum that the search's solver needs. Without rows, or with changes too small to tell anything
-    from, the operations stand as they were measured.
-    """
-    telling = [row for row in rows if abs(row.change_ms) >= 0.01 * original_ms]
-    if not telling:
-        return Fit(1.0, 0.0)
-    plain = _solve(original_ms, telling, affine=False)
-    if len(telling) < 4:
-        return plain
-    errors = {affine: _left_out_error(original_ms, telling, affine) for affine in (False, True)}
-    affine = _solve(original_ms, telling, affine=True)
-    sensible = affine.slope > 0 and affine.per_call_ms >= 0  # a changed module launches more, never less
-    return affine if sensible and errors[True] <= 0.9 * errors[False] else plain
-
-
-def _solve(original_ms: float, rows: Sequence[Row], *, affine: bool) -> Fit:
     weights = np.array([1 / row.measured_ms for row in rows])
-    columns = [[row.change_ms for row in rows]] + ([[float(row.calls) for row in rows]] if affine else [])
-    wanted = np.array([row.measured_ms - original_ms for row in rows])
-    solution = np.linalg.lstsq((np.array(columns) * weights).T, wanted * weights, rcond=None)[0]
-    slope = float(solution[0])
-    if slope <= 0 and not affine:
-        return Fit(1.0, 0.0)
-    return Fit(slope, float(solution[1]) if affine else 0.0)
+    columns = [[row.change_ms for row in rows], *([float(row.calls.get(name, 0)) for row in rows] for name in methods)]
+    features = np.array(columns).reshape(len(columns), len(rows)).T * weights[:, None]
+    prior = np.array([1.0, *(0.0 for _ in methods)])
+    spread = np.array([_SLOPE, *(_PER_CALL * original_ms for _ in methods)])
+    wanted = np.array([row.measured_ms - original_ms for row in rows]) * weights - features @ prior
+    inverse = np.diag((_NOISE / spread) ** 2)
+    solution = prior + np.linalg.solve(features.T @ features + inverse, features.T @ wanted)
+    return Fit(float(solution[0]), {name: float(value) for name, value in zip(methods, solution[1:], strict=True)})
 
 
-def _left_out_error(original_ms: float, rows: Sequence[Row], affine: bool) -> float:
-    """Mean relative error of each row under the fit of all others."""
-    errors = []
-    for index, row in enumerate(rows):
-        others = [*rows[:index], *rows[index + 1 :]]
-        found = _solve(original_ms, others, affine=affine).predict(original_ms, row.change_ms, row.calls)
-        errors.append(abs(found - row.measured_ms) / row.measured_ms)
-    return float(np.mean(errors))
+def fit_large_batch(original_ms: float, rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """How the change of a large query follows from those of latency (ms) and of work (GFLOP): neither below 0.
+
+    `rows`: of each plan, the change of its predicted latency, that of its work, and its measured large query. Fitted on
+    relative errors; without rows 1 and 0.
+    """
+    if not rows:
+        return 1.0, 0.0
+    changes, measured = np.array([row[:2] for row in rows]), np.array([row[2] for row in rows])
+    (per_latency, per_work), _ = nnls(changes / measured[:, None], (measured - original_ms) / measured)
+    return float(per_latency), float(per_work)
 
 
-def _leveled(space: Space, level: float, spread: float, rng: random.Random) -> Plan:
-    """Every choice at about the same place between its cheapest option (0) and the original (1)."""
-    indices = []
-    for choice in space.choices:
-        place = min(max(level + rng.uniform(-spread, spread), 0.0), 1.0)
-        indices.append(round(place * (len(choice.options) - 1)))
-    return space.plan(indices)
-
-
-def _new(space: Space, level: float, spread: float, rng: random.Random, seen: set[Plan]) -> Plan:
-    """A plan not seen before; the empty one where a small space has none left around this level."""
-    for attempt in range(20):
-        plan = _leveled(space, level, spread if attempt == 0 else 0.4, rng)
-        if plan not in seen:
-            seen.add(plan)
-            return plan
-    return Plan()
+def prediction_error(pairs: Sequence[tuple[float, float]]) -> PredictionError | None:
+    """Of (predicted, measured) latencies; None without any."""
+    if not pairs:
+        return None
+    predicted, measured = np.array(pairs).T
+    errors = np.abs(predicted - measured) / measured
+    median, p95 = np.quantile(errors, (0.5, 0.95))
+    tau = kendall_tau(list(predicted), list(measured))
+    return PredictionError(float(median), float(p95), float(errors.max()), tau, len(pairs))

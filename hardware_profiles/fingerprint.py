@@ -3,14 +3,14 @@
 import os
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import psutil
-import torch
 
-_COMPARED = ("processor", "flags", "cores", "accelerator", "governor", "torch")
+_COMPARED = ("processor", "flags", "cores", "accelerator", "governor", "torch", "runtime_versions")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
@@ -29,6 +29,8 @@ class Fingerprint:
     python: str
     torch: str
     transformers: str
+    runtime_versions: dict[str, str]
+    """Of what the runtime adds to these."""
 
     def differences(self, other: "Fingerprint") -> list[str]:
         """What differs of all that decides latency, as `cores: 2 against 8`; empty for the same machine."""
@@ -53,8 +55,10 @@ class Conditions:
     """The CPUs the measuring process was bound to; empty where the system can't bind."""
 
 
-def fingerprint() -> Fingerprint:
-    """The machine this process runs on; what can't be read is `unknown`."""
+def fingerprint(runtime_versions: Mapping[str, str] | None = None) -> Fingerprint:
+    """The machine this process runs on, and a runtime's versions; what can't be read is `unknown`."""
+    import torch  # heavy, and asked for only here: a process that reads conditions alone does without
+
     processor, flags = _processor()
     return Fingerprint(
         processor=processor,
@@ -67,6 +71,7 @@ def fingerprint() -> Fingerprint:
         python=platform.python_version(),
         torch=torch.__version__,
         transformers=version("transformers"),
+        runtime_versions=dict(runtime_versions or {}),
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from greenfront.hardware_profiles.cost import EnergySource
 from greenfront.hardware_profiles.fingerprint import Conditions
-from greenfront.hardware_profiles.records import PlainSettings, SiteUse
+from greenfront.hardware_profiles.records import Interpolated, PlainSettings, Refused, SiteUse
 from greenfront.hardware_profiles.target import Target
 
 JobName = Literal["profile", "candidates", "memory"]
@@ -22,28 +23,34 @@ class Job:
     seed: int
     seconds: float
     """For the timing loop, minimum repetitions come first."""
+    scratch: str = ""
+    """Where this process leaves what it deploys, a folder per model; memory jobs come after it."""
     space: str | None = None
     """A Space as JSON, for a profile."""
 
 
 @dataclass(frozen=True)
 class RawModel:
-    """A whole model: milliseconds of single forward passes, and what it holds."""
+    """A whole model: milliseconds of single forward passes, what it holds, and what a query takes."""
 
     samples_ms: list[float]
+    large_samples_ms: list[float]
     parameters: int
     flops: int
-    weight_bytes: int
-    """Of the weight files in its folder; 0 for a model without one."""
+    deployed_bytes: int
+    """Of what the runtime ships; 0 for a model without a file."""
+    deployed: str
+    """Where that is, for a memory job."""
+    energy_j: float
+    energy_source: EnergySource
 
 
 @dataclass(frozen=True)
 class RawOperation:
-    """An operation's milliseconds per call, and what one module of it holds."""
+    """An operation that was timed, and what one module of it holds."""
 
     group: str
     settings: PlainSettings
-    samples_ms: list[float]
     chain: int
     inner: int
     parameters: int
@@ -53,11 +60,33 @@ class RawOperation:
 
 @dataclass(frozen=True)
 class RawPlan:
-    """A whole candidate timed for calibration."""
+    """A whole candidate timed for calibration; its samples stand in the rounds under its plan's id."""
 
     plan: dict[str, PlainSettings]
     held_out: bool
-    samples_ms: list[float]
+
+
+@dataclass(frozen=True)
+class RawRound:
+    """Milliseconds by name: a list for each repetition, in which everything was timed as often as in the others.
+
+    `whole_ms`: `original` and plans by their ids; `operations_ms`: operations by `records.operation_name`, per call.
+    """
+
+    whole_ms: dict[str, list[list[float]]]
+    operations_ms: dict[str, list[list[float]]]
+
+
+@dataclass(frozen=True)
+class RawRounds:
+    """What a profile's rounds have measured so far, and what they have left out."""
+
+    operations: list[RawOperation]
+    interpolated: list[Interpolated]
+    refused: list[Refused]
+    sites: dict[str, SiteUse]
+    plans: list[RawPlan]
+    rounds: list[RawRound]
 
 
 @dataclass(frozen=True)
@@ -67,9 +96,9 @@ class ProfileAnswer:
     model: str
     conditions: Conditions
     original: RawModel
-    operations: list[RawOperation]
-    sites: dict[str, SiteUse]
-    plans: list[RawPlan]
+    measured: RawRounds
+    large_ms: dict[str, list[list[float]]]
+    """Large queries of the original and of some of the plans, as in a round."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +106,8 @@ class CandidatesAnswer:
     """Raw measurements of whole candidates by id; sample i of all of them is from the same repetition."""
 
     conditions: Conditions
+    waited: float | None
+    """The share of the timing in which the measured threads were ready but others had their processors."""
     candidates: dict[str, RawModel]
 
 

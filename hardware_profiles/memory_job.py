@@ -1,4 +1,4 @@
-"""The measuring process of one model's memory: nothing else is ever loaded in it."""
+"""The measuring process of one checkpoint's memory in PyTorch: nothing else is ever loaded in it."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ from greenfront.hardware_profiles.jobs import Job, MemoryAnswer
 from greenfront.hardware_profiles.runtime import Runtime
 from greenfront.hardware_profiles.sampling import Progress
 from greenfront.hardware_profiles.timed_model import TimedModel
+from greenfront.spaces.checkpoint import load_checkpoint
 
 PASSES = 3
 
@@ -19,7 +20,7 @@ def memory_job(job: Job, runtime: Runtime, progress: Progress) -> MemoryAnswer:
     the rows that this one input looks up would count, though a served model comes to hold all of it.
     """
     (folder,) = job.folders.values()
-    model = TimedModel.load("original", Path(folder), job.target, runtime, job.seed)
+    model = TimedModel.of("original", load_checkpoint(Path(folder)), job.target, runtime, job.seed)
     with torch.inference_mode():
         for tensor in (*model.model.parameters(), *model.model.buffers()):
             tensor.sum()

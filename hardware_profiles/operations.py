@@ -1,34 +1,33 @@
-"""What is timed for a profile's table: one operation per kind of module, input shape and setting."""
+"""What is timed for a profile's table: one operation per kind of module, input shape and setting of a grid."""
 
-import copy
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
-import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.flops import count_flops
-from greenfront.hardware_profiles.records import settings_key
+from greenfront.hardware_profiles.groups import Group, Line, grid
+from greenfront.hardware_profiles.records import Interpolated, Refused, operation_name, settings_key
 from greenfront.hardware_profiles.runtime import Run, Runtime
-from greenfront.hardware_profiles.tracing import Use
-from greenfront.spaces import Settings, Space, apply_to_module
+from greenfront.hardware_profiles.untrained import Untrained
+from greenfront.spaces import Settings, apply_to_module
 
 CHAIN = 8
 CHAIN_BYTES = 48_000_000
-
-_Memory = dict[tuple[int, int, torch.dtype], torch.Tensor]
+POINTS = 5
+"""Settings of a line that are measured at first: latency is close to piecewise linear in the work."""
 
 
 @dataclass(frozen=True)
-class Group:
-    """Sites that cost the same: equal signature, equal input shapes."""
+class Holding:
+    """What a single module holds, and the work of a single call."""
 
-    name: str
-    paths: tuple[str, ...]
-    settings: tuple[Settings, ...]
-    use: Use | None
-    """None for modules that the forward pass never calls: their latency and FLOPs are zero."""
+    parameters: int
+    bytes: int
+    flops: int
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,8 @@ class Operation:
 
     group: Group
     settings: Settings
+    holding: Holding
     chain: tuple[Run, ...]
-    parameters: int
-    bytes: int
-    flops: int
 
     @property
     def name(self) -> str:
@@ -48,81 +45,146 @@ class Operation:
         return operation_name(self.group.name, self.settings)
 
 
-def operation_name(group: str, settings: Settings) -> str:
-    """What a group's operation with these settings is called."""
-    return f"{group} {settings_key(settings)}"
+class Operations:
+    """The operations of all groups: those on a grid are prepared for timing, of the others it is known what they hold.
+
+    What the runtime refuses is left out, with its reason: a setting, or all of a group whose original it refuses.
+    """
+
+    def __init__(self, groups: Sequence[Group], model: PreTrainedModel, runtime: Runtime) -> None:
+        self.groups = groups
+        self.measured: dict[str, Operation] = {}
+        """By name."""
+        self._refused: dict[str, str] = {}
+        self._builders = {group.name: _Builder(group, model, runtime) for group in groups}
+        for group in groups:
+            self._add(group, {})
+            for line in group.lines:
+                self._add_line(group, line)
+
+    @property
+    def refused(self) -> list[Refused]:
+        """Every setting of every site that the runtime can't run."""
+        return [
+            Refused(path, dict(settings), self._refused[operation_name(group.name, settings)])
+            for group in self.groups
+            for settings in group.settings[:-1]
+            if operation_name(group.name, settings) in self._refused
+            for path in group.paths
+        ]
+
+    @property
+    def interpolated(self) -> list[Interpolated]:
+        """Every setting that is neither measured nor refused, between the measured ones next to it on its line."""
+        return [
+            self._between(group, line, below, place, above)
+            for group in self.groups
+            for line in group.lines
+            for below, above in itertools.pairwise(self._measured_places(group, line))
+            for place in range(below + 1, above)
+            if operation_name(group.name, line.settings[place]) not in self._refused
+        ]
+
+    def refine(self, latency_ms: Callable[[str, Settings], float], tolerance_ms: float, most: int) -> list[Operation]:
+        """Measure more settings where interpolation is worst, at most so many; returns the new operations.
+
+        A measured setting tells how far off its own interpolation between its neighbours would be, times the calls of
+        its group: above the tolerance, the gaps on both sides of it are halved.
+        `latency_ms` is asked by group and settings.
+        """
+        doubtful: list[tuple[float, Group, Settings]] = []
+        for group in self.groups:
+            for line in group.lines:
+                places = self._measured_places(group, line)
+                for below, place, above in zip(places, places[1:], places[2:], strict=False):
+                    low, found, high = (latency_ms(group.name, line.settings[at]) for at in (below, place, above))
+                    share = self._between(group, line, below, place, above).share
+                    doubt = group.calls * abs((1 - share) * low + share * high - found)
+                    halves = [line.settings[sum(gap) // 2] for gap in ((below, place), (place, above)) if _is_open(gap)]
+                    doubtful += [(doubt, group, settings) for settings in halves if doubt > tolerance_ms]
+        known = set(self.measured)
+        for _, group, settings in sorted(doubtful, key=lambda entry: -entry[0])[:most]:
+            self._add(group, settings)
+        return [operation for name, operation in self.measured.items() if name not in known]
+
+    def _add_line(self, group: Group, line: Line) -> None:
+        for place in reversed(grid(len(line.settings), POINTS)):  # as the builder likes it
+            self._add(group, line.settings[place])
+        if any(operation_name(group.name, settings) in self._refused for settings in line.settings):
+            for settings in line.settings:  # beside a refused setting nothing is guessed
+                self._add(group, settings)
+
+    def _add(self, group: Group, settings: Settings) -> None:
+        name, builder = operation_name(group.name, settings), self._builders[group.name]
+        if name in self.measured or name in self._refused:
+            return
+        original = operation_name(group.name, {})
+        if original in self._refused:
+            self._refused[name] = self._refused[original]
+            return
+        try:
+            self.measured[name] = Operation(
+                group, settings, builder.holdings[settings_key(settings)], builder.chain(settings)
+            )
+        except MeasureError as error:
+            self._refused[name] = str(error)
+
+    def _measured_places(self, group: Group, line: Line) -> list[int]:
+        names = [operation_name(group.name, settings) for settings in line.settings]
+        return [place for place, name in enumerate(names) if name in self.measured]
+
+    def _between(self, group: Group, line: Line, below: int, place: int, above: int) -> Interpolated:
+        settings = [dict(line.settings[at]) for at in (below, place, above)]
+        low, middle, high = (self._builders[group.name].holdings[settings_key(each)] for each in settings)
+        share = 0.5
+        for work in ("parameters", "flops"):  # FLOPs have the last word
+            if getattr(high, work) != getattr(low, work):
+                share = (getattr(middle, work) - getattr(low, work)) / (getattr(high, work) - getattr(low, work))
+        return Interpolated(group.name, settings[1], settings[0], settings[2], share, **asdict(middle))
 
 
-def group_sites(space: Space, uses: dict[str, Use]) -> list[Group]:
-    """The space's sites by what decides their cost; the original (`{}`) is the last setting of each group."""
-    paths: dict[str, list[str]] = {}
-    settings: dict[str, dict[str, Settings]] = {}
-    for choice in space.choices:
-        use = uses.get(choice.site.path)
-        name = f"{choice.site.signature} on {use.shapes if use else 'nothing'}"
-        if choice.site.path not in paths.setdefault(name, []):
-            paths[name].append(choice.site.path)
-        settings.setdefault(name, {}).update({settings_key(option): option for option in choice.settings})
-    return [Group(name, tuple(paths[name]), (*settings[name].values(), {}), uses.get(paths[name][0])) for name in paths]
-
-
-def build_operations(group: Group, model: PreTrainedModel, runtime: Runtime) -> Iterator[Operation]:
-    """Every setting of a group as an operation.
+class _Builder:
+    """Builds the modules of one group.
 
     A chain holds up to 8 of the group's modules, each with its own weights (at most 48 MB of the original's),
     so that weights come from further away in the caches, as in the model; a single module run again and again
-    would find them in the nearest one. Modules of one place in the chain share memory across settings, which
-    are never timed at the same moment: all ranks of all layers at once would not fit into the machine.
+    would find them in the nearest one. Modules of one place in the chain share memory across settings.
     """
-    memory: _Memory = {}
-    copies = _copies(group, model.get_submodule(group.paths[0]), runtime)
-    for settings in reversed(group.settings):  # the largest first, so that the shared memory is made once
-        modules = []
-        for place, path in enumerate(group.paths[:copies]):
-            module: nn.Module = model.get_submodule(path)
-            if settings:
-                module = _changed(path, module, settings, memory, place)
-            modules.append(module)
-        yield _operation(group, settings, modules, runtime)
+
+    def __init__(self, group: Group, model: PreTrainedModel, runtime: Runtime) -> None:
+        self._group, self._runtime = group, runtime
+        self._args, self._kwargs = (group.use.args, group.use.kwargs) if group.use else ((), {})
+        fitting = CHAIN_BYTES // max(runtime.weight_bytes(model.get_submodule(group.paths[0])), 1)
+        self._paths = group.paths[: max(1, min(CHAIN, len(group.paths), fitting))]
+        self._modules = [model.get_submodule(path) for path in self._paths]
+        self._untrained = [Untrained(module) for module in self._modules]
+        # The largest first, so that the shared memory is made once.
+        self.holdings = {settings_key(settings): self._holding(settings) for settings in reversed(group.settings)}
+        """What one module holds with each of the group's settings, by `settings_key`."""
+
+    def chain(self, settings: Settings) -> tuple[Run, ...]:
+        """The runs of a setting; none where the module is never called. Raises MeasureError where it can't run."""
+        if self._group.use is None:
+            return ()
+        modules = [self._changed(place, settings) for place in range(len(self._modules))]
+        return self._runtime.prepare_chain(modules, self._args, self._kwargs)
+
+    def _holding(self, settings: Settings) -> Holding:
+        module = self._changed(0, settings)
+        return Holding(
+            parameters=sum(parameter.numel() for parameter in module.parameters()),
+            bytes=self._runtime.weight_bytes(module),
+            flops=count_flops(module, self._args, self._kwargs) if self._group.use else 0,
+        )
+
+    def _changed(self, place: int, settings: Settings) -> nn.Module:
+        """The module of a place with other settings."""
+        if not settings:
+            return self._modules[place]
+        path = self._paths[place]
+        return self._untrained[place].build(lambda module: apply_to_module(path, module, settings))
 
 
-def _operation(group: Group, settings: Settings, modules: Sequence[nn.Module], runtime: Runtime) -> Operation:
-    first = modules[0]
-    args, kwargs = (group.use.args, group.use.kwargs) if group.use else ((), {})
-    return Operation(
-        group=group,
-        settings=settings,
-        chain=tuple(runtime.prepare(module, args, kwargs) for module in modules) if group.use else (),
-        parameters=sum(parameter.numel() for parameter in first.parameters()),
-        bytes=runtime.weight_bytes(first),
-        flops=count_flops(first, args, kwargs) if group.use else 0,
-    )
-
-
-def _copies(group: Group, module: nn.Module, runtime: Runtime) -> int:
-    fitting = CHAIN_BYTES // max(runtime.weight_bytes(module), 1)
-    return max(1, min(CHAIN, len(group.paths), fitting))
-
-
-def _changed(path: str, module: nn.Module, settings: Settings, memory: _Memory, place: int) -> nn.Module:
-    """A module with other settings, its weights over the memory that other settings use at this place.
-
-    Built without weights (which would be copied, and drawn at random, for nothing) wherever the module has
-    nothing but weights to carry over.
-    """
-    if any(True for _ in module.buffers()):
-        changed = apply_to_module(path, module, settings)
-    else:
-        hollow = {id(weight): nn.Parameter(weight.to("meta"), False) for weight in module.parameters()}
-        changed = apply_to_module(path, copy.deepcopy(module, dict(hollow)), settings)
-        changed.to_empty(device=next(module.parameters()).device)
-    changed.train(False)
-    for ordinal, weight in enumerate(changed.parameters()):
-        weight.requires_grad_(False)
-        if not weight.is_floating_point():
-            continue
-        key = (place, ordinal, weight.dtype)
-        if key not in memory or memory[key].numel() < weight.numel():
-            memory[key] = torch.empty_like(weight.data).normal_(0, 0.02).flatten()
-        weight.data = memory[key][: weight.numel()].view(weight.shape)
-    return changed
+def _is_open(gap: tuple[int, int]) -> bool:
+    """Whether anything lies between."""
+    return gap[1] - gap[0] > 1

@@ -7,48 +7,38 @@ from functools import cached_property
 from pathlib import Path
 
 from greenfront.config import CostName
-from greenfront.errors import ConfigError, MeasureError, PlanError
-from greenfront.hardware_profiles.cost import Cost, Interval
+from greenfront.errors import ConfigError
+from greenfront.hardware_profiles.cost import Cost, Interval, derived
 from greenfront.hardware_profiles.fingerprint import Conditions, Fingerprint
+from greenfront.hardware_profiles.operation_table import OperationTable, SiteChange
 from greenfront.hardware_profiles.record_file import load_record, save_record
 from greenfront.hardware_profiles.records import (
     Calibration,
+    Interpolated,
+    LargeBatch,
     OperationCost,
-    PlainSettings,
     PredictionError,
+    Refused,
     SiteUse,
     Timing,
+    operation_name,
     settings_key,
 )
 from greenfront.hardware_profiles.target import Target
-from greenfront.spaces import Choice, Plan, Settings, Space
+from greenfront.spaces import Choice, Plan, Space
 
-
-@dataclass(frozen=True)
-class Change:
-    """What one setting at one site changes against the original module, in the whole model."""
-
-    operation: str
-    latency_ms: float
-    noise_ms: float
-    """Half the interval of `latency_ms`, from the samples of the two operations."""
-    parameters: int
-    bytes: int
-    flops: int
-
-    def value(self, cost: CostName) -> float:
-        """The change of the cost called `cost`; memory changes by the bytes of the weights."""
-        if cost in ("size_mb", "peak_memory_mb"):
-            return self.bytes / 1e6
-        return float(getattr(self, cost))
+LOWEST_SHARE = 0.01
+"""Of the original's latency: no plan is predicted below."""
 
 
 @dataclass(frozen=True)
 class HardwareProfile:
     """Measured once per target, model and space; predicts the cost of every plan in the space.
 
-    `operations` are single modules, `calibration` what whole candidates said about their sum, `error` how far
-    off the prediction was on held-out candidates (None where the space has too few plans to hold any out).
+    `operations` are single modules that were timed, `interpolated` settings between them, `refused` what the runtime
+    can't run; `calibration` is what whole candidates said about the sum of operations, `large_batch` what they said
+    about large queries, `error` how far off the prediction was on held-out candidates (None where the space has too
+    few plans to hold any out).
     """
 
     target: Target
@@ -58,52 +48,76 @@ class HardwareProfile:
     original: Cost
     original_latency: Timing
     operations: tuple[OperationCost, ...]
+    interpolated: tuple[Interpolated, ...]
+    refused: tuple[Refused, ...]
     sites: dict[str, SiteUse]
     calibration: Calibration
     error: PredictionError | None
+    large_batch: LargeBatch
     warnings: tuple[str, ...]
+
+    @cached_property
+    def table(self) -> OperationTable:
+        """The operations, for looking them up."""
+        return OperationTable(self.operations, self.interpolated, self.refused, self.sites)
 
     def predict(self, plan: Plan) -> Cost:
         """The cost of a plan, as the original's plus the sum of its modules' changes.
 
         Exact for parameters, bytes of tensors (the file's header aside) and FLOPs; where a method ties
         weights across modules (layerwise Linformer), parameters and bytes are upper bounds. Peak memory is
-        the original's plus the change in weights: activations are taken to stay. The empty plan is the
-        original as measured.
+        the original's plus the change in weights: activations are taken to stay. The 90th percentile and energy change
+        as latency does. The empty plan is the original as measured.
 
         Raises:
-            PlanError: a module or setting this profile hasn't measured.
+            PlanError: a module or setting this profile hasn't measured, or that the runtime refused.
         """
         if not plan:
             return self.original
-        changes = [change for path, settings in plan.items() for change in self._changes(path, settings)]
+        changes = [change for path, settings in plan.items() for change in self.table.changes(path, settings)]
+        latency = self._latency(changes)
+        share = latency.median / self.original.latency_ms.median
+        large = self.original.large_batch_latency_ms + sum(self._large_ms(change) for change in changes)
         bytes_mb = sum(change.bytes for change in changes) / 1e6
-        return Cost(
-            latency_ms=self._latency(changes),
+        return derived(
+            self.target,
+            latency_ms=latency,
+            latency_p90_ms=self.original.latency_p90_ms * share,
+            large_batch_latency_ms=max(large, LOWEST_SHARE * self.original.large_batch_latency_ms),
             peak_memory_mb=self.original.peak_memory_mb + bytes_mb,
             size_mb=self.original.size_mb + bytes_mb,
             parameters=self.original.parameters + sum(change.parameters for change in changes),
             flops=self.original.flops + sum(change.flops for change in changes),
+            energy_j=self.original.energy_j * share,
+            energy_source=self.original.energy_source,
         )
 
     def option_costs(self, choice: Choice, cost: CostName) -> list[float]:
         """What each of `choice.options` changes against the original (negative saves); the last is 0.0.
 
         Raises:
-            PlanError: a site or setting this profile hasn't measured.
+            PlanError: a site or setting this profile hasn't measured, or that the runtime refused.
+            ConfigError: throughput, which is no sum.
         """
+        if cost == "throughput_per_s":
+            raise ConfigError("throughput_per_s must be asked for as large_batch_latency_ms: rates don't add up")
         return [
-            sum((change.value(cost) for change in self._changes(choice.site.path, settings)), 0.0)
+            sum((self._value(change, cost) for change in self.table.changes(choice.site.path, settings)), 0.0)
             for settings in choice.options
         ]
 
+    def runnable(self, space: Space) -> Space:
+        """The space without the settings that the runtime refused."""
+        return space.restrict(lambda choice, settings: self.table.refusal(choice.site.path, settings) is None)
+
     def check(self, fingerprint: Fingerprint) -> None:
-        """Raise MeasureError, naming what differs, unless the profile was measured on this machine."""
+        """Raise ConfigError, naming what differs, unless the profile was measured on this machine."""
         differences = self.fingerprint.differences(fingerprint)
         if differences:
-            raise MeasureError(
-                f"the profile of {self.target.name!r} was measured on another machine "
-                f"({'; '.join(differences)} here); measure again, or run where it was measured"
+            raise ConfigError(
+                f"hardware {self.target.name!r}: its profile was measured on another machine "
+                f"({'; '.join(differences)} here); measure again, or set `elsewhere: true` there (or give --elsewhere) "
+                f"to predict what it costs on that machine, without measuring"
             )
 
     def check_target(self, target: Target) -> None:
@@ -142,66 +156,44 @@ class HardwareProfile:
     @staticmethod
     def load(path: Path) -> "HardwareProfile":
         """Read what `save` wrote; raises ConfigError for a file that can't be one."""
-        return load_record(path, HardwareProfile, "a hardware profile")
+        profile = load_record(path, HardwareProfile, "a hardware profile")
+        said, sampled = profile.original.latency_ms.median, profile.original_latency.interval_ms.median
+        if not math.isclose(said, sampled, rel_tol=1e-4):
+            rule = f"must be {sampled}, as in original_latency"
+            raise ConfigError(f"{path}: original.latency_ms.median: {rule}, but got {said}")
+        return profile
 
-    def changes(self, plan: Plan) -> tuple[float, int]:
-        """The plan's uncalibrated sum of latency changes in ms, and how many calls of modules it changes."""
-        total, calls = 0.0, 0
-        for path, settings in plan.items():
-            use, parts = self._use(path, settings)
-            calls += use.calls * len(parts)
-            total += sum(use.calls * self._raw_change(use.group, part) for part in parts)
-        return total, calls
+    def _value(self, change: SiteChange, cost: CostName) -> float:
+        """How much of a cost that sums one setting at one site changes."""
+        if cost in ("size_mb", "peak_memory_mb"):  # memory by the weights
+            return change.bytes / 1e6
+        if cost == "parameters":
+            return float(change.parameters)
+        if cost == "flops":
+            return float(change.flops)
+        if cost == "large_batch_latency_ms":
+            return self._large_ms(change)
+        return self._ms(change) * self.original.value(cost) / self.original.latency_ms.median
 
-    def _changes(self, path: str, settings: Settings) -> list[Change]:
-        use, parts = self._use(path, settings)
-        return [self._change(use, part) for part in parts]
+    def _ms(self, change: SiteChange) -> float:
+        """The calibrated change of latency."""
+        return self.calibration.slope * change.latency_ms + self.calibration.per_call_ms[change.method] * change.calls
 
-    def _change(self, use: SiteUse, part: PlainSettings) -> Change:
-        new, old = self._operation(use.group, part), self._operation(use.group, {})
-        slope, widths = self.calibration.slope, (new.latency.interval_ms, old.latency.interval_ms)
-        return Change(
-            operation=f"{use.group} {settings_key(part)}",
-            latency_ms=use.calls * (slope * self._raw_change(use.group, part) + self.calibration.per_call_ms),
-            noise_ms=use.calls * slope * math.hypot(*((width.high - width.low) / 2 for width in widths)),
-            parameters=new.parameters - old.parameters,
-            bytes=new.bytes - old.bytes,
-            flops=use.calls * (new.flops - old.flops),
-        )
+    def _large_ms(self, change: SiteChange) -> float:
+        return self.large_batch.per_latency * self._ms(change) + self.large_batch.ms_per_gflop * change.flops / 1e9
 
-    def _latency(self, changes: list[Change]) -> Interval:
+    def _latency(self, changes: list[SiteChange]) -> Interval:
         """Three doubts, in quadrature: the original's samples, the operations' samples, the sum itself."""
         base = self.original.latency_ms
-        median = max(base.median + sum(change.latency_ms for change in changes), 0.01 * base.median)
+        median = max(base.median + sum(self._ms(change) for change in changes), LOWEST_SHARE * base.median)
         # One operation is off by the same amount at all its sites; different operations are independent.
         noise: dict[str, float] = defaultdict(float)
         for change in changes:
-            noise[change.operation] += change.noise_ms
-        shared = [*noise.values(), self.error.worst * median if self.error else 0.0]
+            noise[operation_name(change.group, change.settings)] += self.calibration.slope * change.noise_ms
+        shared = [*noise.values(), self.error.p95 * median if self.error else 0.0]
         share = median / base.median  # what slowed the machine slowed everything in proportion
         return Interval(
             median=median,
             low=max(median - math.hypot(*shared, share * (base.median - base.low)), 0.0),
             high=median + math.hypot(*shared, share * (base.high - base.median)),
         )
-
-    def _raw_change(self, group: str, part: PlainSettings) -> float:
-        new, old = self._operation(group, part), self._operation(group, {})
-        return new.latency.interval_ms.median - old.latency.interval_ms.median
-
-    def _use(self, path: str, settings: Settings) -> tuple[SiteUse, list[PlainSettings]]:
-        use = self.sites.get(path)
-        if use is None:
-            raise PlanError(f"{path}: not among the {len(self.sites)} modules of this profile")
-        parts = use.parts(settings)
-        if parts is None:
-            offered = ", ".join(settings_key(option) for options in use.choices.values() for option in options)
-            raise PlanError(f"{path}: settings must be of {offered}, but got {settings_key(settings)}")
-        return use, parts
-
-    def _operation(self, group: str, settings: Settings) -> OperationCost:
-        return self._table[group, settings_key(settings)]
-
-    @cached_property
-    def _table(self) -> dict[tuple[str, str], OperationCost]:
-        return {(operation.group, settings_key(operation.settings)): operation for operation in self.operations}

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic_core import ErrorDetails
 
 from greenfront.errors import ConfigError, GreenfrontError
+from greenfront.hardware_profiles.contradictions import contradictions
+from greenfront.yaml_source import RULES, dotted, shown
 
-VERSION = 1
+VERSION = 2
 
 _Record = TypeVar("_Record")
+_RULES = {**RULES, "missing": "is missing", "unexpected_keyword_argument": "unknown key"}
 _NUMBERS = re.compile(r"\[\s+(-?\d[\d\s,.eE+-]*?)\s+\]")
 
 
@@ -31,24 +35,41 @@ def load_record(path: Path, record_type: type[_Record], what: str) -> _Record:
     """Read what `save_record` wrote.
 
     Raises:
-        ConfigError: no such file, not JSON, another version, or a field missing, unknown or of a wrong kind.
+        ConfigError: no such file, not JSON, another version, a field that is missing, unknown, there twice or of a
+            wrong kind, or numbers that contradict each other; names file and place.
     """
     try:
-        raw = json.loads(path.read_text())
+        raw = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
     except OSError as error:
         raise ConfigError(f"{path}: can't read {what}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: {what} must be JSON, but {error}") from error
     if not isinstance(raw, dict) or "version" not in raw:
         raise ConfigError(f"{path}: not {what}: it has no `version`")
     version = raw.pop("version")
     if version != VERSION:
         raise ConfigError(f"{path}: {what} must have version {VERSION}, but got {version!r}; measure again")
+    for place, problem in contradictions(raw):
+        raise ConfigError(f"{path}: {place}: {problem}")
     try:
-        return TypeAdapter(with_config(ConfigDict(extra="forbid"))(record_type)).validate_python(raw)
+        strict = with_config(ConfigDict(extra="forbid", strict=True, allow_inf_nan=False))(record_type)
+        return TypeAdapter(strict).validate_json(json.dumps(raw))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path}: {place}: {first['msg']}, but got {str(first['input'])[:60]!r}") from error
+        raise ConfigError(f"{path}: {_explained(error.errors(include_url=False)[0])}") from error
     except GreenfrontError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the JSON; ValueError for a key that stands twice in it."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in an object")
+    return found
+
+
+def _explained(error: ErrorDetails) -> str:
+    rule = _RULES.get(error["type"], error["msg"].replace("Input should be", "must be"))
+    value = "" if error["type"] == "missing" else f", but got {shown(error['input'])}"
+    return f"{dotted(error['loc'])}: {rule}{value}"

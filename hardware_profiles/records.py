@@ -13,7 +13,7 @@ PlainSettings = dict[str, int | float | str]
 
 @dataclass(frozen=True)
 class Timing:
-    """Raw samples in milliseconds, in the order taken, and their median with its 95% bootstrap interval."""
+    """Samples in milliseconds, in the order taken, and their median with its 95% bootstrap interval."""
 
     interval_ms: Interval
     n: int
@@ -34,6 +34,7 @@ class OperationCost:
     group: str
     settings: PlainSettings
     latency: Timing
+    """Each sample over the slowness of its repetition, see `statistics.without_drift`."""
     chain: int
     """How many modules with weights of their own a sample passes through."""
     inner: int
@@ -44,6 +45,32 @@ class OperationCost:
 
 
 @dataclass(frozen=True)
+class Interpolated:
+    """A setting that was not timed: between two that were, `share` of the way from `below` to `above`.
+
+    The share is that of its FLOPs, or of its parameters where FLOPs don't differ. What it holds is exact.
+    """
+
+    group: str
+    settings: PlainSettings
+    below: PlainSettings
+    above: PlainSettings
+    share: float
+    parameters: int
+    bytes: int
+    flops: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A setting that the runtime can't export or run, and what it says."""
+
+    site: str
+    settings: PlainSettings
+    reason: str
+
+
+@dataclass(frozen=True)
 class SiteUse:
     """A site of the model: whose costs it has, how often a forward pass calls it, what is offered there."""
 
@@ -51,18 +78,19 @@ class SiteUse:
     group: str
     calls: int
     choices: dict[str, list[PlainSettings]]
+    """By method."""
 
-    def parts(self, settings: Settings) -> list[PlainSettings] | None:
+    def parts(self, settings: Settings) -> dict[str, PlainSettings] | None:
         """One of the listed settings per method, together exactly `settings`; None where there are none."""
         left = dict(settings)
-        parts = []
-        for options in self.choices.values():
+        parts = {}
+        for method, options in self.choices.items():
             keys = {key for option in options for key in option}
             part = {key: left.pop(key) for key in keys & set(left)}
             if part and part not in options:
                 return None
             if part:
-                parts.append(part)
+                parts[method] = part
         return None if left else parts
 
 
@@ -74,6 +102,7 @@ class CalibrationPlan:
     held_out: bool
     """Whether the fit did not see it."""
     latency: Timing
+    """As if measured together with the original: its ratio to the original's samples times the original's median."""
     predicted_ms: float
 
     @property
@@ -85,25 +114,43 @@ class CalibrationPlan:
 
 @dataclass(frozen=True)
 class Calibration:
-    """latency = original + sum over changed modules of calls x (slope x change + per_call_ms)."""
+    """latency = original + sum over changed modules of calls x (slope x change + per_call_ms of the method)."""
 
     slope: float
-    per_call_ms: float
+    per_call_ms: dict[str, float]
     plans: tuple[CalibrationPlan, ...]
 
 
 @dataclass(frozen=True)
 class PredictionError:
-    """Relative errors of predicted latencies on plans that the fit did not see."""
+    """Relative errors of predicted latencies on plans that the fit did not see, and Kendall's tau to the measured."""
 
     median: float
+    p95: float
     worst: float
+    tau: float
     plans: int
+
+
+@dataclass(frozen=True)
+class LargeBatch:
+    """large query = original's + sum over changed modules of (per_latency x its change + ms_per_gflop x its FLOPs')."""
+
+    per_latency: float
+    ms_per_gflop: float
+    plans: tuple[CalibrationPlan, ...]
+    error: PredictionError | None
+    """On the held-out plans among these."""
 
 
 def settings_key(settings: Settings) -> str:
     """Canonical text of one module's settings."""
     return json.dumps(dict(settings), sort_keys=True)
+
+
+def operation_name(group: str, settings: Settings) -> str:
+    """What a group's operation with these settings is called."""
+    return f"{group} {settings_key(settings)}"
 
 
 def plain_plan(plan: Plan | Mapping[str, Settings]) -> dict[str, PlainSettings]:

@@ -4,13 +4,20 @@ import ctypes
 import gc
 import resource
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-
-from greenfront.hardware_profiles.runtime import MemoryPeak
 
 _STATUS = Path("/proc/self/status")
 _CLEAR = Path("/proc/self/clear_refs")
 _reset_works = False
+
+
+@dataclass(frozen=True)
+class MemoryPeak:
+    """The highest memory use since the last reset, and what exactly that number is."""
+
+    megabytes: float
+    source: str
 
 
 def release_freed_memory() -> None:

@@ -13,6 +13,8 @@ from greenfront.hardware_profiles.statistics import median_interval, relative_ha
 
 MINIMUM_SAMPLE_MS = 1.0
 """A short operation's sample is as many passes as last this long, so that reading the clock doesn't show."""
+LEAD_IN_MS = 40.0
+"""Passes longer than this need no lead-in: refilling the caches takes MiniLM-L6 0.2 to 0.5 ms."""
 CHECK_EVERY = 4
 
 Progress = Callable[[int, int], None]
@@ -24,13 +26,15 @@ class Variant:
     """Something to be timed: a chain of runs that is passed through `inner` times a sample.
 
     `lead_in`: an untimed pass comes right before every sample, as in a process that serves this one model;
-    without it the sample begins with the caches as another variant left them.
+    without it the sample begins with the caches as another variant left them. Long passes do without.
+    `times`: samples in a repetition, more for what others are compared with.
     """
 
     name: str
     chain: tuple[Run, ...]
     inner: int = 1
     lead_in: bool = False
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,13 @@ def interleave(
     progress: Progress | None = None,
     clock_ns: Clock = time.perf_counter_ns,
 ) -> dict[str, list[float]]:
-    """Raw samples of every variant in ms per single run of its chain; sample i is from repetition i."""
+    """Raw samples of every variant in ms per single run of its chain, in the order of the repetitions.
+
+    A repetition holds a variant's `times` samples: where that is 1, sample i is from repetition i.
+    """
     rng = random.Random(seed)
     samples: dict[str, list[float]] = {variant.name: [] for variant in variants}
-    order = list(variants)
+    order = [variant for variant in variants for _ in range(variant.times)]
     start = clock_ns()
     repetition, planned = 0, schedule.minimum
     gc.collect()
@@ -94,7 +101,7 @@ def interleave(
         while True:
             rng.shuffle(order)
             for variant in order:
-                if variant.lead_in:
+                if variant.lead_in and not _is_long(samples[variant.name]):
                     _sample(variant, 1, synchronize, clock_ns)
                 took = _sample(variant, variant.inner, synchronize, clock_ns)
                 samples[variant.name].append(took / variant.inner / len(variant.chain))
@@ -122,6 +129,10 @@ def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock
             run()
     synchronize()
     return (clock_ns() - start) / 1e6
+
+
+def _is_long(samples: Sequence[float]) -> bool:
+    return bool(samples) and samples[-1] > LEAD_IN_MS
 
 
 def _narrow(samples: dict[str, list[float]], watched: Sequence[str], tolerance: float) -> bool:

@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from greenfront.errors import MeasureError
+from greenfront.hardware_profiles.interrupts import interrupts_held_back
 from greenfront.hardware_profiles.jobs import ANSWERS, Job, write_plain
+from greenfront.hardware_profiles.registry import get_runtime
 from greenfront.hardware_profiles.sampling import Progress
 
 _WORKER = "greenfront.hardware_profiles.worker"
@@ -41,7 +43,7 @@ def run_job(job: Job, progress: Progress | None = None) -> Any:
         )
         write_plain(job, job_file)
         with errors_file.open("wb") as errors:
-            code = _run([str(job_file), str(answer_file)], _environment(job), errors, progress)
+            code = _run([_module(job), str(job_file), str(answer_file)], _environment(job), errors, progress)
         if code != 0 or not answer_file.exists():
             reason = _reason(code, errors_file.read_text(errors="replace"))
             raise MeasureError(f"hardware {job.target.name!r}: measuring ({job.name}) failed: {reason}")
@@ -51,19 +53,16 @@ def run_job(job: Job, progress: Progress | None = None) -> Any:
 def _run(arguments: list[str], environment: dict[str, str], errors: Any, progress: Progress | None) -> int:
     process: subprocess.Popen[str] | None = None
     try:
-        # An interrupt between the fork and the assignment would leave a process that nobody knows; the worker
-        # inherits the blocked signal and unblocks it for itself.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        # -P: without it Python would import from the current folder first, whatever lies there.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", _WORKER, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=environment,
-            text=True,
-        )
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        with interrupts_held_back():  # between the fork and the assignment nobody knows the process
+            # -P: without it Python would import from the current folder first, whatever lies there.
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                text=True,
+            )
         assert process.stdout is not None
         for line in process.stdout:
             word, *numbers = line.split() or [""]
@@ -71,12 +70,15 @@ def _run(arguments: list[str], environment: dict[str, str], errors: Any, progres
                 progress(int(numbers[0]), int(numbers[1]))
         return process.wait()
     finally:  # also after an interrupt, or a progress callback that raised
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         if process is not None:
             process.kill()
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+
+
+def _module(job: Job) -> str:
+    return get_runtime(job.target.runtime).memory_worker if job.name == "memory" else _WORKER
 
 
 def _environment(job: Job) -> dict[str, str]:

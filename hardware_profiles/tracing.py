@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from greenfront.hardware_profiles.runtime import Run
-
 
 @dataclass(frozen=True)
 class Use:
@@ -28,8 +26,8 @@ class Use:
         return " ".join("x".join(map(str, shape)) for shape in _shapes((self.args, self.kwargs))) or "nothing"
 
 
-def trace(model: nn.Module, run: Run, paths: Collection[str]) -> dict[str, Use]:
-    """Run a model once and see how it uses the modules at `paths`; a module it never calls is left out."""
+def trace(model: nn.Module, inputs: Mapping[str, Any], paths: Collection[str]) -> dict[str, Use]:
+    """Run a model on keyword inputs and see how it uses the modules at `paths`; one it never calls is left out."""
     uses: dict[str, Use] = {}
     handles = []
     for path in paths:
@@ -40,7 +38,8 @@ def trace(model: nn.Module, run: Run, paths: Collection[str]) -> dict[str, Use]:
 
         handles.append(model.get_submodule(path).register_forward_pre_hook(record, with_kwargs=True))
     try:
-        run()
+        with torch.inference_mode():
+            model(**inputs)
     finally:
         for handle in handles:
             handle.remove()

@@ -1,18 +1,46 @@
-"""What a reader must know before believing a measurement."""
+"""What a reader must know before believing a measurement, and what is not to be believed at all."""
+
+from collections.abc import Mapping
 
 from greenfront.hardware_profiles.cost import Interval
 from greenfront.hardware_profiles.fingerprint import Conditions, Fingerprint
-from greenfront.hardware_profiles.jobs import MemoryAnswer
+from greenfront.hardware_profiles.jobs import CandidatesAnswer, MemoryAnswer
 from greenfront.hardware_profiles.records import Calibration, PredictionError, Timing
 from greenfront.hardware_profiles.statistics import drift, relative_half_width
 from greenfront.hardware_profiles.target import Target
 
 DRIFT = 0.05
 HALF_WIDTH = 0.05
+LARGE_HALF_WIDTH = 0.10
 PREDICTION = 0.10
 SLOPE = (0.7, 1.4)
 SPARE_CORES = 0.5
 """How much of the measured cores others may use before it is said."""
+WAITED = 0.05
+"""The share of the time spent waiting for a processor from which on it is said (see `waiting.py`)."""
+REFUSED_WAITED, REFUSED_HALF_WIDTH = 0.15, 0.15
+"""From here on ratios are off by more than 5%, or not known well enough to say so: the measurement is refused."""
+REMEDY = (
+    "close other programs, set `threads` below the number of free cores, or `disturbed: accept`, and start again "
+    "(a search keeps what is done)"
+)
+
+
+def refusals(target: Target, answer: CandidatesAnswer, ratios: Mapping[str, Interval]) -> list[str]:
+    """Why candidates' latencies can't be trusted; empty where they can. `ratios`: to the original's, by id."""
+    reasons = []
+    if answer.waited is not None and answer.waited > REFUSED_WAITED:
+        reasons.append(
+            f"other processes held the {target.threads} measured of the machine's processors "
+            f"for {answer.waited:.0%} of the time (at most {REFUSED_WAITED:.0%} is accepted)"
+        )
+    for name, ratio in ratios.items():
+        if relative_half_width(ratio) > REFUSED_HALF_WIDTH:
+            reasons.append(
+                f"{name} takes {ratio.low:.2f} to {ratio.high:.2f} times the original's latency, "
+                f"known to no better than {relative_half_width(ratio):.0%}"
+            )
+    return reasons
 
 
 def condition_warnings(target: Target, fingerprint: Fingerprint, conditions: Conditions) -> list[str]:
@@ -37,6 +65,13 @@ def condition_warnings(target: Target, fingerprint: Fingerprint, conditions: Con
     return warnings
 
 
+def waiting_warnings(waited: float | None) -> list[str]:
+    """Whether others held the measured processors for more than 5% of the time."""
+    if waited is None or waited <= WAITED:
+        return []
+    return [f"other processes held the measured processors for {waited:.0%} of the time: ratios may be off by more"]
+
+
 def timing_warnings(name: str, timing: Timing) -> list[str]:
     """Drift (medians of the first and last third differ by more than 5%) and noise (interval above +-5%)."""
     warnings = []
@@ -47,6 +82,14 @@ def timing_warnings(name: str, timing: Timing) -> list[str]:
         low, high = timing.interval_ms.low, timing.interval_ms.high
         warnings.append(f"{name} is known to no better than {low:.3g} to {high:.3g} ms ({timing.n} samples)")
     return warnings
+
+
+def large_query_warnings(name: str, timing: Timing) -> list[str]:
+    """Whether throughput is known to no better than 10%."""
+    half_width = relative_half_width(timing.interval_ms)
+    if half_width <= LARGE_HALF_WIDTH:
+        return []
+    return [f"{name}'s throughput is known to no better than {half_width:.0%} ({timing.n} large queries)"]
 
 
 def memory_warnings(memory: MemoryAnswer) -> list[str]:
@@ -74,7 +117,9 @@ def prediction_warnings(calibration: Calibration, error: PredictionError | None)
 
 
 def ratio_warnings(name: str, ratio: Interval) -> list[str]:
-    """Whether noise exceeds the difference to the original."""
+    """Whether noise exceeds the difference to the original, or the ratio is known to no better than 5%."""
     if ratio.low <= 1 <= ratio.high:
         return [f"{name} can't be told from the original: {ratio.low:.3f} to {ratio.high:.3f} times its latency"]
+    if relative_half_width(ratio) > HALF_WIDTH:
+        return [f"{name} takes {ratio.low:.3f} to {ratio.high:.3f} times the original's latency: too wide for trust"]
     return []

@@ -3,7 +3,6 @@
 Progress goes to stdout as `progress DONE TOTAL`; the last line of stderr is the reason of a failure.
 """
 
-import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -35,12 +34,11 @@ WORK: dict[JobName, _Work] = {"profile": profile_job, "candidates": candidates_j
 
 def main(job_file: Path, answer_file: Path) -> int:
     """Do one job; 0 when its answer is written."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked while the process was started
     job = TypeAdapter(Job).validate_json(job_file.read_bytes())
     bind(job.target.threads)
     torch.set_num_interop_threads(1)
     try:
-        runtime = get_runtime(job.target.runtime)(job.target.device, job.target.threads)
+        runtime = get_runtime(job.target.runtime)(job.target)
         write_plain(WORK[job.name](job, runtime, _report), answer_file)
     except Exception as error:
         traceback.print_exc()

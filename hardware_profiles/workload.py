@@ -3,7 +3,7 @@
 import inspect
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from greenfront.errors import ConfigError, MeasureError
@@ -30,13 +30,8 @@ def workload(model: PreTrainedModel, target: Target, seed: int = 0) -> dict[str,
 
 
 def _text(model: PreTrainedModel, target: Target, generator: torch.Generator) -> dict[str, Tensor]:
+    check_length(model, target)
     config = model.config.get_text_config()
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int) and 0 < positions < target.sequence_length:
-        raise ConfigError(
-            f"hardware {target.name!r}: sequence_length must be at most {positions}, "
-            f"the positions of {type(model).__name__}, but got {target.sequence_length}"
-        )
     shape = (target.batch_size, target.sequence_length)
     ids = torch.randint(0, config.vocab_size, shape, generator=generator)
     padding = getattr(config, "pad_token_id", None)
@@ -46,6 +41,29 @@ def _text(model: PreTrainedModel, target: Target, generator: torch.Generator) ->
     if getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in inspect.signature(model.forward).parameters:
         inputs["token_type_ids"] = torch.zeros(shape, dtype=torch.long)
     return inputs
+
+
+def check_length(model: PreTrainedModel, target: Target) -> None:
+    """Raise ConfigError for a sequence longer than the model's positions; images have none."""
+    positions = _positions(model) if model.main_input_name == "input_ids" else None
+    if positions is not None and positions < target.sequence_length:
+        raise ConfigError(
+            f"hardware {target.name!r}: sequence_length must be at most {positions}, "
+            f"the positions of {type(model).__name__}, but got {target.sequence_length}"
+        )
+
+
+def _positions(model: PreTrainedModel) -> int | None:
+    """The longest input in tokens; None where the model has no limit.
+
+    RoBERTa and its kin count positions from behind the padding id: the table's first rows serve no token.
+    """
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(positions, int) or positions < 1:
+        return None
+    tables = (module for name, module in model.named_modules() if "position" in name)
+    padding = [table.padding_idx for table in tables if isinstance(table, nn.Embedding)]
+    return positions - 1 - padding[0] if padding and padding[0] is not None else positions
 
 
 def _pixels(model: PreTrainedModel, target: Target, generator: torch.Generator) -> Tensor:

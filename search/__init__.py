@@ -1,19 +1,41 @@
-"""Which candidate to try next, on which worker, and what came out: the front."""
+"""Which candidate to try next, on which worker, and what came out: the front.
+
+The functions `export` and `select` stand in the modules of their names.
+"""
 
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from greenfront.search.candidate import Candidate, CandidateScore
-from greenfront.search.estimate import Overview, overview
-from greenfront.search.export import Exported, export
-from greenfront.search.front import Front
-from greenfront.search.prepare import resolve_targets
-from greenfront.search.progress import Reporter, Silent
-from greenfront.search.run import run_search, search
-from greenfront.search.run_folder import RunFolder
-from greenfront.search.select import Selection, select
-from greenfront.search.table import front_table
+from greenfront.lazy import lazily as _lazily
+
+if TYPE_CHECKING:
+    from greenfront.search.candidate import Candidate, CandidateScore
+    from greenfront.search.estimate import Overview, overview
+    from greenfront.search.export import Exported
+    from greenfront.search.front import Front
+    from greenfront.search.profiles import resolve_targets
+    from greenfront.search.progress import Reporter, Silent
+    from greenfront.search.run import run_search, search
+    from greenfront.search.run_folder import RunFolder
+    from greenfront.search.select import Selection
+    from greenfront.search.table import cost_tables, front_table
+else:
+    __getattr__, __dir__ = _lazily(
+        __name__,
+        {
+            "candidate": ("Candidate", "CandidateScore"),
+            "estimate": ("Overview", "overview"),
+            "export": ("Exported",),
+            "front": ("Front",),
+            "profiles": ("resolve_targets",),
+            "progress": ("Reporter", "Silent"),
+            "run": ("run_search", "search"),
+            "run_folder": ("RunFolder",),
+            "select": ("Selection",),
+            "table": ("cost_tables", "front_table"),
+        },
+    )
 
 __all__ = [
     "Candidate",
@@ -25,20 +47,21 @@ __all__ = [
     "RunFolder",
     "Selection",
     "Silent",
-    "export",
+    "cost_tables",
     "front_table",
     "overview",
     "resolve_targets",
     "run_search",
     "search",
-    "select",
 ]
 
 
 class _SearchModule(ModuleType):
     """`greenfront.search` is this package, and the public function: calling the package calls the function."""
 
-    def __call__(self, *arguments: Any, **options: Any) -> Front:
+    def __call__(self, *arguments: Any, **options: Any) -> "Front":
+        from greenfront.search.run import search
+
         return search(*arguments, **options)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from greenfront.errors import GreenfrontError, RunError
-from greenfront.hardware_profiles import Cost
+from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.fields import mapping, only, strings, take
 from greenfront.spaces.plan import Plan
 
@@ -28,8 +28,10 @@ class CandidateScore:
 class Candidate:
     """One plan with what it costs on each target, how good it is and where it came from.
 
-    `cost` is measured (None until verified), `predicted` comes from the hardware profile. `missed` names the
-    budgets that are missed, `tied` the ids whose validation score a paired test can't tell from this one.
+    `cost` is measured (None until verified, without targets whose machine isn't here), `predicted` comes from the
+    hardware profile. `on_front`: on the front of the first target; `other_fronts`: the further targets on whose front
+    it is. `missed` names the budgets that are missed, `tied` the ids whose validation score a paired test can't tell
+    from this one.
 
     Raises:
         RunError: an id that isn't the plan's, or a verified candidate without measured cost or test score.
@@ -42,6 +44,7 @@ class Candidate:
     predicted: dict[str, Cost]
     feasible: bool
     on_front: bool = False
+    other_fronts: tuple[str, ...] = ()
     missed: tuple[str, ...] = ()
     origin: str = ""
     verified: bool = False
@@ -55,10 +58,14 @@ class Candidate:
 
     def costs(self) -> dict[str, Cost]:
         """The measured costs per target, or the predicted ones where nothing was measured."""
-        return self.predicted if self.cost is None else self.cost
+        return {**self.predicted, **(self.cost or {})}
+
+    def measured(self, target: str) -> bool:
+        """Whether the cost on this target is a measured one."""
+        return target in (self.cost or {})
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values as they stand in `front.json`; a score of NaN becomes null."""
+        """Plain values as in `front.json`, which lists `other_fronts` beside the candidates; NaN becomes null."""
         score = self.score
         return {
             "id": self.id,

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import numpy as np
 
 from greenfront.config import COST_OF, RunConfig
-from greenfront.hardware_profiles import Cost
+from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.front import pareto_mask
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.slack import summed_cost
 from greenfront.search.study import Result
 from greenfront.spaces import Plan
 
@@ -81,7 +82,7 @@ class Contenders:
         if result.plan not in self._costs:
             cost = self._predict(result.plan)[self._config.hardware[0].name]
             names = [name for name in self._config.objectives if name in COST_OF] or ["latency"]
-            self._costs[result.plan] = [cost.value(COST_OF[name]) for name in names]
+            self._costs[result.plan] = [cost.value(summed_cost(name)) for name in names]
         return self._costs[result.plan]
 
 

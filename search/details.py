@@ -15,15 +15,18 @@ def details(front: Front, candidate: Candidate) -> str:
     lines = [f"{candidate.id}: {_place(front, candidate)}, {verdict(candidate)}", line]
     for target in front.targets:
         own, reference = candidate.costs()[target], original.costs()[target]
-        word = "predicted, not measured" if candidate.cost is None else _predicted(candidate, target)
-        faster = wording.compared("latency_ms", reference.latency_ms.median, own.latency_ms.median)
-        smaller = wording.compared("size_mb", reference.size_mb, own.size_mb)
+        word = _predicted(candidate, target) if candidate.measured(target) else "predicted, not measured"
+        shown = {name: wording.cost(name, own.value(name)) for name in wording.WORDS}
+        against = {n: wording.compared(n, reference.value(n), own.value(n)) for n in wording.WORDS}
+        energy = "energy (estimated)" if own.energy_source == "estimated" else "energy"
         lines += [
-            f"{target}: {wording.latency(own.latency_ms)}, {faster} ({word})",
-            f"  {wording.cost('size_mb', own.size_mb)}, {smaller}; "
-            f"peak memory {wording.cost('peak_memory_mb', own.peak_memory_mb)}; "
-            f"{wording.cost('parameters', own.parameters)} parameters; "
-            f"{wording.cost('flops', own.flops)}FLOPs",
+            f"{target}: {wording.latency(own.latency_ms)}, {against['latency_ms']} ({word})",
+            f"  p90 {shown['latency_p90_ms']}; large queries {shown['throughput_per_s']}, "
+            f"{against['throughput_per_s']}",
+            f"  {shown['size_mb']}, {against['size_mb']}; peak memory {shown['peak_memory_mb']}; "
+            f"{shown['parameters']} parameters; {shown['flops']}FLOPs",
+            f"  {energy} {shown['energy_j']}, {against['energy_j']}; a million queries: "
+            f"{shown['co2_g_per_million']} CO2, electricity for {shown['money_per_million']}",
         ]
     if candidate.tied:
         lines.append(f"statistically tied with {', '.join(candidate.tied)}")

@@ -11,7 +11,7 @@ import torch
 from optuna.trial import FrozenTrial
 from safetensors.numpy import save_file
 
-from greenfront.config import COST_OF, RunConfig
+from greenfront.config import RunConfig
 from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
@@ -19,7 +19,7 @@ from greenfront.search.contenders import Contenders
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.slack import budget_slack, missed
+from greenfront.search.slack import budget_slack, missed, summed_cost
 from greenfront.search.study import Proposal, Result, Study
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan, compress, save_checkpoint
@@ -178,7 +178,8 @@ class Driver:
             return None
         cost = self.predict(result.plan)[self.config.hardware[0].name]
         return [
-            result.divergence if name == "accuracy" else cost.value(COST_OF[name]) for name in self.config.objectives
+            result.divergence if name == "accuracy" else cost.value(summed_cost(name))
+            for name in self.config.objectives
         ]
 
     def _timed(self, function: Any, *arguments: Any) -> Any:
@@ -192,7 +193,7 @@ class Driver:
 def objective_names(config: RunConfig) -> list[str]:
     """What the study's values are called."""
     return [
-        "divergence from the original (nats)" if name == "accuracy" else f"predicted {COST_OF[name]}"
+        "divergence from the original (nats)" if name == "accuracy" else f"predicted {summed_cost(name)}"
         for name in config.objectives
     ]
 

@@ -10,6 +10,8 @@ import torch
 
 from greenfront.config import RunConfig
 from greenfront.evaluators import TaskData, batches, get_metric, load_data, load_original, resolve_precision
+from greenfront.hardware_profiles.measure import CANDIDATES_SECONDS
+from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Space, find_space
 
@@ -17,8 +19,6 @@ BACKWARD = 2.0
 """A backward pass costs about two forward passes: one for the activations, one for the weights."""
 BFLOAT16 = 2.3
 """How much faster a training step is in bfloat16, where the processor has it (measured on MiniLM-L6)."""
-MEASURING_SECONDS = 30.0
-"""What measuring the operations of one target takes at most, as its time is bounded."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,11 @@ def overview(config: RunConfig) -> Overview:
     make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
     data, _ = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
+    check_targets(config, model)
     space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    for target in config.hardware:
+        if target.profile is not None:
+            read_profile(target.profile, target, config, space)
     return Overview(
         model=type(model).__name__,
         parameters=model.num_parameters(),
@@ -63,13 +67,14 @@ def _seconds(config: RunConfig, data: TaskData, forward: float, untrained: bool)
     step = forward * tune.batch_size * (1 + BACKWARD) / (BFLOAT16 if half else 1)
     epochs = math.ceil(tune.original_epochs * len(data.train) / tune.batch_size)
     trial = tune.steps * step + forward * len(data.validation)
+    here = sum(not target.elsewhere for target in config.hardware)
     shared = forward / workers  # outside the search all cores serve one process
     return {
         "fine-tuning the original": epochs * step / workers if untrained else 0.0,
-        "measuring": MEASURING_SECONDS * len(config.hardware),
+        "measuring": sum(target.seconds for target in config.hardware if target.profile is None),
         "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + 10,
         "search": math.ceil(config.search.trials / workers) * trial,
-        "verification": shared * len(data.test) * (config.search.finalists + 1) + 30 * len(config.hardware),
+        "verification": shared * len(data.test) * (config.search.finalists + 1) + 10 + CANDIDATES_SECONDS * here,
     }
 
 

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,11 @@ from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
 from greenfront.errors import GreenfrontError, RunError
+from greenfront.hardware_profiles.onnx_export import export_onnx
+from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
+from greenfront.hardware_profiles.registry import get_runtime
+from greenfront.hardware_profiles.target import Target
+from greenfront.hardware_profiles.workload import workload
 from greenfront.search.front import Front
 from greenfront.search.run_folder import RunFolder
 from greenfront.spaces import load_checkpoint, weight_bytes
@@ -52,7 +56,8 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
 
     Raises:
         RunError: no weights of this candidate are kept, or the folder exists and is not empty.
-        GreenfrontError: the export doesn't load, or gives other logits.
+        ConfigError: ONNX asked for, but not installed.
+        GreenfrontError: the export doesn't load, or gives other logits, or ONNX hasn't one of its operators.
     """
     if run.front.exists():
         id_ = Front.load(run.front).candidate(id_).id  # any unambiguous beginning will do
@@ -63,7 +68,7 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise RunError(f"--to: must be a new or empty folder, but {to} exists")
     if onnx:
-        _need_onnx()
+        get_runtime(OnnxRuntime.name)  # refuses before anything is written
     config, model = run.load_config(), load_checkpoint(source)
     inputs = example_inputs(model, max(config.target_length(target) for target in config.hardware))
     with torch.inference_mode():
@@ -85,18 +90,12 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
 
 
 def example_inputs(model: PreTrainedModel, tokens: int) -> dict[str, torch.Tensor]:
-    """Two texts, one of so many tokens and one of half, or two random images, as the model takes them."""
-    generator = torch.Generator().manual_seed(0)
-    config = model.config
-    if model.main_input_name == "pixel_values":
-        size = config.image_size if isinstance(config.image_size, list | tuple) else (config.image_size,) * 2
-        return {"pixel_values": torch.randn(2, config.num_channels, *size, generator=generator)}
-    longest = min(int(getattr(config, "max_position_embeddings", tokens)) - 2, tokens)
-    ids = torch.randint(5, config.vocab_size, (2, longest), generator=generator)
-    mask = torch.ones_like(ids)
-    mask[1, longest // 2 :] = 0
-    ids[1, longest // 2 :] = config.pad_token_id or 0
-    return {"input_ids": ids, "attention_mask": mask}
+    """Two texts, one of so many tokens and one of half, or two random images, as they are measured."""
+    inputs = workload(model, Target("export", "cpu", "torch", threads=1, batch_size=2, sequence_length=tokens))
+    if "attention_mask" in inputs:
+        inputs["attention_mask"][1, tokens // 2 :] = 0
+        inputs["input_ids"][1, tokens // 2 :] = model.config.pad_token_id or 0
+    return inputs
 
 
 def _reloaded(folder: Path, inputs: dict[str, torch.Tensor], config: RunConfig) -> torch.Tensor:
@@ -118,46 +117,11 @@ def _reloaded(folder: Path, inputs: dict[str, torch.Tensor], config: RunConfig) 
         return load_file(after)["logits"]
 
 
-def _need_onnx() -> None:
-    try:
-        import onnx  # noqa: F401 - an extra, looked for before anything is written
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise RunError(f"--onnx needs the extra `greenfront[onnx]` ({error})") from error
-
-
 def _export_onnx(model: PreTrainedModel, inputs: dict[str, torch.Tensor], expected: torch.Tensor, path: Path) -> float:
-    """Write `model.onnx` with dynamic batch and length and compare its logits; returns the largest difference."""
-    import onnxruntime
-
-    names = list(inputs)
-    axes = {name: {0: "batch", 1: "length"} if inputs[name].dim() == 2 else {0: "batch"} for name in names}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporter speaks about its own future
-            torch.onnx.export(
-                _Logits(model, names), tuple(inputs.values()), str(path), input_names=names, output_names=["logits"],
-                dynamic_axes={**axes, "logits": {0: "batch"}}, dynamo=False, opset_version=17,
-            )  # fmt: skip
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        (found,) = session.run(["logits"], {name: tensor.numpy() for name, tensor in inputs.items()})
-    except Exception as error:  # exporter and runtime raise what they like about operators they don't know
-        what = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise GreenfrontError(f"no ONNX file of this {type(model).__name__} can be made: {what}") from error
-    difference = (torch.from_numpy(found) - expected).abs().max().item()
+    """Write `model.onnx`, for any batch and length, and compare its logits; returns the largest difference."""
+    export_onnx(model, inputs, path)
+    runtime = OnnxRuntime(Target("export", "cpu", OnnxRuntime.name, 1, len(expected), 1))
+    difference: float = (runtime.load(path)(inputs)() - expected).abs().max().item()
     if not difference < 10 * TOLERANCE:
         raise GreenfrontError(f"the ONNX file gives logits that differ by {difference:.2e} from the candidate's")
     return difference
-
-
-class _Logits(torch.nn.Module):
-    """Positional inputs, plain logits: what the exporter wants."""
-
-    def __init__(self, model: PreTrainedModel, names: list[str]) -> None:
-        super().__init__()
-        self.model, self.names = model, names
-
-    def forward(self, *values: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.model(**dict(zip(self.names, values, strict=True))).logits
-        return logits

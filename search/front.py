@@ -17,7 +17,7 @@ from greenfront.search.slack import (
     budget_slack,
     budgets_from_text,
     budgets_to_text,
-    cost_name,
+    minimised,
     missed_budgets,
 )
 
@@ -25,8 +25,8 @@ __all__ = [
     "Candidate", "CandidateScore", "Front", "budget_slack", "mark_front", "missed_budgets", "pareto_mask",
 ]  # fmt: skip
 
-VERSION = 1
-KEYS = ("version", "metric", "targets", "budgets", "objectives", "original", "candidates")
+VERSION = 2
+KEYS = ("version", "metric", "targets", "budgets", "objectives", "fronts", "original", "candidates")
 
 
 def pareto_mask(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -46,15 +46,15 @@ def pareto_mask(points: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def mark_front(candidates: Sequence[Candidate], objectives: Sequence[str], target: str) -> tuple[Candidate, ...]:
-    """The same candidates with `on_front` set: non-dominated among the feasible verified ones.
+    """The same candidates with `on_front` set: on `target`, non-dominated among the feasible verified ones.
 
-    The objective `accuracy` is the score on validation, maximised; the others are measured costs on `target`,
-    minimised. Give the original along when it shall compete: a feasible original takes those that it
-    dominates off the front.
+    The objective `accuracy` is the score on validation, maximised, as is `throughput`; other costs on `target` are
+    minimised. Give the original along when it shall compete: a feasible original takes those that it dominates off
+    the front.
 
     Raises:
         ConfigError: an objective that is neither `accuracy` nor a cost.
-        RunError: a verified candidate without a cost on `target`.
+        RunError: a candidate without a cost on `target`.
     """
     runners = [index for index, c in enumerate(candidates) if c.feasible and c.verified]
     points = np.array([[_objective(candidates[i], name, target) for name in objectives] for i in runners])
@@ -66,17 +66,18 @@ def mark_front(candidates: Sequence[Candidate], objectives: Sequence[str], targe
 def _objective(candidate: Candidate, name: str, target: str) -> float:
     if name == "accuracy":
         return -candidate.score.validation
-    cost = (candidate.cost or {}).get(target)
+    cost = candidate.costs().get(target)
     if cost is None:
-        raise RunError(f"candidate {candidate.id}: no measured cost on target {target!r}")
-    return cost.value(cost_name(name))
+        raise RunError(f"candidate {candidate.id}: no cost on target {target!r}")
+    return minimised(name, cost)
 
 
 @dataclass(frozen=True)
 class Front:
     """Every candidate of a run with the original; `candidates` does not repeat the original.
 
-    The first of `targets` decides dominance and is the x axis of the plots; budgets hold on every target.
+    Every target has its own front; that of the first stands in `on_front`, in `members` and on the plots. Budgets
+    hold on every target.
 
     Raises:
         RunError: no target, two candidates with one id, or costs of other targets than the front's.
@@ -99,12 +100,11 @@ class Front:
             twice = sorted({name for name in ids if ids.count(name) > 1})
             raise RunError(f"every candidate must have its own id, but {', '.join(twice)} stands there twice")
         for candidate in everyone:
-            for costs in (candidate.predicted, candidate.cost):
-                if costs is not None and set(costs) != set(self.targets):
-                    raise RunError(
-                        f"candidate {candidate.id!r}: costs must be of {', '.join(self.targets)}, "
-                        f"but got {', '.join(costs) or 'none'}"
-                    )
+            if set(candidate.costs()) != set(self.targets) or set(candidate.predicted) != set(self.targets):
+                raise RunError(
+                    f"candidate {candidate.id!r}: costs must be of {', '.join(self.targets)}, "
+                    f"but got {', '.join(candidate.costs()) or 'none'}"
+                )
 
     @property
     def target(self) -> str:
@@ -118,10 +118,17 @@ class Front:
 
     @property
     def members(self) -> tuple[Candidate, ...]:
-        """The candidates on the front, cheapest first."""
-        chosen = [c for c in self.candidates if c.on_front and c.cost is not None and c.id != self.original.id]
-        name = cost_name(self.axis)
-        return tuple(sorted(chosen, key=lambda c: (c.costs()[self.target].value(name), c.id)))
+        """The candidates on the front of the first target, cheapest first."""
+        return self.members_on(self.target)
+
+    def members_on(self, target: str) -> tuple[Candidate, ...]:
+        """The candidates on the front of a target, cheapest first."""
+
+        def is_member(c: Candidate) -> bool:
+            return c.on_front if target == self.target else target in c.other_fronts
+
+        chosen = [c for c in self.candidates if is_member(c) and c.verified and c.id != self.original.id]
+        return tuple(sorted(chosen, key=lambda c: (minimised(self.axis, c.costs()[target]), c.id)))
 
     def candidate(self, id_: str) -> Candidate:
         """The candidate with this id or with the only id that begins so; `original` is one too.
@@ -145,6 +152,7 @@ class Front:
             "targets": list(self.targets),
             "budgets": budgets_to_text(self.budgets),
             "objectives": list(self.objectives),
+            "fronts": {target: [member.id for member in self.members_on(target)] for target in self.targets},
             "original": self.original.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
         }
@@ -162,12 +170,19 @@ class Front:
             raise RunError(f"version must be {VERSION}, but got {version}")
         only(raw, KEYS, "the document")
         candidates = take(raw, "candidates", list, "the document")
+        targets = strings(raw, "targets", "the document")
+        fronts = only(take(raw, "fronts", dict, "the document"), targets, "fronts")
+        members = {target: strings(fronts, target, "fronts") for target in targets}
         try:
+            found = [Candidate.from_dict(c, f"candidates[{i}]") for i, c in enumerate(candidates)]
             return cls(
                 original=Candidate.from_dict(raw["original"], "original"),
-                candidates=tuple(Candidate.from_dict(c, f"candidates[{i}]") for i, c in enumerate(candidates)),
+                candidates=tuple(
+                    replace(c, other_fronts=tuple(target for target in targets[1:] if c.id in members[target]))
+                    for c in found
+                ),
                 metric=take(raw, "metric", str, "the document"),
-                targets=strings(raw, "targets", "the document"),
+                targets=targets,
                 budgets=budgets_from_text(take(raw, "budgets", dict, "the document")),
                 objectives=strings(raw, "objectives", "the document"),
             )

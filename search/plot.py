@@ -46,7 +46,7 @@ def draw_front(front: Front, workload: str | None = None) -> Figure:
     _front(axes, shown.front, target, name, view.front_name(front))
     _original(axes, front.original, target, name)
     for limit, words in view.cost_lines(front, target, name):
-        axes.axvline(limit / wording.SCALES[name][0], color=view.GREEN, ls="--", lw=1.2, label=words)
+        axes.axvline(limit / wording.WORDS[name].scale, color=view.GREEN, ls="--", lw=1.2, label=words)
     for (floor, words), style in zip(view.score_lines(front), ("-.", ":"), strict=False):
         axes.axhline(floor, color=view.GREEN, ls=style, lw=1.2, label=words)
 
@@ -103,7 +103,7 @@ def _labels(axes: Axes, candidates: Sequence[Candidate], front: Front, name: Cos
     places = [((x - left) / (right - left), (y - bottom) / (top - bottom)) for x, y in points]
     for candidate, point, written in zip(candidates, points, view.readable(places, LABEL_GAP), strict=True):
         if written:
-            words = wording.ratio(reference, candidate.costs()[front.target].value(name))
+            words = wording.ratio(name, reference, candidate.costs()[front.target].value(name))
             axes.annotate(words, point, xytext=(0, 9), textcoords="offset points", ha="center", fontsize=8.5,
                           zorder=6, clip_on=True)  # fmt: skip
 
@@ -117,10 +117,10 @@ def _below(axes: Axes, front: Front, low: float) -> None:
 
 def _frame(axes: Axes, front: Front, name: CostName, workload: str | None) -> None:
     where = f"{front.target} ({workload})" if workload else front.target
-    better, *_ = wording.ADJECTIVES[name]
-    axes.set_title(f"{front.metric} against {wording.AXIS_TITLES[name]} on {where}", fontsize=11, wrap=True)
-    how = "predicted" if front.original.cost is None else "measured"
-    axes.set_xlabel(f"{wording.AXIS_TITLES[name]}, {how}; labels: times {better} than the original")
+    words = wording.axis_title(name, [front.original.costs()[front.target]])
+    axes.set_title(f"{front.metric} against {words} on {where}", fontsize=11, wrap=True)
+    how = "measured" if front.original.measured(front.target) else "predicted"
+    axes.set_xlabel(f"{words}, {how}; labels: times {wording.WORDS[name].better} than the original")
     axes.set_ylabel(f"{front.metric} on validation (faint bar: on test, 95%)")
     for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
         text.set_parse_math(False)  # names come from users: a dollar sign in them begins no formula
@@ -134,13 +134,13 @@ def _frame(axes: Axes, front: Front, name: CostName, workload: str | None) -> No
 
 def _widest(front: Front, name: CostName) -> float:
     original = front.original.costs()[front.target]
-    measured = [c for c in front.candidates if c.cost is not None]
-    values = [c.costs()[front.target].value(name) for c in measured] + [original.value(name)]
+    verified = [c for c in front.candidates if c.verified]
+    values = [c.costs()[front.target].value(name) for c in verified] + [original.value(name)]
     if name == "latency_ms":
         values.append(original.latency_ms.high)
     values += [limit for limit, _ in view.cost_lines(front, front.target, name)]
-    return max(values) / wording.SCALES[name][0]
+    return max(values) / wording.WORDS[name].scale
 
 
 def _x(candidate: Candidate, target: str, name: CostName) -> float:
-    return candidate.costs()[target].value(name) / wording.SCALES[name][0]
+    return candidate.costs()[target].value(name) / wording.WORDS[name].scale

@@ -44,7 +44,7 @@ class Pool:
                 f"Ray has {cpus:g} CPUs in all"
             ) from error
         except RayError as error:
-            raise RunError(f"the Ray workers could not start: {_first_line(error)}") from error
+            raise RunError(f"the Ray workers could not start: {last_line(error)}") from error
 
     @property
     def free(self) -> int:
@@ -72,7 +72,7 @@ class Pool:
                 outcome: Outcome = ray.get(reference)
                 self._idle.append(actor)
             except RayError as error:
-                outcome = Outcome(plan_id, None, None, 0.0, f"the worker died: {_first_line(error)}")
+                outcome = Outcome(plan_id, None, None, 0.0, f"the worker died: {last_line(error)}")
                 self._idle.append(self._start())
             finished.append(Finished(tag, outcome, weights))
         return finished
@@ -113,13 +113,14 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
         try:
             ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise RunError(f"ray.address: {config.address!r} can't be used: {_first_line(error)}") from error
+            raise RunError(f"ray.address: {config.address!r} can't be used: {last_line(error)}") from error
         try:
             yield
         finally:
             ray.shutdown()
 
 
-def _first_line(error: BaseException) -> str:
+def last_line(error: BaseException) -> str:
+    """What an error of Ray's comes down to: its traceback's last line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
-from greenfront.search.slack import cost_name
+from greenfront.search.slack import cost_name, minimised
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Ranking:
         words.append(
             f"{abs(difference):.3f} {word} {metric} on validation" if difference else f"equal {metric} on validation"
         )
-        words.append(f"equal {self.axis}" if compared == "equal" else f"is {compared}")
+        words.append(f"equal {wording.plain(self.axis)}" if compared == "equal" else compared)
         if _tied(winner, runner_up):
-            words.append("is statistically tied with the winner")
+            words.append("statistically tied with the winner")
         if self.axis == "latency" and _overlap(winner, runner_up, self.target):
             words.append("the latency intervals of the two overlap")
         return " and ".join((", ".join(words[:-1]), words[-1]))
@@ -96,7 +96,7 @@ def _accurate_or_tied(accurate: Sequence[Candidate], axis: str, target: str) -> 
     group.sort(key=lambda c: (_cost(c, axis, target), -c.score.validation, c.id))
     chosen = group[0]
     rest = [c for c in accurate if c is not chosen]
-    superlative = wording.ADJECTIVES[cost_name(axis)][2]
+    superlative = wording.WORDS[cost_name(axis)].best
     if chosen is best:
         reason = f"the most accurate on validation of {_count(accurate)}"
         if len(group) > 1:
@@ -119,7 +119,8 @@ def _overlap(one: Candidate, other: Candidate, target: str) -> bool:
 
 
 def _cost(candidate: Candidate, axis: str, target: str) -> float:
-    return candidate.costs()[target].value(cost_name(axis))
+    """The less, the better."""
+    return minimised(axis, candidate.costs()[target])
 
 
 def _count(candidates: Sequence[Candidate]) -> str:

@@ -1,4 +1,4 @@
-"""What a search stands on: data, the original model, its logits, its space, profiles, library and significance.
+"""What a search stands on: data, the original model, its logits, library and significance.
 
 Each is computed once and kept in the run folder; a later start of the same run reads it from there.
 """
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
-from greenfront.config import COST_OF, RunConfig
-from greenfront.errors import ConfigError, DataError
+from greenfront.config import RunConfig
+from greenfront.errors import DataError
 from greenfront.evaluators import (
     Examples,
     TaskData,
@@ -27,18 +27,10 @@ from greenfront.evaluators import (
     predict,
     significance,
 )
-from greenfront.hardware_profiles import HardwareProfile, fingerprint, measure_profile, resolve_target
+from greenfront.hardware_profiles import fingerprint
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.slack import cost_bounds
-from greenfront.spaces import (
-    Choice,
-    Library,
-    Settings,
-    Space,
-    load_checkpoint,
-    save_checkpoint,
-)
+from greenfront.spaces import Library, Space, load_checkpoint, save_checkpoint
 
 BATCH = 32
 
@@ -95,79 +87,6 @@ def prepare_teacher(
         save_file(kept, partial)
         partial.replace(run.teacher)
     return Teacher(train, kept["train"], kept["validation"])
-
-
-def resolve_targets(config: RunConfig) -> RunConfig:
-    """The configuration with the workload of given profiles wherever it says nothing else itself.
-
-    So `hardware: {profile: FILE}` alone means what the profile was measured for.
-
-    Raises:
-        ConfigError: a file that is no profile.
-    """
-    resolved = []
-    for target in config.hardware:
-        if target.profile is not None:
-            measured = asdict(HardwareProfile.load(target.profile).target)
-            unsaid = set(measured) - target.model_fields_set - {"name"}
-            target = target.model_copy(update={name: measured[name] for name in unsaid})
-        resolved.append(target)
-    return config.model_copy(update={"hardware": tuple(resolved)})
-
-
-def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Reporter) -> dict[str, HardwareProfile]:
-    """A profile per target, in the order of the configuration: measured here, or read and checked."""
-    profiles = {}
-    for target_config in config.hardware:
-        target = resolve_target(target_config, config.data.max_length)
-        path = run.profile(target.name)
-        source = path if path.exists() else target_config.profile
-        if source is None:
-            report.stage(f"Measuring this machine for target {target.name}")
-            profile = measure_profile(target, run.original, space, seed=config.search.seed, progress=report.advance)
-        else:
-            profile = HardwareProfile.load(source)
-            profile.check(fingerprint())
-            profile.check_target(target)
-            profile.check_space(space)
-        if not path.exists():
-            profile.save(path)
-            report.note(_describe(profile))
-        for warning in profile.warnings:
-            report.note(f"{target.name}: {warning}")
-        profiles[target.name] = profile
-    return profiles
-
-
-def useful(space: Space, profiles: dict[str, HardwareProfile], config: RunConfig) -> Space:
-    """The space without settings that cost no less than the original in any cost that the run looks at.
-
-    This is where a rank above the measured break-even goes, and attention approximations on short inputs.
-
-    Raises:
-        ConfigError: no setting is left.
-    """
-    names = {*config.objectives, *cost_bounds(config.budgets)} & set(COST_OF)
-    saves: dict[str, list[bool]] = {}
-    for choice in space.choices:
-        columns = [
-            profile.option_costs(choice, COST_OF[name])
-            for profile in profiles.values()
-            for name in names or {"latency"}
-        ]
-        saves[choice.name] = [any(column[i] < 0 for column in columns) for i in range(len(choice.settings))]
-
-    def keep(choice: Choice, settings: Settings) -> bool:
-        return saves[choice.name][choice.settings.index(settings)]
-
-    kept = space.restrict(keep)
-    if not kept.choices:
-        looked_at = ", ".join(sorted(names or {"latency"}))
-        raise ConfigError(
-            f"objectives: must hold a cost that compressing this model lowers, but on {', '.join(profiles)} no setting "
-            f"of its {len(space.sites)} sites lowers {looked_at}; add another one, such as size"
-        )
-    return kept
 
 
 def prepare_library(
@@ -242,12 +161,3 @@ def environment() -> dict[str, Any]:
     libraries = ("greenfront", "torch", "transformers", "optuna", "ray", "datasets", "numpy", "scipy")
     versions = {name: importlib.metadata.version(name) for name in libraries}
     return {**asdict(fingerprint()), "versions": versions}
-
-
-def _describe(profile: HardwareProfile) -> str:
-    latency = profile.original.latency_ms
-    error = "" if profile.error is None else f"; predictions off by {profile.error.median:.1%} on held-out candidates"
-    return (
-        f"{profile.target.name}: original {latency.median:.2f} ms [{latency.low:.2f}, {latency.high:.2f}], "
-        f"{len(profile.operations)} operations measured{error}"
-    )

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from greenfront.config import BudgetsConfig, CostName
-from greenfront.hardware_profiles import Cost
+from greenfront.config import HIGHER_IS_BETTER, BudgetsConfig, CostName
+from greenfront.hardware_profiles.cost import Cost
 from greenfront.search import slack as slacks
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
@@ -40,7 +40,8 @@ class Question:
         bounded = [slacks.cost_name(name) for name in slacks.cost_bounds(self.bounds)]
         names += [name for name in dict.fromkeys((own_axis, *bounded)) if name not in names]
         parts = [
-            f"{wording.cost(name, own.value(name))} ({wording.compared(name, original.value(name), own.value(name))})"
+            f"{'estimated ' if wording.estimated(name, own) else ''}{wording.cost(name, own.value(name))} "
+            f"({wording.compared(name, original.value(name), own.value(name))})"
             for name in names
         ]
         score = f"{self.front.metric} {wording.score(candidate.score.validation)} on validation"
@@ -53,19 +54,20 @@ class Question:
 
     def limit(self, name: str) -> str:
         """The bound called `name` in numbers: `latency at most 6.00 ms on laptop (60%)`."""
+        most = f"{wording.plain(name)} {'at least' if name in HIGHER_IS_BETTER else 'at most'}"
         text = slacks.budgets_to_text(self.bounds)[name]
         floors = slacks.accuracy_floors(self.bounds, self.front.original.score.validation)
         if name in floors:
             return f"{wording.plain(name)} {text}: at least {wording.score(floors[name])} on validation"
         bound, cost = slacks.cost_bounds(self.bounds)[name], slacks.cost_name(name)
         if not bound.relative:
-            return f"{name} at most {wording.cost(cost, bound.value)}"
+            return f"{most} {wording.cost(cost, bound.value)}"
         reference = slacks.reference_costs(self.front.original)
         limits = [
             f"{wording.cost(cost, slacks.cost_limit(name, bound, reference[target]))} on {target}"
             for target in self.targets
         ]
-        return f"{name} at most {', '.join(limits)} ({text} of the original)"
+        return f"{most} {', '.join(limits)} ({text} of the original)"
 
 
 def tightness(slack: Mapping[str, float]) -> str:

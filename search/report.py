@@ -6,17 +6,20 @@ import shlex
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from plotly.offline import get_plotlyjs
 
 from greenfront.config import COST_OF
+from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.details import details, prediction_error, verdict
 from greenfront.search.front import Front
 from greenfront.search.plan_text import plan_lines
 from greenfront.search.report_figure import axes, figure
+from greenfront.search.report_hardware import hardware_section
 from greenfront.search.report_template import PAGE, SCRIPT, STYLE
 from greenfront.search.slack import budgets_to_text
 from greenfront.search.table import ordered
@@ -27,17 +30,27 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_report(front: Front, path: Path, *, run_info: Mapping[str, Any]) -> None:
+def write_report(
+    front: Front,
+    path: Path,
+    *,
+    run_info: Mapping[str, Any],
+    profiles: Mapping[str, HardwareProfile] = MappingProxyType({}),
+    warnings: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:
     """Write the report as one HTML file of about 5 MB that needs no network.
 
-    `run_info` is shown as nested tables: machine, versions, seed, data, configuration; its key `run` (a
+    `profiles` and `warnings` are the targets': what predicted their costs, and what was said while the finalists were
+    measured. `run_info` is shown as nested tables: machine, versions, seed, data, configuration; its key `run` (a
     folder, by default the one of `path`) stands in the title and in the `greenfront export` lines. Whatever
     comes from users (names, plans, run_info) is escaped.
     """
     run = str(run_info.get("run", path.parent))
-    everyone = [front.original, *ordered(front)]
+    everyone = [front.original, *ordered(front, front.target)]
+    hardware, figures = hardware_section(front, profiles, warnings)
     data = {
         "figure": figure(front),
+        "hardware": figures,
         "axes": {target: axes(front, target) for target in front.targets},
         "details": {candidate.id: details(front, candidate) for candidate in everyone},
     }
@@ -45,9 +58,13 @@ def write_report(front: Front, path: Path, *, run_info: Mapping[str, Any]) -> No
         title=escape(f"Greenfront: {run}"),
         style=STYLE,
         summary=_summary(front),
-        cost_options=_options({name: wording.AXIS_TITLES[cost] for name, cost in COST_OF.items()}, front.axis),
+        cost_options=_options(
+            {name: wording.axis_title(cost, [front.original.costs()[front.target]]) for name, cost in COST_OF.items()},
+            front.axis,
+        ),
         target_options=_options({target: target for target in front.targets}, front.target),
         table=_table(front, everyone, run),
+        hardware=hardware,
         info=_info(run_info),
         view=_script_json(data),
         plotly=get_plotlyjs(),
@@ -94,8 +111,9 @@ def _table(front: Front, everyone: Sequence[Candidate], run: str) -> str:
 def _row(front: Front, candidate: Candidate, run: str) -> str:
     target, score = front.target, candidate.score
     own, reference = candidate.costs()[target], front.original.costs()[target]
-    measured = candidate.cost is not None
-    latency = wording.latency(own.latency_ms) if measured else "not measured"
+    measured = candidate.measured(target)
+    unmeasured = "predicted (measured elsewhere)" if candidate.verified else "not measured"
+    latency = wording.latency(own.latency_ms) if measured else unmeasured
     predicted = candidate.predicted[target].latency_ms.median
     error = f" ({prediction_error(candidate, target)})" if measured else ""
     star = "★ " if candidate.on_front else ""
@@ -109,9 +127,9 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
         ("number", test),
         ("number", latency),
         ("number", f"{wording.number(predicted)} ms{error}"),
-        ("number", approx + wording.ratio(reference.latency_ms.median, own.latency_ms.median)),
+        ("number", approx + wording.ratio("latency_ms", reference.value("latency_ms"), own.value("latency_ms"))),
         ("number", approx + wording.cost("size_mb", own.size_mb)),
-        ("number", approx + wording.ratio(reference.size_mb, own.size_mb)),
+        ("number", approx + wording.ratio("size_mb", reference.size_mb, own.size_mb)),
         ("number", approx + wording.cost("peak_memory_mb", own.peak_memory_mb)),
         ("wrap", escape(verdict(candidate))),
         ("wrap", escape(", ".join(candidate.tied))),

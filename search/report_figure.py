@@ -103,7 +103,7 @@ def hover(front: Front, candidate: Candidate) -> str:
 
 
 def _axis(front: Front, target: str, name: str, cost: CostName) -> dict[str, Any]:
-    scale = wording.SCALES[cost][0]
+    scale = wording.WORDS[cost].scale
     groups = _members(front)
     x = [[c.costs()[target].value(cost) / scale for c in members] for members in groups.values()]
     lines = view.cost_lines(front, target, cost)
@@ -122,7 +122,7 @@ def _axis(front: Front, target: str, name: str, cost: CostName) -> dict[str, Any
         "x": x,
         "error": [_errors(members, target) if timed and kind in LABELLED else None for kind, members in groups.items()],
         "labels": [[labels.get(c.id, "") for c in members] for members in groups.values()],
-        "title": escape(f"{wording.AXIS_TITLES[cost]} on {target}"),
+        "title": escape(f"{wording.axis_title(cost, [front.original.costs()[target]])} on {target}"),
         "range": [0, right],
         # A line through the front's points is the front only for the cost and the target that decided it.
         "line": name == front.axis and target == front.target,
@@ -142,7 +142,7 @@ def _ratios(front: Front, target: str, cost: CostName, right: float) -> dict[str
     ]
     chosen = view.readable(places, LABEL_GAP)
     return {
-        c.id: wording.ratio(reference, value)
+        c.id: wording.ratio(cost, reference, value)
         for c, value, written in zip(candidates, values, chosen, strict=True)
         if written
     }

@@ -17,6 +17,11 @@ h1 { font-size: 1.35rem; margin: .2rem 0 .4rem; overflow-wrap: anywhere; } h2 { 
 var(--line); border-radius: 6px;
   padding: .25rem .4rem; max-width: 100%; }
 #plot { width: 100%; height: 520px; }
+.figure { width: 100%; height: 440px; }
+.panels { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); }
+.panels > div { min-width: 0; }
+h3 { font-size: .95rem; margin: 1.2rem 0 .3rem; } h4 { font-size: .9rem; margin: .4rem 0 0; font-weight: 500; }
+ul { margin: .3rem 0; padding-left: 1.2rem; }
 pre, code { font: 12px/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 pre { margin: .3rem 0; padding: .6rem; background: var(--panel); border-radius: 6px; overflow-x: auto; }
 .wide { overflow-x: auto; border: 1px solid var(--line); border-radius: 6px; }
@@ -26,7 +31,7 @@ th, td { padding: .35rem .6rem; text-align: left; vertical-align: top; white-spa
 tr:last-child > td { border-bottom: 0; }
 thead th { background: var(--panel); color: var(--soft); font-weight: 600; }
 tbody td:first-child { position: sticky; left: 0; background: var(--paper); }
-td.number { text-align: right; }
+td.number, th.number { text-align: right; }
 tr.front td:first-child { border-left: 4px solid var(--accent); font-weight: 600; }
 tr.predicted td { color: var(--soft); }
 td.wrap { white-space: normal; min-width: 9rem; }
@@ -34,7 +39,7 @@ td code { user-select: all; }
 summary { cursor: pointer; }
 .info th { width: 12rem; color: var(--soft); font-weight: 400; }
 .info td { white-space: normal; overflow-wrap: anywhere; }
-@media (max-width: 600px) { body { padding: .6rem; } #plot { height: 400px; } .info th { width: 7rem; } }
+@media (max-width: 600px) { body { padding: .6rem; } #plot, .figure { height: 400px; } .info th { width: 7rem; } }
 """
 
 # The figure's colours are read from the page's style, so that both follow the reader's light or dark mode.
@@ -57,21 +62,30 @@ function draw() {
     if (trace.text) trace.text = axis.labels[i];
     if (narrow.matches && trace.hoverinfo === "text") trace.hoverinfo = "none";
   });
-  Object.assign(layout, {shapes: axis.shapes, annotations: axis.annotations, paper_bgcolor: color("--paper"),
-    plot_bgcolor: color("--paper"), font: {...layout.font, color: color("--ink")}});
-  for (const name of ["xaxis", "yaxis"]) {
-    layout[name].gridcolor = layout[name].linecolor = color("--line");
-    layout[name].zeroline = false;
-  }
+  Object.assign(layout, {shapes: axis.shapes, annotations: axis.annotations});
   layout.xaxis.title = {text: axis.title};
   layout.xaxis.range = axis.range;
-  Object.assign(layout.hoverlabel, {bgcolor: color("--panel"), bordercolor: color("--line")});
-  layout.hoverlabel.font.color = color("--ink");
   if (narrow.matches) {  // the axis is named by the choice above the plot; its title would lie on the legend
     layout.xaxis.title = {text: ""};
     layout.margin = {l: 52, r: 12, t: 12, b: 48};
   }
-  Plotly.react(plot, data, layout, {responsive: true, displaylogo: false,
+  show(plot, data, layout);
+  for (const [id, figure] of Object.entries(view.hardware)) {
+    const copy = structuredClone(figure);
+    if (narrow.matches) copy.layout.margin = {l: 48, r: 8, t: 8, b: 44};
+    show(document.getElementById(id), copy.data, copy.layout);
+  }
+}
+function show(element, data, layout) {
+  Object.assign(layout, {paper_bgcolor: color("--paper"), plot_bgcolor: color("--paper"),
+    font: {...layout.font, color: color("--ink")}});
+  for (const name of ["xaxis", "yaxis"]) {
+    layout[name].gridcolor = layout[name].linecolor = color("--line");
+    layout[name].zeroline = false;
+  }
+  Object.assign(layout.hoverlabel, {bgcolor: color("--panel"), bordercolor: color("--line")});
+  layout.hoverlabel.font.color = color("--ink");
+  Plotly.react(element, data, layout, {responsive: true, displaylogo: false,
     displayModeBar: narrow.matches ? false : undefined});
 }
 function tell(event) { details.textContent = view.details[event.points[0].customdata]; }
@@ -104,6 +118,8 @@ $summary
 <pre id="details">Choose a candidate to see it here.</pre>
 <h2>Candidates</h2>
 $table
+<h2>Hardware</h2>
+$hardware
 <h2>Run</h2>
 <details><summary>Machine, versions, seed, data, configuration</summary>
 $info

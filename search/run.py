@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,38 +10,33 @@ from typing import Any
 
 from optuna.samplers import BaseSampler
 
-from greenfront.config import COST_OF, RunConfig, load_config, parse_config
+from greenfront.config import RunConfig, load_config, parse_config
 from greenfront.errors import BudgetError
 from greenfront.evaluators import TaskData, get_metric, score
 from greenfront.hardware_profiles import HardwareProfile
-from greenfront.search.allocation import Limit, Table, cheapest, seeds
 from greenfront.search.candidate import Candidate
 from greenfront.search.driver import Driver, Timing, objective_names
 from greenfront.search.front import Front
+from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, running_ray
 from greenfront.search.prepare import (
     Teacher,
     prepare_library,
     prepare_original,
-    prepare_profiles,
     prepare_significance,
     prepare_teacher,
-    resolve_targets,
-    useful,
 )
+from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets, useful
 from greenfront.search.progress import Reporter, Silent
 from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.slack import binding, budget_slack, cost_bounds, cost_limit, least
+from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.unfinished import nothing_scored
-from greenfront.search.verify import judge, original_candidate, unverified, verify
+from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
 from greenfront.search.worker import Assignment
-from greenfront.spaces import Library, Space, find_space
-
-SEEDS = 9
-"""Plans computed in closed form that the study starts with; never more than half of the trials."""
+from greenfront.spaces import Library, find_space
 
 
 @dataclass
@@ -93,7 +88,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         front = Front.load(run.front)
         if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
-            return _checked(front, ())
+            return _checked(front, _unreachable(run))
     with run.alone():
         return _run(config, run, sampler, report)
 
@@ -102,6 +97,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     summary = Summary({})
     with summary.stage("original"):
         data, processor, model = prepare_original(config, run, report)
+    check_targets(config, model)
     space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
     for refusal in space.refusals:
         report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
@@ -119,40 +115,39 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     original = original_candidate(validation, profiles, config)
     report.note(f"original: {config.data.metric} {validation:.4f} on validation")
 
-    unreachable, limits = _limits(config, space, profiles)
+    unreachable, limits = budget_limits(config, space, profiles)
     for name in unreachable:
         report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
-    searched = _without(config, unreachable)
+    searched = without(config, unreachable)
     study = Study(space, objective_names(config), sampler, run.study)
-    for seed in _seeds(searched, space, losses, profiles, limits):
+    for seed in first_plans(searched, space, losses, profiles, limits):
         study.suggest(seed.plan, seed.origin)
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, processor)
     try:
         with summary.stage("search"):
             _search(searched, driver, _assignment(searched, data, teacher, library, model), report)
+        if all(result.state != "scored" for result in study.results):
+            slacks = {
+                result.plan.id: budget_slack(
+                    driver.predict(result.plan), original.score.validation, original, searched.budgets
+                )
+                for result in study.results
+            }
+            raise nothing_scored(study.results, slacks)
+        with summary.stage("verification"):
+            everyone = unverified(study.results, original, profiles, config)
+            feasible = [candidate.id for candidate in everyone if candidate.feasible]
+            ids = {result.plan.id for result in driver.contenders.finalists(feasible)}
+            finalists = [candidate for candidate in everyone if candidate.id in ids]
+            original, verified = verify(finalists, original, profiles, data, config, run, report)
+            candidates = judge(original, [*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
     except BaseException:
-        # Whatever ends the search, what is done stays usable: every scored candidate, by prediction.
+        # Whatever ends search or verification, what is done stays usable: every scored candidate, by prediction.
         candidates = judge(original, unverified(study.results, original, profiles, config), config, unreachable)
-        _write(run, config, original, candidates, report)
+        _write(run, config, original, candidates, profiles, report)
         raise
-    if all(result.state != "scored" for result in study.results):
-        _write(run, config, original, (), report)
-        slacks = {
-            result.plan.id: budget_slack(
-                driver.predict(result.plan), original.score.validation, original, searched.budgets
-            )
-            for result in study.results
-        }
-        raise nothing_scored(study.results, slacks)
-    with summary.stage("verification"):
-        everyone = unverified(study.results, original, profiles, config)
-        feasible = [candidate.id for candidate in everyone if candidate.feasible]
-        ids = {result.plan.id for result in driver.contenders.finalists(feasible)}
-        finalists = [candidate for candidate in everyone if candidate.id in ids]
-        original, verified = verify(finalists, original, profiles, data, config, run, report)
-        candidates = judge(original, [*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
-    front = _write(run, config, original, candidates, report)
-    _write_summary(run, config, summary, driver.timing)
+    _write_summary(run, config, summary, driver.timing, unreachable)
+    front = _write(run, config, original, candidates, profiles, report)
     return _checked(front, unreachable)
 
 
@@ -173,54 +168,12 @@ def _assignment(config: RunConfig, data: TaskData, teacher: Teacher, library: Li
     )  # fmt: skip
 
 
-def _limits(config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile]) -> tuple[list[str], list[Limit]]:
-    """The cost budgets that no plan can meet by prediction, and the others as limits on summed changes."""
-    unreachable, limits = [], []
-    for name, bound in cost_bounds(config.budgets).items():
-        for profile in profiles.values():
-            change = _changes(space, profile, name)
-            most = cost_limit(name, bound, profile.original) - profile.original.value(COST_OF[name])
-            if cheapest(space, change) > most:
-                unreachable.append(name)
-            else:
-                # A thousandth within: a file's header is in no prediction, and a plan at the very limit would miss it.
-                limits.append(Limit(change, most - 1e-3 * abs(cost_limit(name, bound, profile.original))))
-    return list(dict.fromkeys(unreachable)), limits
-
-
-def _seeds(
-    config: RunConfig,
-    space: Space,
-    losses: Table,
-    profiles: Mapping[str, HardwareProfile],
-    limits: list[Limit],
-) -> Any:
-    name = next((name for name in config.objectives if name in COST_OF), "latency")
-    profile = profiles[config.hardware[0].name]
-    before = profile.original.value(COST_OF[name])
-    bound = cost_bounds(config.budgets).get(name)
-    most = cost_limit(name, bound, profile.original) if bound else before
-    if bound is not None and name == "latency" and profile.error is not None:
-        most *= 1 - profile.error.worst  # a seed right at the budget would miss it when measured, every other time
-    count = max(1, min(SEEDS, config.search.trials // 2))
-    return seeds(space, losses, _changes(space, profile, name), before, most, limits, count)
-
-
-def _changes(space: Space, profile: HardwareProfile, name: str) -> Table:
-    return {choice.name: profile.option_costs(choice, COST_OF[name]) for choice in space.choices}
-
-
-def _without(config: RunConfig, names: list[str]) -> RunConfig:
-    """The configuration without the budgets that nothing can meet."""
-    budgets = config.budgets.model_copy(update=dict.fromkeys(names))
-    return config.model_copy(update={"budgets": budgets})
-
-
 def _write(
     run: RunFolder,
     config: RunConfig,
     original: Candidate,
     candidates: tuple[Candidate, ...],
+    profiles: Mapping[str, HardwareProfile],
     report: Reporter,
 ) -> Front:
     report.stage("Writing the front")
@@ -228,7 +181,8 @@ def _write(
     front = Front(original, candidates, config.data.metric, targets, config.budgets, config.objectives)
     front.save(run.front)
     plot_front(front, run.picture)
-    write_report(front, run.report, run_info={"run": str(run.path), **_info(run, config)})
+    info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
+    write_report(front, run.report, run_info=info, profiles=profiles, warnings=warnings)
     return front
 
 
@@ -236,7 +190,9 @@ def _info(run: RunFolder, config: RunConfig) -> dict[str, Any]:
     return {"environment": json.loads(run.environment.read_text()), "configuration": run.config.read_text()}
 
 
-def _write_summary(run: RunFolder, config: RunConfig, summary: Summary, timing: Timing) -> None:
+def _write_summary(
+    run: RunFolder, config: RunConfig, summary: Summary, timing: Timing, unreachable: Sequence[str]
+) -> None:
     workers = config.workers()
     run.write_json(
         run.summary,
@@ -246,11 +202,17 @@ def _write_summary(run: RunFolder, config: RunConfig, summary: Summary, timing: 
             "search_phase_seconds": round(timing.wall, 2),
             "workers_busy": round(timing.busy / max(workers * timing.wall, 1e-9), 4),
             "driver_ms_per_trial": round(1000 * sum(timing.driver) / max(config.search.trials, 1), 2),
+            "unreachable_budgets": list(unreachable),
         },
     )
 
 
-def _checked(front: Front, unreachable: Any) -> Front:
+def _unreachable(run: RunFolder) -> tuple[str, ...]:
+    """The budgets that no plan could meet, as a finished run has kept them."""
+    return tuple(json.loads(run.summary.read_text())["unreachable_budgets"]) if run.summary.exists() else ()
+
+
+def _checked(front: Front, unreachable: Sequence[str]) -> Front:
     """The front itself, when a verified candidate meets every budget; raises BudgetError otherwise."""
     verified = [candidate for candidate in front.candidates if candidate.verified]
     if any(candidate.feasible for candidate in verified) or not verified:

@@ -71,6 +71,10 @@ class RunFolder:
         """Optuna's journal."""
         return self.path / "study.journal"
 
+    def measured(self, target: str) -> Path:
+        """What verification measured on a target: every finalist's costs with raw samples, conditions and warnings."""
+        return self.path / "measured" / f"{target}.json"
+
     @property
     def front(self) -> Path:
         """The results."""
@@ -138,6 +142,7 @@ class RunFolder:
         try:
             (run.path / "profiles").mkdir(parents=True, exist_ok=True)
             (run.path / "candidates").mkdir(exist_ok=True)
+            (run.path / "measured").mkdir(exist_ok=True)
             write_atomic(run.config, to_yaml(config))
         except OSError as error:
             raise RunError(f"output: {run.path} can't be written: {error.strerror}") from error

@@ -31,17 +31,14 @@ class Selection:
 def select(
     front: Front,
     *,
-    latency: Bound | None = None,
-    size: Bound | None = None,
-    memory: Bound | None = None,
-    parameters: Bound | None = None,
-    flops: Bound | None = None,
     accuracy_drop: float | None = None,
     prefer: Preference | None = None,
     target: str | None = None,
+    **bounds: Bound | None,
 ) -> Selection:
     """Choose among the verified feasible members of the front that meet the bounds.
 
+    `bounds` are on costs, by their names in the YAML: `latency`, `size`, `throughput` (a lower one), ...
     Without a preference: the most accurate on validation, or the cheapest of those that are statistically
     tied with it. `knee` takes the largest distance from the chord between the cheapest and the most accurate
     member, on axes normalised to 0..1; `fastest` the least latency; `most_accurate` the best score, ties or
@@ -59,26 +56,21 @@ def select(
 
     Raises:
         BudgetError: nothing meets the bounds; names the closest candidate and the binding bound.
-        ConfigError: an unknown preference or target.
+        ConfigError: an unknown preference, target or cost.
     """
     if prefer is not None and prefer not in get_args(Preference):
         raise ConfigError(f"prefer must be one of {', '.join(get_args(Preference))}, but got {prefer!r}")
     if target is not None and target not in front.targets:
         raise ConfigError(f"target must be one of {', '.join(front.targets)}, but got {target!r}")
-    asked = BudgetsConfig.model_construct(
-        latency=latency,
-        size=size,
-        memory=memory,
-        parameters=parameters,
-        flops=flops,
-        accuracy_drop=accuracy_drop,
-    )
+    for name in bounds:
+        slacks.cost_name(name)
+    asked = BudgetsConfig().model_copy(update={**bounds, "accuracy_drop": accuracy_drop})
     question = Question(front, _merged(front.budgets, asked), front.targets if target is None else (target,))
     reasons = [_asked(question, asked, prefer)]
 
     others = tuple(c for c in front.candidates if c.id != front.original.id and c.verified and c.feasible)
-    off_front = tuple(c for c in others if not c.on_front)
-    members = tuple(c for c in front.members if c.verified and c.feasible)
+    members = tuple(c for c in front.members_on(question.targets[0]) if c.feasible)
+    off_front = tuple(c for c in others if c not in members)
     reasons += [question.verdict(candidate) for candidate in members]
     pool = question.meeting(members)
     if not pool:
@@ -127,7 +119,7 @@ def _why(question: Question, ranking: Ranking) -> list[str]:
     lines = [f"Chosen {chosen.id}: {ranking.reason}."]
     if len(ranking.order) > 1:
         runner_up = ranking.order[1]
-        lines.append(f"Runner-up {runner_up.id} lost: it has {ranking.lost(runner_up, question.front.metric)}.")
+        lines.append(f"Runner-up {runner_up.id} lost: {ranking.lost(runner_up, question.front.metric)}.")
     else:
         lines.append("No runner-up: no other one meets the bounds.")
     return lines

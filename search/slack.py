@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from greenfront.config import COST_OF, BudgetsConfig, CostName
+from greenfront.config import COST_OF, HIGHER_IS_BETTER, BudgetsConfig, CostName
 from greenfront.errors import ConfigError, RunError
-from greenfront.hardware_profiles import Cost
+from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.candidate import Candidate
 from greenfront.units import Bound
 
@@ -16,7 +16,7 @@ TOLERANCE = 1e-9
 
 
 def cost_bounds(budgets: BudgetsConfig) -> dict[str, Bound]:
-    """The upper bounds that are set, by their names in the YAML (`latency`, `size`, ...)."""
+    """The bounds on costs that are set, by their names in the YAML (`latency`, `size`, ...)."""
     bounds = {name: getattr(budgets, name) for name in COST_OF}
     return {name: bound for name, bound in bounds.items() if bound is not None}
 
@@ -24,6 +24,26 @@ def cost_bounds(budgets: BudgetsConfig) -> dict[str, Bound]:
 def cost_limit(name: str, bound: Bound, original: Cost) -> float:
     """The bound called `name` in the unit of its cost, given the original's cost on the same target."""
     return bound.limit(original.value(COST_OF[name]))
+
+
+def summed_cost(name: str) -> CostName:
+    """The cost that stands for the one called `name` where changes are summed and less is better.
+
+    A plan's throughput is no sum over its modules, but the time of a large query is, and orders plans the same way.
+    """
+    return "large_batch_latency_ms" if name == "throughput" else cost_name(name)
+
+
+def summed_limit(name: str, bound: Bound, original: Cost, target_large_batch: int) -> tuple[CostName, float]:
+    """The bound called `name` as an upper bound on its `summed_cost`: so many examples a second are so many ms."""
+    limit = cost_limit(name, bound, original)
+    return summed_cost(name), 1000 * target_large_batch / limit if name == "throughput" else limit
+
+
+def minimised(name: str, cost: Cost) -> float:
+    """The cost called `name` such that less is better."""
+    value = cost.value(cost_name(name))
+    return -value if name in HIGHER_IS_BETTER else value
 
 
 def accuracy_floors(budgets: BudgetsConfig, original_score: float) -> dict[str, float]:
@@ -37,8 +57,8 @@ def accuracy_floors(budgets: BudgetsConfig, original_score: float) -> dict[str, 
 
 
 def reference_costs(original: Candidate) -> Mapping[str, Cost]:
-    """What relative bounds refer to: the original's measured costs, or predicted ones before it is."""
-    return original.predicted if original.cost is None else original.cost
+    """What relative bounds refer to: the original's measured costs, or predicted ones where it wasn't measured."""
+    return original.costs()
 
 
 def budget_slack(
@@ -60,7 +80,8 @@ def budget_slack(
     slack = {}
     for name, bound in cost_bounds(budgets).items():
         slack[name] = min(
-            _upper(cost_limit(name, bound, reference[target]), of.value(COST_OF[name])) for target, of in cost.items()
+            _share(name, cost_limit(name, bound, reference[target]), of.value(COST_OF[name]))
+            for target, of in cost.items()
         )
     for name, floor in accuracy_floors(budgets, original.score.validation).items():
         slack[name] = (validation - floor) / (abs(floor) or 1.0)
@@ -117,8 +138,10 @@ def cost_name(name: str) -> CostName:
     return COST_OF[name]
 
 
-def _upper(limit: float, value: float) -> float:
-    return (limit - value) / limit
+def _share(name: str, limit: float, value: float) -> float:
+    """The distance to a limit as a share of it; a limit of zero (no CO2 on a clean grid) is met by zero alone."""
+    spare = value - limit if name in HIGHER_IS_BETTER else limit - value
+    return spare / (abs(limit) or 1.0)
 
 
 def _sortable(share: float) -> float:

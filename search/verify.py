@@ -1,7 +1,8 @@
 """Verification: finalists measured end to end on the quiet machine, and scored on the test split, once."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,11 @@ from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
 from greenfront.evaluators import TaskData, bootstrap_interval, predict, score, tied
-from greenfront.hardware_profiles import Cost, HardwareProfile, measure_candidates
+from greenfront.hardware_profiles import HardwareProfile
+from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.front import mark_front
+from greenfront.search.measurer import measurer_of
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets
@@ -59,9 +62,16 @@ def verify(
     """
     folders = {candidate.id: run.candidate(candidate.id) for candidate in (original, *finalists)}
     costs: dict[str, dict[str, Cost]] = {id_: {} for id_ in folders}
-    for name, profile in profiles.items():
-        report.stage(f"Measuring {len(finalists)} finalists and the original for target {name}")
-        measured = measure_candidates(profile.target, folders, seed=config.search.seed, progress=report.advance)
+    for target in config.hardware:
+        name = target.name
+        if target.elsewhere:  # its machine isn't here: its costs stay predicted
+            continue
+        with measurer_of(target, config.ray) as measurer:
+            report.stage(f"Measuring {len(finalists)} finalists and the original for target {name}")
+            measured = measurer.candidates(
+                profiles[name].target, folders, seed=config.search.seed, progress=report.advance
+            )
+        run.write_json(run.measured(name), {id_: asdict(found) for id_, found in measured.items()})
         for id_, found in measured.items():
             costs[id_][name] = found.cost
         for warning in dict.fromkeys(warning for found in measured.values() for warning in found.warnings):
@@ -90,10 +100,20 @@ def _tied(candidates: Sequence[Candidate], labels: NDArray[np.int64], run: RunFo
     ]
 
 
+def measuring_warnings(run: RunFolder, config: RunConfig) -> dict[str, list[str]]:
+    """What was said while the finalists were measured, by target; nothing for those that weren't measured."""
+    found = {}
+    for target in config.hardware:
+        if run.measured(target.name).exists():
+            measured = json.loads(run.measured(target.name).read_text())
+            found[target.name] = list(dict.fromkeys(said for each in measured.values() for said in each["warnings"]))
+    return found
+
+
 def judge(
     original: Candidate, candidates: Sequence[Candidate], config: RunConfig, ignored: Sequence[str] = ()
 ) -> tuple[Candidate, ...]:
-    """Mark the front, among candidates that miss no budget other than the `ignored` ones (which none can meet).
+    """Mark every target's front, among candidates that miss no budget but the `ignored` ones (which none can meet).
 
     The original competes: what is slower and worse than it is not on the front. Where no verified candidate is left
     then, every verified one competes: a front is always worth seeing.
@@ -102,8 +122,15 @@ def judge(
     if not any(c.feasible and c.verified for c in eligible):
         eligible = [replace(c, feasible=True) for c in eligible]
     base = replace(original, feasible=not set(original.missed) - set(ignored))
-    _, *marked = mark_front([base, *eligible], config.objectives, config.hardware[0].name)
-    return tuple(replace(candidate, on_front=mark.on_front) for candidate, mark in zip(candidates, marked, strict=True))
+    fronts = {
+        target.name: {c.id for c in mark_front([base, *eligible], config.objectives, target.name) if c.on_front}
+        for target in config.hardware
+    }
+    first, *others = fronts
+    return tuple(
+        replace(c, on_front=c.id in fronts[first], other_fronts=tuple(name for name in others if c.id in fronts[name]))
+        for c in candidates
+    )
 
 
 def original_candidate(validation: float, profiles: Mapping[str, HardwareProfile], config: RunConfig) -> Candidate:

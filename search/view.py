@@ -27,12 +27,11 @@ def groups(front: Front) -> Groups:
     members = front.members
     chosen = {candidate.id for candidate in members}
     others = [c for c in front.candidates if c.id not in chosen and c.id != front.original.id]
-    measured = [c for c in others if c.cost is not None]
     return Groups(
         front=members,
-        dominated=tuple(c for c in measured if c.feasible),
-        infeasible=tuple(c for c in measured if not c.feasible),
-        unverified=tuple(c for c in others if c.cost is None),
+        dominated=tuple(c for c in others if c.verified and c.feasible),
+        infeasible=tuple(c for c in others if c.verified and not c.feasible),
+        unverified=tuple(c for c in others if not c.verified),
     )
 
 
@@ -47,7 +46,7 @@ def cost_lines(front: Front, target: str, name: CostName) -> list[tuple[float, s
     """The budgets on one cost as (limit in its unit, words)."""
     original = slack.reference_costs(front.original)[target]
     return [
-        (slack.cost_limit(key, bound, original), f"{key} budget {bound.text}")
+        (slack.cost_limit(key, bound, original), f"{wording.plain(key)} budget {bound.text}")
         for key, bound in slack.cost_bounds(front.budgets).items()
         if slack.cost_name(key) == name
     ]

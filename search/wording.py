@@ -1,32 +1,68 @@
-"""How costs, scores and ratios are written in terminal, plot and report, so that all three agree."""
+"""How costs, scores and ratios are written in terminal, plot and report, so that all of them agree."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from greenfront.config import CostName
-from greenfront.hardware_profiles import Interval
+from greenfront.config import COST_OF, HIGHER_IS_BETTER, CostName
+from greenfront.hardware_profiles.cost import ENERGETIC, Cost, Interval
 
-AXIS_TITLES: dict[CostName, str] = {
-    "latency_ms": "latency (ms)",
-    "size_mb": "size of the weights (MB)",
-    "peak_memory_mb": "peak memory (MB)",
-    "parameters": "parameters (millions)",
-    "flops": "FLOPs of one forward pass (billions)",
-}
-# What a cost is divided by before it is drawn or written, and the unit that follows the number.
-SCALES: dict[CostName, tuple[float, str]] = {
-    "latency_ms": (1.0, " ms"),
-    "size_mb": (1.0, " MB"),
-    "peak_memory_mb": (1.0, " MB"),
-    "parameters": (1e6, " M"),
-    "flops": (1e9, " G"),
-}
-ADJECTIVES: dict[CostName, tuple[str, str, str]] = {
-    "latency_ms": ("faster", "slower", "fastest"),
-    "size_mb": ("smaller", "larger", "smallest"),
-    "peak_memory_mb": ("less memory", "more memory", "lightest in memory"),
-    "parameters": ("fewer parameters", "more parameters", "fewest in parameters"),
-    "flops": ("fewer FLOPs", "more FLOPs", "fewest in FLOPs"),
-}
+_HIGHER = {COST_OF[name] for name in HIGHER_IS_BETTER}
+
+
+@dataclass(frozen=True)
+class Words:
+    """A cost in words: its name, what its numbers are divided by and the unit they then have, and comparisons."""
+
+    title: str
+    scale: float
+    unit: str
+    axis_unit: str
+    better: str
+    worse: str
+    best: str
+
+
+WORDS: dict[CostName, Words] = {
+    "latency_ms": Words("latency", 1, " ms", "ms", "faster", "slower", "fastest"),
+    "latency_p90_ms": Words(
+        "90th percentile of latency", 1, " ms", "ms", "faster at p90", "slower at p90", "fastest at p90"
+    ),
+    "large_batch_latency_ms": Words(
+        "latency of a large query", 1, " ms", "ms",
+        "faster in large queries", "slower in large queries", "fastest in large queries",
+    ),
+    "throughput_per_s": Words(
+        "throughput", 1, "/s", "examples/s", "more throughput", "less throughput", "highest in throughput"
+    ),
+    "size_mb": Words("size on disk", 1, " MB", "MB", "smaller", "larger", "smallest"),
+    "peak_memory_mb": Words("peak memory", 1, " MB", "MB", "less memory", "more memory", "lightest in memory"),
+    "parameters": Words(
+        "parameters", 1e6, " M", "millions", "fewer parameters", "more parameters", "fewest in parameters"
+    ),
+    "flops": Words("FLOPs of a query", 1e9, " G", "billions", "fewer FLOPs", "more FLOPs", "fewest in FLOPs"),
+    "energy_j": Words("energy of a query", 1e-3, " mJ", "mJ", "less energy", "more energy", "lowest in energy"),
+    "co2_g_per_million": Words("CO2 of a million queries", 1, " g", "g", "less CO2", "more CO2", "lowest in CO2"),
+    "money_per_million": Words(
+        "electricity of a million queries", 1, "", "money", "cheaper", "dearer", "cheapest in electricity"
+    ),
+}  # fmt: skip
+
+
+def title(name: CostName, costs: Sequence[Cost]) -> str:
+    """What a cost is called: `peak memory`, `energy of a query (estimated)` where one of `costs` is an estimate."""
+    words = WORDS[name].title
+    return f"{words} (estimated)" if any(estimated(name, cost) for cost in costs) else words
+
+
+def estimated(name: CostName, of: Cost) -> bool:
+    """Whether a cost comes from an energy that nothing counted."""
+    return name in ENERGETIC and of.energy_source == "estimated"
+
+
+def axis_title(name: CostName, costs: Sequence[Cost]) -> str:
+    """`title` with the unit of a scaled number: `latency (ms)`."""
+    return f"{title(name, costs)} ({WORDS[name].axis_unit})"
 
 
 def number(value: float) -> str:
@@ -40,8 +76,8 @@ def number(value: float) -> str:
 
 def cost(name: CostName, value: float) -> str:
     """A cost with its unit: `5.23 ms`, `45.1 MB`, `11.2 M`."""
-    scale, unit = SCALES[name]
-    return number(value / scale) + unit
+    words = WORDS[name]
+    return number(value / words.scale) + words.unit
 
 
 def score(value: float | None) -> str:
@@ -59,20 +95,21 @@ def latency(of: Interval) -> str:
     return f"{number(of.median)} ms [{number(of.low)}, {number(of.high)}]"
 
 
-def ratio(original: float, value: float) -> str:
-    """How many times less than the original: `1.84x`; below one when more; `-` when it can't be said."""
+def ratio(name: CostName, original: float, value: float) -> str:
+    """How many times better than the original: `1.84x`; below one when worse; `-` when it can't be said."""
     if not value > 0 or not original > 0:
         return "-"
-    times = original / value
+    times = value / original if name in _HIGHER else original / value
     return f"{times:.2f}x" if times < 9.995 else f"{times:.1f}x"
 
 
 def compared(name: CostName, reference: float, value: float) -> str:
     """`value` against `reference` in words: `1.84x faster`, `1.10x larger`, `equal`."""
-    better, worse, _ = ADJECTIVES[name]
     if value == reference:
         return "equal"
-    return f"{ratio(reference, value)} {better}" if value < reference else f"{ratio(value, reference)} {worse}"
+    if (value < reference) != (name in _HIGHER):
+        return f"{ratio(name, reference, value)} {WORDS[name].better}"
+    return f"{ratio(name, value, reference)} {WORDS[name].worse}"
 
 
 def share(value: float) -> str:

@@ -1,16 +1,17 @@
 """The one place where attention is exchanged: a function in Transformers' AttentionInterface.
 
 A model whose `_attn_implementation` is `greenfront` runs exact fused attention in every attention module,
-except where the module carries an `approximation`: that one replaces keys, values and mask first.
+except where the module carries an `approximation`: that one answers in its place.
 Masks come as Transformers makes them for fused attention: None, or boolean (B, 1, Q, L), True = may attend.
 """
 
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from greenfront.errors import PlanError
@@ -18,36 +19,65 @@ from greenfront.errors import PlanError
 IMPLEMENTATION = "greenfront"
 
 
-class Approximation(Protocol):
-    """Anything that turns keys and values (B, H, L, D) and valid (B, L) or None into shorter ones and a bias."""
+@dataclass(frozen=True)
+class Heads:
+    """What one attention is asked: B inputs of L tokens, H heads of width D."""
 
-    def __call__(self, key: Tensor, value: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
-        """Keys and values (B, H, K, D) and an additive bias (B, 1, 1, K); None where exact attention is cheaper."""
+    query: Tensor
+    """(B, H, L, D), as are key and value."""
+    key: Tensor
+    value: Tensor
+    valid: Tensor | None
+    """(B, L), True for a token and False for padding; None where all are tokens."""
+    scale: float
+    """Of the scores, before the softmax."""
+    causal: bool = False
+    """Whether a token may attend to itself and what stands before it alone."""
+    dropout: float = 0.0
+
+    def valid_tokens(self) -> Tensor:
+        """(B, L): `valid`, made where it is None."""
+        if self.valid is not None:
+            return self.valid
+        batch, _, tokens, _ = self.query.shape
+        return torch.ones(batch, tokens, dtype=torch.bool, device=self.query.device)
+
+
+class Approximation(Protocol):
+    """Anything that answers for an attention module."""
+
+    def __call__(self, heads: Heads) -> Tensor | None:
+        """The outputs (B, H, L, D); None where exact attention is the same and cheaper."""
 
 
 def attention_forward(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, None]:
-    """Query (B, H, Q, D), key and value (B, H, L, D) -> outputs (B, Q, H, D), with the module's approximation."""
+    """Query (B, H, Q, D), key and value (B, H, L, D) -> outputs (B, Q, H, D), with the module's approximation.
+
+    Raises:
+        PlanError: an approximated attention that is asked with a position bias, a soft cap, or a cache of keys.
+    """
     approximation = cast("Approximation | None", getattr(module, "approximation", None))
     if approximation is not None:
-        if kwargs.get("position_bias") is not None:
-            raise PlanError(f"{type(module).__name__} adds a position bias per key, which projected keys don't have")
-        shorter = approximation(key, value, valid_keys(attention_mask))
-        if shorter is not None:
-            key, value, bias = shorter
-            attention_mask = bias.to(query.dtype).expand(query.shape[0], 1, query.shape[2], key.shape[2])
-            kwargs["is_causal"] = False
+        approximated = approximation(_asked(module, query, key, value, attention_mask, **kwargs))
+        if approximated is not None:
+            return approximated.transpose(1, 2).contiguous(), None
     outputs: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     return outputs
 
 
 def valid_keys(attention_mask: Tensor | None) -> Tensor | None:
-    """The keys (B, L) that any query may attend to, from a mask that is the same for every query (padding)."""
+    """The keys (B, L) that are no padding: those that the last query may attend to, causal or not."""
     if attention_mask is None:
         return None
-    row = attention_mask[:, 0, 0]
+    row = attention_mask[:, 0, -1]
     return row if row.dtype == torch.bool else row >= 0
+
+
+def tracing() -> bool:
+    """Whether a graph is being recorded, which must hold for any length."""
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
 def use_hook(model_or_module: nn.Module) -> None:
@@ -57,6 +87,40 @@ def use_hook(model_or_module: nn.Module) -> None:
     else:
         config = cast("Any", model_or_module).config
         config._attn_implementation = IMPLEMENTATION
+
+
+def _asked(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    is_causal: bool | None = None,
+    position_bias: Tensor | None = None,
+    softcap: float | None = None,
+    **_: Any,
+) -> Heads:
+    if position_bias is not None or softcap is not None:
+        what = "a position bias to" if softcap is None else "a soft cap to"
+        raise PlanError(f"{type(module).__name__} adds {what} its scores, which approximations don't have")
+    if query.shape[2] != key.shape[2]:
+        raise PlanError(
+            f"{type(module).__name__} is approximated over whole sequences, "
+            f"but got {query.shape[2]} queries for {key.shape[2]} keys; run it without a cache of keys"
+        )
+    groups = getattr(module, "num_key_value_groups", 1)
+    return Heads(
+        query,
+        repeat_kv(key, groups),
+        repeat_kv(value, groups),
+        valid_keys(attention_mask),
+        query.shape[-1] ** -0.5 if scaling is None else scaling,
+        bool(getattr(module, "is_causal", False)) if is_causal is None else is_causal,
+        dropout,
+    )
 
 
 AttentionInterface.register(IMPLEMENTATION, attention_forward)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
-from greenfront.errors import DataError
+from greenfront.errors import DataError, GreenfrontError
 from greenfront.spaces.plan import Plan
 
 
@@ -35,17 +36,53 @@ def load_checkpoint(folder: Path) -> PreTrainedModel:
     """The model of a saved folder, compressed or not, in evaluation mode, without touching the network.
 
     Raises:
-        DataError: the folder is missing, has no readable config.json, or names an unknown architecture.
+        DataError: names the folder, its config.json or the file of weights that is missing or can't be read, or an
+            architecture that Transformers hasn't: code that comes with a model is never run.
+        PlanError: the Plan in config.json doesn't fit the architecture.
     """
+    config = folder / "config.json"
     try:
-        architecture = json.loads((folder / "config.json").read_text())["architectures"][0]
+        architecture = json.loads(config.read_text())["architectures"][0]
         model_class = getattr(transformers, architecture)
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         raise DataError(f"{folder}: not a saved model ({type(error).__name__}: {error})") from error
-    with without_bars():
-        model: PreTrainedModel = model_class.from_pretrained(folder, local_files_only=True)
-    model.eval()
-    return model
+    _check_weights(folder)
+    try:
+        with without_bars():
+            model, info = model_class.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )  # fmt: skip
+    except GreenfrontError:
+        raise
+    except Exception as error:  # a broken configuration fails as its architecture pleases
+        raise DataError(f"{config}: no {architecture} can be made of it ({_first_line(error)})") from error
+    wrong = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
+    if wrong:
+        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+        what = f"missing or of another shape are {', '.join(wrong[:3])}{more}"
+        raise DataError(f"{folder}: the weights don't fit config.json: {what}")
+    loaded: PreTrainedModel = model
+    loaded.eval()
+    return loaded
+
+
+def _check_weights(folder: Path) -> None:
+    """Raise DataError, naming the file, unless there are weights and each file of them can be read to its end."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise DataError(f"{folder}: not a saved model (it has no weights: there is no model.safetensors)")
+    for path in files:
+        try:
+            with safe_open(path, framework="pt"):
+                pass
+        except (SafetensorError, OSError) as error:
+            raise DataError(f"{path}: can't be read as weights ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 @contextmanager

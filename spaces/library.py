@@ -79,7 +79,7 @@ class Library:
         return cls(entries)
 
     def factors(self, path: str, rank: int) -> Factors:
-        """Factors of one rank, slices of what is kept; raises PlanError for a module or a rank that was not prepared."""
+        """Factors of one rank, slices of what is kept; raises PlanError for a module or rank that was not prepared."""
         entry = self._find(path, rank)
         up, down = entry.spectrum.up[:, :rank], entry.spectrum.down[:rank]
         return Factors(up, down, entry.mean_output - up @ entry.mean_code[:rank])

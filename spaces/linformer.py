@@ -7,19 +7,17 @@ zero at first, is added to the pooling. An input with no more valid tokens than 
 Dimension letters: B batch, H heads, L sequence, D head width, K projected length, N positions of the correction.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
-from greenfront.spaces.attention import use_hook
+from greenfront.spaces.approximation import AttentionMethod, whole_number
+from greenfront.spaces.attention import Heads, tracing
 from greenfront.spaces.library import Library
-from greenfront.spaces.method import Choice, Method, Refusal, Site
 from greenfront.spaces.plan import Settings, Value
-from greenfront.spaces.sites import attention_sites
 
 SHARING = ("none", "key_value", "layerwise")
 
@@ -31,23 +29,26 @@ class LinformerProjection(nn.Module):
     so that the same weights serve inputs of any length.
     """
 
-    def __init__(
-        self, length: int, positions: int, *, shared: bool, device: object = None, dtype: object = None
-    ) -> None:
+    def __init__(self, length: int, positions: int, *, shared: bool) -> None:
         super().__init__()
         self.length = length
         self.positions = positions
-        shape = (length, positions)
-        self.key_correction = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))  # type: ignore[call-overload]
-        self.value_correction = None
-        if not shared:
-            self.value_correction = nn.Parameter(torch.zeros(shape, device=device, dtype=dtype))  # type: ignore[call-overload]
+        self.key_correction = nn.Parameter(torch.zeros(length, positions))
+        self.value_correction = None if shared else nn.Parameter(torch.zeros(length, positions))
 
-    def forward(self, key: Tensor, value: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor] | None:
+    def forward(self, heads: Heads) -> Tensor | None:
+        """(B, H, L, D); inputs of no more tokens than slots are exact."""
+        if heads.key.shape[2] <= self.length and not tracing():
+            return None
+        key, value, bias = self.project(heads.key, heads.value, heads.valid)
+        mask = bias.to(heads.query.dtype).expand(heads.query.shape[0], 1, heads.query.shape[2], self.length)
+        return F.scaled_dot_product_attention(
+            heads.query, key, value, attn_mask=mask, dropout_p=heads.dropout, scale=heads.scale
+        )
+
+    def project(self, key: Tensor, value: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Keys and values (B, H, L, D), valid (B, L) or None -> the same (B, H, K, D) and a bias (B, 1, 1, K)."""
         tokens = key.shape[2]
-        if tokens <= self.length and not _tracing():
-            return None
         if valid is None:
             valid = torch.ones(1, tokens, dtype=torch.bool, device=key.device)
         count = valid.sum(1, keepdim=True)  # (B, 1): m
@@ -75,11 +76,6 @@ class LinformerProjection(nn.Module):
         return f"length={self.length}, positions={self.positions}"
 
 
-def _tracing() -> bool:
-    """Whether a graph is being recorded, which must hold for any length."""
-    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
-
-
 def _pool(weights: Tensor, tokens: Tensor) -> Tensor:
     """Weights (B or 1, K, L), tokens (B, H, L, D) -> slots (B, H, K, D), as one product over all heads."""
     batch, heads, length, width = tokens.shape
@@ -87,57 +83,30 @@ def _pool(weights: Tensor, tokens: Tensor) -> Tensor:
     return (weights @ flat).view(batch, -1, heads, width).transpose(1, 2)
 
 
-class Linformer(Method):
+class Linformer(AttentionMethod):
     """Chooses each attention's projected length."""
 
     name = "linformer"
     keys = ("linformer", "linformer_positions", "linformer_sharing")
-    replaces = False
+    offered_from = 0
+    leaks = "a projected slot mixes all positions"
 
-    def choices(
-        self, model: PreTrainedModel, space: SpaceConfig, sequence_length: int
-    ) -> tuple[list[Choice], list[Refusal]]:
+    def offered(self, space: SpaceConfig, sequence_length: int) -> list[Settings]:
         lengths = _lengths(space.linformer.lengths, sequence_length)
-        if not model._can_set_attn_implementation():
-            reason = f"{type(model).__name__} does not call Transformers' attention hook"
-            return [], [Refusal("", self.name, reason)]
-        choices, refusals = [], []
-        for site, module in attention_sites(model):
-            reason = _refusal(site, module) or ("" if lengths else f"no length is below {sequence_length} tokens")
-            if reason:
-                refusals.append(Refusal(site.path, self.name, reason))
-                continue
-            settings = tuple(_settings(length, sequence_length, space.linformer.sharing) for length in lengths)
-            choices.append(Choice(site, self.name, settings))
-        return choices, refusals
+        return [_settings(length, sequence_length, space.linformer.sharing) for length in lengths]
 
-    def check(self, path: str, module: nn.Module, settings: Settings) -> None:
+    def approximation(self, path: str, settings: Settings, width: int) -> nn.Module:
         length, positions, sharing = _read(path, settings)
-        if not isinstance(getattr(module, "is_causal", None), bool):
-            raise PlanError(
-                f"{path}: linformer must be set on an attention module, but this is {type(module).__name__}"
-            )
-        reason = _refusal(Site(path, "attention", (0, 0), ""), module)
-        if reason:
-            raise PlanError(f"{path}: linformer can't be used here: {reason}")
-        if not 0 < length < positions:
-            raise PlanError(f"{path}: linformer must be from 1 to {positions - 1} (its positions), but got {length}")
-        if sharing not in SHARING:
-            raise PlanError(f"{path}: linformer_sharing must be one of {', '.join(SHARING)}, but got {sharing!r}")
+        return LinformerProjection(length, positions, shared=sharing != "none")
 
     def apply(self, path: str, module: nn.Module, settings: Settings, library: Library | None) -> nn.Module:
-        length, positions, sharing = _read(path, settings)
-        parameter = next(module.parameters())
-        module.approximation = LinformerProjection(
-            length, positions, shared=sharing != "none", device=parameter.device, dtype=parameter.dtype
-        ).train(module.training)
-        module.linformer_sharing = sharing  # type: ignore[assignment]  # a plain attribute, read by finish
-        use_hook(module)
+        module = super().apply(path, module, settings, library)
+        module.linformer_sharing = _read(path, settings)[2]  # type: ignore[assignment]  # read by finish
         return module
 
     def finish(self, model: PreTrainedModel, paths: list[str]) -> None:
         """Layerwise sharing: the first attention of a length owns the projection, the others only refer to it."""
-        use_hook(model)
+        super().finish(model, paths)
         owners: dict[tuple[int, int], LinformerProjection] = {}
         for module in (model.get_submodule(path) for path in paths):
             projection = module.approximation
@@ -156,24 +125,9 @@ class _Borrowed:
     def __init__(self, owner: LinformerProjection) -> None:
         self.owner = owner
 
-    def __call__(self, *arguments: Any) -> tuple[Tensor, Tensor, Tensor] | None:
-        result: tuple[Tensor, Tensor, Tensor] | None = self.owner(*arguments)
-        return result
-
-
-def _refusal(site: Site, module: nn.Module) -> str:
-    """Why this attention can't be projected, or ""."""
-    if getattr(module, "is_causal", None) is not False:
-        return "it is causal, and a projected slot mixes all positions, so it would leak the future"
-    if "cross" in type(module).__name__.lower() or any(
-        n in site.path.lower() for n in ("crossattention", "encoder_attn")
-    ):
-        return "it is cross-attention, whose keys are another sequence"
-    if hasattr(module, "has_relative_attention_bias"):
-        return "it adds a position bias per key, which projected keys don't have"
-    if getattr(module, "sliding_window", None) is not None:
-        return "it attends to a sliding window, and a projected slot mixes all positions"
-    return ""
+    def __call__(self, heads: Heads) -> Tensor | None:
+        outputs: Tensor | None = self.owner(heads)
+        return outputs
 
 
 def _lengths(asked: tuple[int, ...] | None, sequence_length: int) -> list[int]:
@@ -195,7 +149,10 @@ def _settings(length: int, positions: int, sharing: str) -> dict[str, Value]:
 
 
 def _read(path: str, settings: Settings) -> tuple[int, int, str]:
-    length, positions = settings.get("linformer"), settings.get("linformer_positions")
-    if not isinstance(length, int) or not isinstance(positions, int):
-        raise PlanError(f"{path}: linformer and linformer_positions must be whole numbers, but got {dict(settings)}")
-    return length, positions, str(settings.get("linformer_sharing", "key_value"))
+    length, positions = (whole_number(path, settings, key) for key in ("linformer", "linformer_positions"))
+    sharing = str(settings.get("linformer_sharing", "key_value"))
+    if length >= positions:
+        raise PlanError(f"{path}: linformer must be from 1 to {positions - 1} (its positions), but got {length}")
+    if sharing not in SHARING:
+        raise PlanError(f"{path}: linformer_sharing must be one of {', '.join(SHARING)}, but got {sharing!r}")
+    return length, positions, sharing

@@ -30,7 +30,11 @@ class Site:
 
 @dataclass(frozen=True)
 class Choice:
-    """The settings one method offers at one site, cheapest first; leaving the module as it is comes last, unsaid."""
+    """What can be chosen for one site: settings of one method, cheapest first; to leave it as it is comes last, unsaid.
+
+    Where several methods of a group offer settings, they are one choice under the group's name: those of one method
+    stand together, cheapest first.
+    """
 
     site: Site
     method: str
@@ -49,7 +53,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A module (or a whole model, path "") that a method leaves alone, and why."""
+    """A module (or a whole model, path "") that a method, or several, leaves alone, and why."""
 
     path: str
     method: str
@@ -71,6 +75,10 @@ class Method(ABC):
     """The settings this method reads in a Plan; the first one carries the amount."""
     replaces: bool = True
     """Whether `apply` returns a new module, so that the old one need not be copied before."""
+    group: str = ""
+    """Methods of a group exclude each other: a module takes settings of one of them at most."""
+    offered_from: int = 0
+    """The sequence length (tokens) from which it is offered where the YAML doesn't ask for it by name."""
 
     @abstractmethod
     def choices(

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from greenfront.errors import PlanError
@@ -14,7 +15,7 @@ Settings = Mapping[str, Value]
 
 
 class Plan(Mapping[str, Settings]):
-    """One assignment of module paths to settings: frozen, hashable, equal when its canonical JSON is equal.
+    """One assignment of module paths to settings: immutable throughout, hashable, equal when its JSON is equal.
 
     Modules with empty settings are dropped, so the empty Plan is the original model.
 
@@ -44,8 +45,9 @@ class Plan(Mapping[str, Settings]):
                     )
                 if isinstance(value, float) and not math.isfinite(value):
                     raise PlanError(f"{path}: a setting must be finite, but got {key!r}: {value!r}")
-        self._settings = {path: dict(sorted(kept[path].items())) for path in sorted(kept)}
-        self._json = json.dumps(self._settings, separators=(",", ":"), sort_keys=True, allow_nan=False)
+        plain = {path: dict(sorted(kept[path].items())) for path in sorted(kept)}
+        self._json = json.dumps(plain, separators=(",", ":"), sort_keys=True, allow_nan=False)
+        self._settings = {path: MappingProxyType(chosen) for path, chosen in plain.items()}
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":

@@ -50,7 +50,7 @@ def attention_sites(model: PreTrainedModel) -> Iterator[tuple[Site, nn.Module]]:
     """
     for path, module in _block_modules(model):
         if isinstance(getattr(module, "is_causal", None), bool):
-            yield Site(path, "attention", _heads(module), signature(module)), module
+            yield Site(path, "attention", head_shape(module), signature(module)), module
 
 
 def signature(module: nn.Module) -> str:
@@ -67,7 +67,9 @@ def _block_modules(model: PreTrainedModel) -> Iterator[tuple[str, nn.Module]]:
             yield path, module
 
 
-def _heads(module: nn.Module) -> tuple[int, int]:
+def head_shape(module: nn.Module) -> tuple[int, int]:
+    """(heads, width of one head) of an attention module, 0 where it doesn't say."""
     heads = next((getattr(module, n) for n in ("num_attention_heads", "num_heads", "n_heads") if hasattr(module, n)), 0)
-    width = next((getattr(module, n) for n in ("attention_head_size", "head_dim") if hasattr(module, n)), 0)
+    widths = ("attention_head_size", "head_dim", "head_size", "qk_head_dim")
+    width = next((getattr(module, n) for n in widths if hasattr(module, n)), 0)
     return int(heads), int(width)

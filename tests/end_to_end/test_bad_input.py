@@ -1,8 +1,9 @@
 """What can't be used ends with code 2 and one message: where, which value, what would be valid."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from typer.testing import CliRunner, Result
 
 from greenfront.cli import app
 from greenfront.config import load_config
+from greenfront.hardware_profiles import fingerprint
+from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.search import RunFolder
 from tests.end_to_end.tiny_task import LABELS, rows, save_tokenizer, write_csv
+from tests.search.toy_run import toy_profile
 
 YAML = """\
 model: {path: bert, task: text-classification}
@@ -165,6 +169,14 @@ MODEL_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
         append("space: {low_rank: {ranks: [5000]}}"),
         ["space.low_rank.ranks: must be below the break-even of at least one layer", "5000"],
     ),
+    "more threads than processors": (
+        append("hardware: {threads: 4096}"),
+        ["hardware 'this-machine': threads must be at most", "but got 4096"],
+    ),
+    "sequence longer than the model's": (
+        append("hardware: {name: board, sequence_length: 65}"),
+        ["hardware 'board': sequence_length must be at most 64", "but got 65"],
+    ),
     "length above the texts'": (
         append("space: {linformer: {lengths: [32]}}"),
         ["space.linformer.lengths: must be below the sequence length of 32 tokens", "32"],
@@ -197,6 +209,55 @@ def test_a_corrected_configuration_is_not_refused_for_the_mistake_before(case: s
     place.yaml.write_text(good)
     run = RunFolder.create(load_config(place.yaml))
     assert run.load_config() == load_config(place.yaml)
+
+
+@pytest.mark.parametrize("command", ["check", "measure", "search"])
+def test_a_runtime_that_is_not_installed_is_named_with_what_installs_it(
+    command: str, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OnnxRuntime, "missing", classmethod(lambda cls: ["onnxruntime"]))
+    append("hardware: {runtime: onnxruntime}")(place)
+    refused(command, str(place.yaml), says=["runtime onnxruntime needs onnxruntime", "pip install 'greenfront[onnx]'"])
+
+
+@pytest.fixture
+def profile(place: Place) -> Path:
+    """A profile beside the YAML, which names it, as if from another machine."""
+    path = place.folder / "board.json"
+    replace(toy_profile(), fingerprint=replace(fingerprint(), processor="Cortex-A76")).save(path)
+    append("hardware: {name: board, profile: board.json}")(place)
+    return path
+
+
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_a_profile_of_another_machine(command: str, place: Place, profile: Path) -> None:
+    says = ["hardware 'board': its profile", "another machine", "processor: Cortex-A76 against", "`elsewhere: true`"]
+    refused(command, str(place.yaml), says=says)
+
+
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_a_profile_that_is_no_profile(command: str, place: Place, profile: Path) -> None:
+    text = profile.read_text()
+    for spoilt, words in (
+        (text[: len(text) // 2], "a hardware profile must be JSON, but"),
+        (text.replace('"threads": 1', '"threads": "one"'), "target.threads: must be a whole number, but got 'one'"),
+        (text.replace('"threads": 1', '"threads": 1, "speed": 9'), "target.speed: unknown key, but got 9"),
+        (re.sub(r'"low": [0-9.]+', '"low": 1e9', text, count=1), "original.latency_ms: must be low <= median <= high"),
+        ("{}", "not a hardware profile"),
+    ):
+        assert spoilt != text
+        profile.write_text(spoilt)
+        before = place.contents()
+        refused(command, str(place.yaml), says=[f"{profile}: {words}"])
+        assert place.contents() == before
+
+
+def test_measure_writes_nothing_over(place: Place) -> None:
+    (place.folder / "this-machine.json").write_text("weeks of work")
+    before = place.contents()
+    refused("measure", str(place.yaml), says=["this-machine.json exists; nothing was measured", "--force"])
+    refused("measure", str(place.yaml), "--to", "nowhere/x.json", says=["--to: must be a file in an existing folder"])
+    assert place.contents() == before
 
 
 def test_the_folder_of_another_configuration(place: Place) -> None:

@@ -42,7 +42,7 @@ def test_a_vision_transformer_is_searched_and_exported(tmp_path: Path) -> None:
         """
 model: {path: vit, task: image-classification}
 data: {path: pictures}
-hardware: {name: here, batch_size: 2}
+hardware: {name: here, batch_size: 2, seconds: 10, disturbed: accept}
 objectives: [accuracy, size]
 space: {methods: [low_rank], low_rank: {ranks: [8, 24]}}
 search: {trials: 2, finalists: 1}

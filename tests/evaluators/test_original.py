@@ -110,3 +110,17 @@ def test_a_hub_id_without_a_network_says_what_to_do(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match=r"'some/model' is not a folder here.*hf download some/model --local-dir"):
         load_original(ModelConfig(path="some/model", task="text-classification"), ("a", "b"))
+
+
+def test_a_model_that_comes_with_code_is_refused_and_its_code_not_run(save_bert: SaveModel) -> None:
+    model = save_bert()
+    folder = Path(model.path)
+    config = json.loads((folder / "config.json").read_text())
+    own = {"AutoConfig": "own.OwnConfig", "AutoModelForSequenceClassification": "own.OwnModel"}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "own", "auto_map": own}))
+    (folder / "own.py").write_text("from pathlib import Path\nPath(__file__).with_name('ran').touch()\n")
+    with pytest.raises(
+        DataError, match=r"comes with code of its own, which is never run; the model must be of an arch"
+    ):
+        load_original(model, ("bad", "good"))
+    assert not (folder / "ran").exists()

@@ -5,7 +5,7 @@ import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from greenfront.config import (
     COST_OF,
     DIMENSION_OF,
+    HIGHER_IS_BETTER,
     BudgetsConfig,
+    CostName,
     DataConfig,
     FineTuneConfig,
     LinformerConfig,
     LowRankConfig,
     ModelConfig,
+    Objective,
     RayConfig,
     RunConfig,
     SearchConfig,
@@ -90,13 +93,14 @@ model: {path: model, task: text-classification}
 data: {train: train.csv, test: ./test.csv, validation_share: 20%, max_length: 64}
 hardware:
   - {name: laptop, threads: 2, sequence_length: 32, profile: laptop.json}
-  - {name: other, batch_size: 8}
-budgets: {latency: 8 ms, size: 50%, parameters: 5M, accuracy_drop: 1%, accuracy: 0.9}
-objectives: [accuracy, size]
+  - {name: other, batch_size: 8, large_batch: 64, runtime: torch, compile: true, power: 15, price: 1, resource: pi}
+  - {name: pi, profile: laptop.json, elsewhere: true, runtime: onnxruntime, grid_intensity: 30}
+budgets: {latency: 8 ms, size: 50%, parameters: 5M, throughput: 600/min, energy: 1 Wh, accuracy_drop: 1%, accuracy: 0.9}
+objectives: [accuracy, size, throughput, co2]
 space: {methods: [low_rank], low_rank: {ranks: [16, 32]}, linformer: {sharing: none}}
 search: {sampler_options: {n_startup_trials: 5, gamma: 1e-2, seed: null}}
 fine_tune: {learning_rate: 1e-4, warmup: 0}
-ray:
+ray: {address: auto}
 """
     )
     config = load_config(folder / "reviews.yaml")
@@ -104,7 +108,10 @@ ray:
     assert (config.data.train, config.data.test) == (str(folder / "train.csv"), str(folder / "test.csv"))
     assert config.data.validation_share == 0.2
     assert config.hardware[0].profile == folder / "laptop.json"
-    assert [config.target_length(target) for target in config.hardware] == [32, 64]
+    assert [config.target_length(target) for target in config.hardware] == [32, 64, 64]
+    assert (config.hardware[0].runtime, config.hardware[0].large_batch, config.hardware[0].price) == (None, None, 0.25)
+    assert config.budgets.throughput == Bound(10.0, False, "600/min")
+    assert config.budgets.energy == Bound(3600.0, False, "1 Wh")
     assert config.budgets.latency == Bound(8.0, False, "8 ms")
     assert config.budgets.size == Bound(0.5, True, "50%")
     assert config.budgets.parameters == Bound(5e6, False, "5M")
@@ -181,6 +188,9 @@ def test_a_configuration_is_frozen_and_travels() -> None:
 def test_budgets_have_a_cost_and_a_dimension() -> None:
     quality = {"accuracy", "accuracy_drop"}
     assert set(COST_OF) == set(DIMENSION_OF) == set(BudgetsConfig.model_fields) - quality
+    assert set(COST_OF.values()) == set(get_args(CostName))
+    assert {*COST_OF, "accuracy"} == set(get_args(Objective))
+    assert set(COST_OF) >= HIGHER_IS_BETTER
 
 
 # what is refused: (YAML below `model` and `data`, line within it, key, words of the message)
@@ -194,7 +204,11 @@ REFUSALS = [
     ("budgets: {accuracy_drop: 0}", 1, "budgets.accuracy_drop", "must be a share above 0%", "0"),
     ("budgets: {accuracy: 90}", 1, "budgets.accuracy", "must be a share above 0% and up to 100%", "90"),
     ("budgets:\n  latency:\n", 2, "budgets.latency", "has no value", "50%"),
-    ("budgets: 8 ms", 1, "budgets", "must be a mapping with some of the keys latency, size", "'8 ms'"),
+    ("budgets: {throughput: 200}", 1, "budgets.throughput", "must be a rate such as `200/s`", "200"),
+    ("budgets: {energy: 5 W}", 1, "budgets.energy", "must be an energy such as `500 mJ`", "'5 W'"),
+    ("budgets: {co2: 5 t}", 1, "budgets.co2", "must be a mass such as `80 g`", "'5 t'"),
+    ("budgets: {money: 5 EUR}", 1, "budgets.money", "must be a count such as `5M`", "'5 EUR'"),
+    ("budgets: 8 ms", 1, "budgets", "must be a mapping with some of the keys latency, latency_p90", "'8 ms'"),
     ("ray: {workers: 0}", 1, "ray.workers", "must be at least 1", "0"),
     ("ray: {address: ''}", 1, "ray.address", "must not be empty", "''"),
     ("search:\n  seed: 1\n  trials: many", 3, "search.trials", "must be a whole number", "'many'"),
@@ -220,7 +234,22 @@ REFUSALS = [
     ("space: {low_rank: {ranks: []}}", 1, "space.low_rank.ranks", "one or more", "[]"),
     ("space: {low_rank: {embeddings: 1}}", 1, "space.low_rank.embeddings", "must be true or false", "1"),
     ("space: {methods: [low_rank, 3]}", 1, "space.methods[1]", "must be text", "3"),
-    ("hardware: {runtime: onnx}", 1, "hardware.runtime", "must be 'torch'", "'onnx'"),
+    ("hardware: {runtime: onnx}", 1, "hardware.runtime", "must be 'torch' or 'onnxruntime'", "'onnx'"),
+    ("hardware: {runtime: onnxruntime, compile: true}", 1, "hardware", "`runtime: torch` with", "onnxruntime"),
+    ("hardware:\n- {}\n- {name: a, compile: true}", 3, "hardware[1]", "`runtime: torch` with", "no `runtime`"),
+    ("hardware: {elsewhere: true}", 1, "hardware", "must have `profile`, a file measured there", "none"),
+    (
+        "hardware: {elsewhere: true, profile: laptop.json, resource: pi}",
+        1,
+        "hardware",
+        "must not have both `elsewhere: true` and",
+        "`resource: pi`",
+    ),
+    ("hardware: {resource: pi}\nray: {}", 2, "ray", "must have a cluster's `address`, or `auto`", "'local'"),
+    ("hardware: {large_batch: 1}", 1, "hardware.large_batch", "must be at least 2", "1"),
+    ("hardware: {power: 0}", 1, "hardware.power", "must be above 0", "0"),
+    ("hardware: {grid_intensity: -1}", 1, "hardware.grid_intensity", "must be at least 0", "-1"),
+    ("hardware: {price: .inf}", 1, "hardware.price", "must be a finite number", "inf"),
     (
         "hardware:\n  - threads: 1\n  - device: tpu",
         3,
@@ -446,7 +475,6 @@ raw_configs = st.fixed_dictionaries(
                 "path": st.from_regex(r"[a-z0-9][a-z0-9.-]{0,8}(/[a-z0-9.-]{1,8})?", fullmatch=True),
                 "task": st.sampled_from(["text-classification", "image-classification"]),
             },
-            optional={"trust_remote_code": st.booleans()},
         ),
         "data": st.fixed_dictionaries(
             {"path": st.just("owner/data")},
@@ -455,7 +483,10 @@ raw_configs = st.fixed_dictionaries(
     },
     optional={
         "hardware": st.lists(
-            some(threads=positive, device=st.sampled_from(["cpu", "cuda"]), sequence_length=positive),
+            some(
+                threads=positive, device=st.sampled_from(["cpu", "cuda"]), sequence_length=positive,
+                runtime=st.sampled_from(["torch", "onnxruntime"]), large_batch=st.integers(2, 64), power=rates,
+            ),
             min_size=1, max_size=3,
         ).map(lambda targets: [{**target, "name": f"t{n}"} for n, target in enumerate(targets)]),
         "budgets": some(accuracy_drop=shares, accuracy=shares, **{key: bounds(key) for key in DIMENSION_OF}),

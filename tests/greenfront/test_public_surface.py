@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -36,6 +37,12 @@ def test_every_public_name_is_offered(package: ModuleType) -> None:
         if not name.startswith("_") and str(getattr(value, "__module__", "")).startswith("greenfront")
     }
     assert public <= set(package.__all__)
+
+
+def test_no_offered_name_is_that_of_a_module(package: ModuleType) -> None:
+    # Importing such a module puts it in the name's place; `fingerprint` is there before anything can do so.
+    modules = {path.stem for path in Path(str(package.__path__[0])).glob("*.py")}
+    assert set(package.__all__) & modules <= {"fingerprint"}
 
 
 def test_every_offered_name_is_documented(package: ModuleType) -> None:

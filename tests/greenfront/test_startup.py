@@ -31,7 +31,17 @@ def imported_by(code: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["greenfront", "greenfront.cli", "greenfront.config", "greenfront.errors", "greenfront.units"],
+    [
+        "greenfront",
+        "greenfront.cli",
+        "greenfront.config",
+        "greenfront.errors",
+        "greenfront.units",
+        "greenfront.evaluators",
+        "greenfront.hardware_profiles",
+        "greenfront.search",
+        "greenfront.spaces",
+    ],
 )
 def test_importing_it_imports_nothing_heavy(module: str) -> None:
     assert not imported_by(f"import {module}") & HEAVY
@@ -49,6 +59,15 @@ except SystemExit as end:
     assert not end.code, end.code
 """
     assert not imported_by(code) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "used",
+    ["from greenfront.search import Front, RunFolder, front_table", "from greenfront.api import select"],
+    ids=["show", "select"],
+)
+def test_what_looks_at_results_imports_no_library_that_makes_them(used: str) -> None:
+    assert imported_by(used) & HEAVY <= {"numpy"}
 
 
 def test_the_probe_sees_what_is_imported() -> None:

@@ -33,6 +33,14 @@ DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
         (5_000_000, "count", 5e6, False),
         ("1e6", "count", 1e6, False),
         (".5k", "count", 500.0, False),
+        ("200/s", "rate", 200.0, False),
+        ("200 /s", "rate", 200.0, False),
+        ("600/min", "rate", 10.0, False),
+        ("150%", "rate", 1.5, True),
+        ("500 mJ", "energy", 0.5, False),
+        ("1 Wh", "energy", 3600.0, False),
+        ("80 g", "mass", 80.0, False),
+        ("0.2kg", "mass", 200.0, False),
     ],
 )
 def test_bounds_read(text: str | int, dimension: Dimension, value: float, relative: bool) -> None:
@@ -47,7 +55,8 @@ def test_bounds_read(text: str | int, dimension: Dimension, value: float, relati
     [
         ("8 MB", "time"), ("8 ms", "bytes"), ("8 MB", "count"), ("8", "time"), (8, "time"), (8.0, "bytes"),
         ("8 MS", "time"), ("8 Mb", "bytes"), ("0 ms", "time"), ("-1 ms", "time"), ("-5%", "time"),
-        ("0%", "bytes"),
+        ("0%", "bytes"), ("200", "rate"), ("200 s", "rate"), ("200//s", "rate"), ("5 MJ", "energy"), ("5 W", "energy"),
+        ("5 G", "mass"), ("5 /g", "mass"),
         (0, "count"), (-3, "count"), ("", "time"), ("ms", "time"), ("8 ms 2", "time"), ("1,5 ms", "time"),
         ("nan ms", "time"), ("inf ms", "time"), ("1e999 ms", "time"), ("1e-999 ms", "time"),
         (math.nan, "count"),

@@ -24,14 +24,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
     model = tiny_bert()
     folder = tmp_path_factory.mktemp("models") / "original"
     save_checkpoint(model, folder)
-    target = Target("here", "cpu", "torch", threads=1, batch_size=2, sequence_length=LENGTH)
+    target = Target("here", "cpu", "torch", threads=1, batch_size=2, sequence_length=LENGTH, seconds=0.1)
     return Tiny(model, folder, find_space(model, SPACE, LENGTH), target)
 
 
 @pytest.fixture(scope="session")
 def profile(tiny: Tiny) -> HardwareProfile:
     """Really measured, as briefly as the minimum of repetitions allows."""
-    return measure_profile(tiny.target, tiny.folder, tiny.space, seed=0, seconds=0.1)
+    return measure_profile(tiny.target, tiny.folder, tiny.space, seed=0)
 
 
 @pytest.fixture(scope="session")

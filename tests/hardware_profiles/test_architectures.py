@@ -18,6 +18,7 @@ from transformers import (
     ViTForImageClassification,
 )
 
+from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig
 from greenfront.hardware_profiles import HardwareProfile, Target, fingerprint
 from greenfront.hardware_profiles.assemble import assemble
 from greenfront.hardware_profiles.flops import count_flops
@@ -26,9 +27,10 @@ from greenfront.hardware_profiles.profile_job import profile_job
 from greenfront.hardware_profiles.torch_runtime import TorchRuntime
 from greenfront.hardware_profiles.workload import workload
 from greenfront.spaces import Space, compress, find_space, save_checkpoint
-from tests.hardware_profiles.tiny import SPACE
 
-TARGET = Target("here", "cpu", "torch", threads=1, batch_size=2, sequence_length=24)
+TARGET = Target("here", "cpu", "torch", threads=1, batch_size=2, sequence_length=24, large_batch=4)
+MANY_RANKS = SpaceConfig(low_rank=LowRankConfig(align=2), linformer=LinformerConfig(lengths=(8, 16)))
+"""More settings than are measured: the others are interpolated."""
 SHAPE: dict[str, Any] = {
     "hidden_size": 64,
     "num_hidden_layers": 3,
@@ -63,14 +65,16 @@ def case(
     model.train(False)
     folder = tmp_path_factory.mktemp("architectures") / "original"
     save_checkpoint(model, folder)
-    return model, find_space(model, SPACE, 24), folder
+    return model, find_space(model, MANY_RANKS, 24), folder
 
 
 @pytest.fixture(scope="module")
-def profile_of(case: tuple[PreTrainedModel, Space, Path]) -> HardwareProfile:
+def profile_of(case: tuple[PreTrainedModel, Space, Path], tmp_path_factory: pytest.TempPathFactory) -> HardwareProfile:
     _, space, folder = case
-    job = Job("profile", TARGET, {"original": str(folder)}, 0, 0.0, space.to_json())
-    answer = profile_job(job, TorchRuntime("cpu", 1), lambda _done, _total: None)
+    job = Job(
+        "profile", TARGET, {"original": str(folder)}, 0, 0.0, str(tmp_path_factory.mktemp("scratch")), space.to_json()
+    )
+    answer = profile_job(job, TorchRuntime(TARGET), lambda _done, _total: None)
     return assemble(TARGET, fingerprint(), answer, MemoryAnswer(100.0, "VmHWM"), seed=0)
 
 
@@ -91,5 +95,6 @@ def test_all_of_the_space_is_measured(case: tuple[PreTrainedModel, Space, Path],
     _, space, _ = case
     profile_of.check_space(space)
     assert len(space.choices) > 3
+    assert profile_of.interpolated
     assert all(operation.latency.interval_ms.median > 0 for operation in profile_of.operations)
     assert all(plan.predicted_ms > 0 for plan in profile_of.calibration.plans)

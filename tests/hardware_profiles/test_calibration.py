@@ -1,70 +1,120 @@
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenfront.hardware_profiles.calibration import Fit, Row, calibration_plans, fit
+from greenfront.hardware_profiles.calibration import Fit, Row, fit, fit_large_batch, prediction_error
+from greenfront.hardware_profiles.candidate_plans import draw_plans
 from greenfront.spaces import Plan, Space
 from tests.hardware_profiles.tiny import Tiny
 
+METHODS = ("linformer", "low_rank")
 
-def rows(original_ms: float, slope: float, per_call_ms: float, noise: float = 0.0) -> list[Row]:
+
+def rows(original_ms: float, found: Fit, noise: float = 0.0) -> list[Row]:
+    """Eight plans whose changes, and whose calls by method, vary independently."""
     rng = np.random.default_rng(0)
-    changes, calls = [-12.0, -9.0, -7.0, -5.0, -3.0, -1.5], [40, 12, 35, 8, 20, 5]
-    found = Fit(slope, per_call_ms)
+    changes = original_ms * np.array([-0.6, -0.5, -0.4, -0.3, -0.2, -0.1, -0.05, -0.45])
+    calls = [
+        {"linformer": a, "low_rank": b}
+        for a, b in zip((6, 0, 3, 5, 0, 2, 1, 4), (9, 30, 4, 12, 7, 2, 20, 6), strict=True)
+    ]
     return [
         Row(change, count, found.predict(original_ms, change, count) * (1 + noise * rng.normal()))
         for change, count in zip(changes, calls, strict=True)
     ]
 
 
+@given(st.floats(0.9, 1.1), st.floats(-0.002, 0.002), st.floats(-0.002, 0.002), st.floats(5, 200))
+def test_an_exact_sum_is_found_again(slope: float, linformer: float, low_rank: float, original_ms: float) -> None:
+    truth = Fit(slope, {"linformer": linformer * original_ms, "low_rank": low_rank * original_ms})
+    found = fit(original_ms, rows(original_ms, truth), METHODS)
+    for row in rows(original_ms, truth):
+        assert found.predict(original_ms, row.change_ms, row.calls) == pytest.approx(row.measured_ms, rel=0.01)
+
+
+def test_each_method_has_a_constant_of_its_own() -> None:
+    found = fit(20.0, rows(20.0, Fit(1.05, {"linformer": 0.1, "low_rank": -0.02})), METHODS)
+    assert found.slope == pytest.approx(1.05, abs=0.02)
+    assert found.per_call_ms["linformer"] == pytest.approx(0.1, abs=0.02)
+    assert found.per_call_ms["low_rank"] == pytest.approx(-0.02, abs=0.01)
+
+
+def test_noise_alone_changes_little() -> None:
+    found = fit(20.0, rows(20.0, Fit(1.0, dict.fromkeys(METHODS, 0.0)), noise=0.005), METHODS)
+    assert found.slope == pytest.approx(1, abs=0.05)
+    assert max(abs(value) for value in found.per_call_ms.values()) < 0.003 * 20
+
+
+def test_the_unit_of_time_does_not_matter() -> None:
+    truth = Fit(1.08, {"linformer": 0.05, "low_rank": 0.01})
+    found = fit(20.0, rows(20.0, truth, noise=0.01), METHODS)
+    scaled = [Row(1000 * row.change_ms, row.calls, 1000 * row.measured_ms) for row in rows(20.0, truth, noise=0.01)]
+    assert fit(20_000.0, scaled, METHODS).slope == pytest.approx(found.slope)
+
+
+def test_without_rows_operations_stand_as_measured() -> None:
+    assert fit(20.0, [], METHODS) == Fit(1.0, {"linformer": 0.0, "low_rank": 0.0})
+
+
+def test_one_row_moves_a_fit_without_running_away() -> None:
+    found = fit(20.0, [Row(-0.001, {"low_rank": 1}, 15.0)], METHODS)
+    assert found.slope == pytest.approx(1, abs=0.01)
+    assert abs(found.per_call_ms["low_rank"]) < 5
+
+
+@given(st.floats(0, 40), st.floats(0, 300))
+def test_large_queries_follow_latency_and_work(per_latency: float, per_gflop: float) -> None:
+    changes = [(-9.0, -0.9), (-5.0, -1.0), (-1.0, -0.4), (0.5, -0.2)]
+    original_ms = 1000.0
+    measured = [(a, b, original_ms + per_latency * a + per_gflop * b) for a, b in changes]
+    found = fit_large_batch(original_ms, measured)
+    for a, b, expected in measured:
+        assert original_ms + found[0] * a + found[1] * b == pytest.approx(expected, rel=1e-6)
+    assert min(found) >= 0
+
+
+def test_what_grows_where_it_should_shrink_is_given_no_weight() -> None:
+    assert fit_large_batch(100.0, [(-1.0, 0.0, 120.0), (-2.0, 0.0, 140.0)]) == (0.0, 0.0)
+    assert fit_large_batch(100.0, []) == (1.0, 0.0)
+
+
+def test_errors_are_relative_to_what_was_measured() -> None:
+    error = prediction_error([(11.0, 10.0), (19.0, 20.0), (31.5, 30.0)])
+    assert error is not None
+    assert error.median == pytest.approx(0.05)
+    assert error.worst == pytest.approx(0.10)
+    assert error.median <= error.p95 <= error.worst
+    assert (error.tau, error.plans) == (1.0, 3)
+    assert prediction_error([]) is None
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_plans_are_new_and_in_the_space(tiny: Tiny, seed: int) -> None:
-    fitted, held_out = calibration_plans(tiny.space, seed)
-    plans = [*fitted, *held_out]
-    assert len(fitted) == 6
-    assert len(held_out) == 3
-    assert len(set(plans)) == len(plans)
+    rng = random.Random(seed)
+    first = draw_plans(tiny.space, 8, rng, set())
+    second = draw_plans(tiny.space, 6, rng, set(first))
+    plans = [*first, *second]
+    assert len(plans) == len(set(plans)) == 14
     assert Plan() not in plans
     for plan in plans:
         tiny.space.indices(plan)  # raises for a plan of another space
 
 
+def test_plans_reach_from_cheap_to_dear(tiny: Tiny) -> None:
+    plans = draw_plans(tiny.space, 12, random.Random(0), set())
+    means = [np.mean(tiny.space.indices(plan)) for plan in plans]
+    assert min(means) < 0.8
+    assert max(means) > 1.2
+
+
 def test_the_same_seed_gives_the_same_plans(tiny: Tiny) -> None:
-    assert calibration_plans(tiny.space, 3) == calibration_plans(tiny.space, 3)
-    assert calibration_plans(tiny.space, 3) != calibration_plans(tiny.space, 4)
+    drawn = [draw_plans(tiny.space, 5, random.Random(seed), set()) for seed in (3, 3, 4)]
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_a_space_with_few_plans_gives_few(tiny: Tiny) -> None:
-    fitted, held_out = calibration_plans(Space(tiny.space.choices[:1]), 0)
-    assert len(fitted) + len(held_out) == 2  # two ranks, the original aside
-
-
-def test_a_space_without_choices_gives_none() -> None:
-    assert calibration_plans(Space(()), 0) == ([], [])
-
-
-@given(st.floats(0.5, 2), st.floats(15, 100))
-def test_an_exact_sum_is_found_again(slope: float, original_ms: float) -> None:
-    found = fit(original_ms, rows(original_ms, slope, 0.0))
-    for row in rows(original_ms, slope, 0.0):
-        assert found.predict(original_ms, row.change_ms, row.calls) == pytest.approx(row.measured_ms, rel=1e-3)
-
-
-def test_a_price_per_call_is_found_where_there_is_one() -> None:
-    found = fit(20.0, rows(20.0, 1.1, 0.05))
-    assert found.slope == pytest.approx(1.1)
-    assert found.per_call_ms == pytest.approx(0.05)
-
-
-def test_a_negative_price_per_call_is_taken_for_noise() -> None:
-    assert fit(20.0, rows(20.0, 1.1, -0.02)).per_call_ms == 0.0
-
-
-def test_noise_alone_makes_no_price_per_call() -> None:
-    assert fit(20.0, rows(20.0, 1.0, 0.0, noise=1e-3)).slope == pytest.approx(1, abs=0.05)
-
-
-@pytest.mark.parametrize("measured", [[], [Row(0.001, 3, 20.5)], [Row(-5.0, 3, 25.0)]])
-def test_what_tells_nothing_or_nonsense_leaves_the_operations_as_measured(measured: list[Row]) -> None:
-    assert fit(20.0, measured) == Fit(1.0, 0.0)
+    assert len(draw_plans(Space(tiny.space.choices[:1]), 8, random.Random(0), set())) == 2  # two ranks
+    assert draw_plans(Space(()), 8, random.Random(0), set()) == []

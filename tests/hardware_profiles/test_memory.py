@@ -21,7 +21,7 @@ def test_a_mapped_table_counts_in_full_though_an_input_reads_few_of_its_rows(tmp
     before_mb = psutil.Process().memory_info().rss / 1e6
     target = Target("here", "cpu", "torch", 1, 1, 16)
     job = Job("memory", target, {"original": str(tmp_path / "original")}, 0, 0.0)
-    answer = memory_job(job, TorchRuntime("cpu", 1), lambda _done, _total: None)
+    answer = memory_job(job, TorchRuntime(target), lambda _done, _total: None)
     if answer.source != "VmHWM":
         pytest.skip("the kernel does not let a process reset its peak")
     table_mb = 300_000 * 64 * 4 / 1e6

@@ -83,6 +83,22 @@ def test_a_lead_in_pass_is_run_but_not_timed(device: Device) -> None:
     assert samples["a"] == [1.0] * 3
 
 
+def test_a_long_pass_has_a_lead_in_only_until_it_is_known_to_be_long(device: Device) -> None:
+    samples = device.sample([Variant("a", (device.takes("a", 100),), lead_in=True)], Schedule(4, 0))
+    assert samples["a"] == [100.0] * 4
+    assert len(device.runs) == 5
+
+
+def test_what_others_are_compared_with_is_sampled_several_times_a_repetition(device: Device) -> None:
+    base = Variant("base", (device.takes("base", 1),), times=3)
+    other = Variant("other", (device.takes("other", 2),))
+    samples = device.sample([base, other], Schedule(5, 0))
+    assert samples == {"base": [1.0] * 15, "other": [2.0] * 5}
+    repetitions = [device.runs[i : i + 4] for i in range(0, 20, 4)]
+    assert all(sorted(repetition) == ["base"] * 3 + ["other"] for repetition in repetitions)
+    assert len({tuple(repetition) for repetition in repetitions}) > 1
+
+
 def test_sampling_ends_early_once_the_watched_medians_are_known(device: Device) -> None:
     steady, wild = (
         Variant("steady", (device.takes("s", 2),)),

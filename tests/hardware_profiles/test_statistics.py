@@ -2,13 +2,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kendalltau
 
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.statistics import (
     drift,
+    kendall_tau,
     median_interval,
     ratio_interval,
     relative_half_width,
+    without_drift,
 )
 
 samples = st.lists(st.floats(min_value=1e-3, max_value=1e6), min_size=1, max_size=40)
@@ -77,3 +80,58 @@ def test_ratios_need_pairs() -> None:
 def test_drift_is_the_change_from_the_first_to_the_last_third() -> None:
     assert drift([1.0, 1.0, 5.0, 5.0, 1.2, 1.2]) == pytest.approx(0.2)
     assert drift([1.0, 2.0]) == 0.0
+
+
+def drifting(seed: int, repetitions: int, names: int, noise: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Two samples in each repetition of things that take 1, 2, ... ms, all slowed down together by up to a half."""
+    rng = np.random.default_rng(seed)
+    slowness = 1 + 0.5 * rng.random(repetitions)
+    times = {
+        str(n): n * slowness[:, None] * (1 + noise * rng.standard_normal((repetitions, 2))) for n in range(1, names + 1)
+    }
+    return times, slowness
+
+
+def test_what_slows_everything_down_together_cancels() -> None:
+    times, slowness = drifting(0, repetitions=9, names=5, noise=0.0)
+    steady = without_drift([times])
+    usual = np.median(slowness)
+    for name, samples in steady.items():
+        assert samples.shape == (18,)
+        assert samples == pytest.approx(int(name) * usual)
+
+
+def test_ratios_are_known_better_without_the_drift() -> None:
+    errors: dict[bool, list[float]] = {False: [], True: []}
+    for seed in range(20):
+        times, _ = drifting(seed, repetitions=11, names=20, noise=0.01)
+        for steady, samples in ((False, times), (True, without_drift([times]))):
+            errors[steady].append(abs(np.median(samples["4"]) / np.median(samples["2"]) / 2 - 1))
+    assert np.mean(errors[True]) < 0.5 * np.mean(errors[False])
+
+
+def test_what_joins_in_a_later_and_slower_round_is_put_on_the_same_scale() -> None:
+    first, _ = drifting(1, repetitions=8, names=4, noise=0.0)
+    later = {"2": np.full((8, 2), 2 * 3.0), "late": np.full((8, 1), 7 * 3.0), "3": np.full((8, 2), 3 * 3.0)}
+    steady = without_drift([first, later])
+    assert np.median(steady["late"]) / np.median(steady["2"]) == pytest.approx(7 / 2, rel=0.03)
+    assert len(steady["2"]) == 32
+    assert len(steady["late"]) == 8
+
+
+def test_samples_without_drift_stay_as_they_are() -> None:
+    steady = without_drift([{"a": np.full((4, 1), 2.0), "b": np.full((4, 3), 5.0)}])
+    assert steady["a"].tolist() == [2.0] * 4
+    assert steady["b"].tolist() == [5.0] * 12
+    assert without_drift([]) == {}
+
+
+@given(st.permutations(list(range(9))))
+def test_kendalls_tau_is_scipys(order: list[int]) -> None:
+    first = [float(value) for value in range(9)]
+    second = [float(value) ** 2 for value in order]
+    assert kendall_tau(first, second) == pytest.approx(kendalltau(first, second).statistic)
+
+
+def test_kendalls_tau_of_a_single_thing_is_one() -> None:
+    assert kendall_tau([1.0], [2.0]) == 1.0

@@ -1,17 +1,22 @@
 import dataclasses
+import sys
 
 import pytest
 
 from greenfront.hardware_profiles import Conditions, Interval, PredictionError, Target, Timing, fingerprint
-from greenfront.hardware_profiles.jobs import MemoryAnswer
+from greenfront.hardware_profiles.jobs import CandidatesAnswer, MemoryAnswer
 from greenfront.hardware_profiles.records import Calibration
 from greenfront.hardware_profiles.trust import (
     condition_warnings,
+    large_query_warnings,
     memory_warnings,
     prediction_warnings,
     ratio_warnings,
+    refusals,
     timing_warnings,
+    waiting_warnings,
 )
+from greenfront.hardware_profiles.waiting import waited_seconds
 
 TARGET = Target("here", "cpu", "torch", 1, 1, 64)
 MACHINE = dataclasses.replace(fingerprint(), cores=4)
@@ -50,21 +55,64 @@ def test_drift_and_noise_are_said() -> None:
 @pytest.mark.parametrize(
     ("slope", "error", "message"),
     [
-        (1.0, PredictionError(0.02, 0.05, 3), None),
-        (1.0, PredictionError(0.08, 0.25, 3), "off by up to 25% (median 8%) on 3 candidates"),
+        (1.0, PredictionError(0.02, 0.05, 0.05, 1.0, 3), None),
+        (1.0, PredictionError(0.08, 0.25, 0.25, 1.0, 3), "off by up to 25% (median 8%) on 3 candidates"),
         (1.0, None, "unchecked"),
-        (2.5, PredictionError(0.02, 0.05, 3), "2.50 times what their operations do"),
+        (2.5, PredictionError(0.02, 0.05, 0.05, 1.0, 3), "2.50 times what their operations do"),
     ],
 )
 def test_a_bad_prediction_is_said(slope: float, error: PredictionError | None, message: str | None) -> None:
-    warnings = prediction_warnings(Calibration(slope, 0.0, ()), error)
+    warnings = prediction_warnings(Calibration(slope, {}, ()), error)
     assert len(warnings) == (message is not None)
     assert message is None or message in warnings[0]
 
 
 def test_a_difference_within_the_noise_is_said() -> None:
-    assert ratio_warnings("x", Interval(0.8, 0.75, 0.85)) == []
+    assert ratio_warnings("x", Interval(0.8, 0.78, 0.82)) == []
     assert "x can't be told from the original: 0.950 to 1.020" in ratio_warnings("x", Interval(0.99, 0.95, 1.02))[0]
+
+
+def test_a_ratio_that_is_known_badly_is_said() -> None:
+    (said,) = ratio_warnings("x", Interval(0.5, 0.45, 0.55))
+    assert "x takes 0.450 to 0.550 times the original's latency: too wide" in said
+
+
+@pytest.mark.parametrize(("waited", "said"), [(None, False), (0.0, False), (0.05, False), (0.09, True)])
+def test_waiting_for_a_processor_is_said(waited: float | None, said: bool) -> None:
+    warnings = waiting_warnings(waited)
+    assert len(warnings) == said
+    assert not said or "held the measured processors for 9% of the time" in warnings[0]
+
+
+def test_a_throughput_that_is_known_badly_is_said() -> None:
+    assert large_query_warnings("x", Timing.of([100.0, 101.0] * 4, seed=0)) == []
+    (said,) = large_query_warnings("x", Timing.of([100.0, 180.0] * 4, seed=0))
+    assert "x's throughput is known to no better than" in said
+
+
+@pytest.mark.parametrize(
+    ("waited", "ratio", "message"),
+    [
+        (0.0, Interval(0.5, 0.49, 0.51), None),
+        (None, Interval(0.5, 0.49, 0.51), None),
+        (0.15, Interval(0.5, 0.49, 0.51), None),
+        (0.5, Interval(0.5, 0.49, 0.51), "held the 1 measured of the machine's processors for 50% of the time"),
+        (0.0, Interval(0.5, 0.40, 0.60), "x takes 0.40 to 0.60 times the original's latency, known to no"),
+    ],
+)
+def test_what_can_not_be_trusted_is_refused(waited: float | None, ratio: Interval, message: str | None) -> None:
+    reasons = refusals(TARGET, CandidatesAnswer(QUIET, waited, {}), {"original": Interval(1, 1, 1), "x": ratio})
+    assert len(reasons) == (message is not None)
+    assert message is None or message in reasons[0]
+
+
+def test_a_process_knows_how_long_it_waited() -> None:
+    before = waited_seconds()
+    after = waited_seconds()
+    if sys.platform == "linux":
+        assert before is not None
+        assert after is not None
+        assert 0 <= before <= after
 
 
 def test_a_peak_that_could_not_be_reset_is_said() -> None:

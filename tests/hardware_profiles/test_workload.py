@@ -68,6 +68,13 @@ def test_a_sequence_beyond_the_positions_is_refused() -> None:
         workload(tiny_bert(), target(1, 65))
 
 
+def test_positions_that_serve_no_token_do_not_count() -> None:
+    model = roberta()  # its table has 40 rows, and the first token reads the third
+    assert model(**workload(model, target(1, 38))).logits.shape == (1, 2)
+    with pytest.raises(ConfigError, match=r"sequence_length must be at most 38.*but got 39"):
+        workload(model, target(1, 39))
+
+
 def test_a_model_of_sound_is_refused() -> None:
     config = Wav2Vec2Config(**SMALL, conv_dim=(8,), conv_stride=(2,), conv_kernel=(2,), num_conv_pos_embedding_groups=2)
     with pytest.raises(MeasureError, match="takes 'input_values'"):

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from greenfront.hardware_profiles import Cost, Interval
+from greenfront.hardware_profiles import Cost
 from greenfront.search import RunFolder
 from greenfront.search.contenders import Contenders
 from greenfront.search.study import Result
 from greenfront.spaces import Plan
+from tests.search.front_builder import build_cost
 from tests.search.toy_run import toy_config
 
 Point = tuple[int, int, int]
@@ -29,10 +30,9 @@ def result(number: int, point: Point, state: str = "scored") -> Result:
 
 
 def predict(plan: Plan) -> dict[str, Cost]:
-    """The latency stands in the plan; everything else costs the same."""
+    """The latency stands in the plan; what is slower is smaller."""
     latency = float(int(plan["m"]["rank"]) // 1000)
-    cost = Cost(Interval(latency, latency, latency), 1.0, 100.0 - latency, 1, 1)
-    return {"toy": cost, "other": Cost(Interval(1.0, 1.0, 1.0), 1.0, 1.0, 1, 1)}
+    return {"toy": build_cost(latency, 100.0 - latency), "other": build_cost(1.0, 1.0)}
 
 
 def contenders(run: RunFolder, results: list[Result], **sections: object) -> Contenders:
@@ -119,6 +119,8 @@ def test_the_front_is_that_of_the_objectives(run: RunFolder) -> None:
     assert not contenders(run, [slow], objectives=["accuracy", "size"]).would_take(fast)
     assert contenders(run, [fast], objectives=["accuracy", "latency", "size"]).would_take(slow)
     assert not contenders(run, [fast], objectives=["accuracy"]).would_take(slow)
+    assert not contenders(run, [fast], objectives=["accuracy", "throughput"]).would_take(slow)
+    assert contenders(run, [slow], objectives=["accuracy", "throughput"]).would_take(fast)
 
 
 @pytest.mark.parametrize("most", [2, 3, 4, 6, 20])

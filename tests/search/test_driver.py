@@ -234,7 +234,9 @@ def test_only_contenders_have_weights_and_those_are_the_trained_ones(tmp_path: P
 
 def test_the_study_learns_the_divergence_the_predicted_cost_and_the_slack(tmp_path: Path) -> None:
     driver = driver_at(
-        tmp_path, budgets={"latency": "80%", "accuracy_drop": "30%"}, objectives=["accuracy", "size", "latency"]
+        tmp_path,
+        budgets={"latency": "80%", "throughput": "120%", "accuracy_drop": "30%"},
+        objectives=["accuracy", "size", "latency", "throughput"],
     )
     driver.search(FormulaPool(), Notes())
     profile = toy_profile()
@@ -243,7 +245,10 @@ def test_the_study_learns_the_divergence_the_predicted_cost_and_the_slack(tmp_pa
     for trial in trials:
         plan = Plan.from_json(trial.user_attrs["plan"])
         cost, divergence = profile.predict(plan), toy_divergence(toy_space(), plan)
-        assert trial.values == pytest.approx([divergence, cost.size_mb, cost.latency_ms.median])
+        expected = [divergence, cost.size_mb, cost.latency_ms.median, cost.large_batch_latency_ms]
+        assert trial.values == pytest.approx(expected)
+        least = 1.2 * profile.original.throughput_per_s
+        assert trial.constraints["throughput"] == pytest.approx(1 - cost.throughput_per_s / least)
         limit = 0.8 * profile.original.latency_ms.median
         assert trial.constraints["latency"] == pytest.approx(cost.latency_ms.median / limit - 1)
         assert trial.constraints["accuracy_drop"] == pytest.approx((0.7 - (1 - divergence)) / 0.7)

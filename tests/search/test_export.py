@@ -8,9 +8,11 @@ import onnxruntime
 import pytest
 import torch
 
-from greenfront.errors import GreenfrontError, RunError
-from greenfront.search import RunFolder, export
-from greenfront.search.export import example_inputs
+from greenfront.errors import ConfigError, GreenfrontError, RunError
+from greenfront.hardware_profiles.onnx_export import export_onnx
+from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
+from greenfront.search import RunFolder
+from greenfront.search.export import example_inputs, export
 from greenfront.spaces import Plan, compress, load_checkpoint, plan_of, save_checkpoint, weight_bytes
 from tests.search.toy_run import toy_config, toy_model, toy_space
 
@@ -70,11 +72,12 @@ def test_an_export_is_the_candidate_and_its_onnx_file_takes_any_batch_and_length
     session = onnxruntime.InferenceSession(str(done.folder / "model.onnx"), providers=["CPUExecutionProvider"])
     for batch, length in ((1, 3), (3, 9), (2, 31)):
         ids = torch.randint(1, 40, (batch, length), generator=torch.Generator().manual_seed(length))
-        mask = torch.ones_like(ids)
+        mask, types = torch.ones_like(ids), (torch.arange(length) > length // 3).long().expand(batch, length)
         mask[-1, length // 2 + 1 :] = 0
-        (found,) = session.run(None, {"input_ids": ids.numpy(), "attention_mask": mask.numpy()})
+        inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+        (found,) = session.run(None, {name: value.numpy() for name, value in inputs.items()})
         with torch.no_grad():
-            expected = model(input_ids=ids, attention_mask=mask).logits
+            expected = model(**inputs).logits
         assert torch.allclose(torch.from_numpy(found), expected, atol=1e-3), (batch, length)
 
 
@@ -118,4 +121,25 @@ def test_a_damaged_export_is_noticed_and_not_left_behind(
     monkeypatch.setattr("shutil.copytree", copy_with_damage)
     with pytest.raises(GreenfrontError, match=r"the export (of .* gives logits that differ|doesn't load)"):
         export(run, PLAN.id, tmp_path / "small")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_onnx_that_is_not_installed_is_said_before_anything_is_written(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OnnxRuntime, "requires", ("onnxruntime", "no_such_module"))
+    with pytest.raises(ConfigError, match=r"no_such_module, which is not installed: pip install 'greenfront\[onnx\]'"):
+        export(run, "original", tmp_path / "small", onnx=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_onnx_file_with_other_logits_is_not_left_behind(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_another(model: Any, inputs: Any, path: Path) -> None:
+        export_onnx(compress(toy_model(), PLAN), inputs, path)
+
+    monkeypatch.setattr("greenfront.search.export.export_onnx", export_another)
+    with pytest.raises(GreenfrontError, match="the ONNX file gives logits that differ"):
+        export(run, PLAN.id, tmp_path / "small", onnx=True)
     assert list(tmp_path.iterdir()) == []

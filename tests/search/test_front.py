@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from greenfront.config import BudgetsConfig
+from greenfront.config import COST_OF, BudgetsConfig
 from greenfront.errors import ConfigError, RunError
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.front import Front, budget_slack, mark_front, missed_budgets, pareto_mask
-from greenfront.search.slack import binding, budgets_from_text, budgets_to_text, least
+from greenfront.search.slack import binding, budgets_from_text, budgets_to_text, least, summed_limit
 from greenfront.spaces.plan import Plan
-from greenfront.units import parse_bound
+from greenfront.units import Bound, parse_bound
 from tests.search.front_builder import (
     BUDGETS,
     build_candidate,
@@ -87,10 +87,45 @@ def test_mark_front_lets_the_original_compete_and_takes_other_costs() -> None:
     assert mark_front((), ("accuracy", "latency"), "laptop") == ()
 
 
+@given(st.permutations([(4, 40), (8, 20), (16, 10)]), st.sampled_from(sorted(COST_OF)))
+def test_every_cost_orders_the_front(points: list[tuple[int, int]], name: str) -> None:
+    """The accurate ones cost most: nobody is dominated, unless the cost is turned round."""
+    made = [
+        build_candidate(build_plan(i), latency_ms=ms, size_mb=ms, validation=0.8 + ms / 100)
+        for i, (ms, _) in enumerate(points)
+    ]
+    assert all(c.on_front for c in mark_front(made, ("accuracy", name), "laptop"))
+    worse = [replace(c, score=replace(c.score, validation=1 - c.score.validation)) for c in made]
+    on_front = [c for c in mark_front(worse, ("accuracy", name), "laptop") if c.on_front]
+    assert [c.costs()["laptop"].latency_ms.median for c in on_front] == [4]
+
+
+def test_a_further_target_has_a_front_of_its_own() -> None:
+    front = build_front(verified=3, unverified=0, targets=("laptop", "phone"))
+    one, other, _ = front.candidates
+    candidates = (replace(one, on_front=True), replace(other, on_front=False, other_fronts=("phone",)))
+    front = Front.from_json(replace(front, candidates=candidates).to_json())
+    assert [c.id for c in front.members_on("laptop")] == [one.id]
+    assert [c.id for c in front.members_on("phone")] == [other.id]
+    assert front.candidates == candidates
+
+
+def test_a_target_that_is_elsewhere_has_predicted_costs() -> None:
+    front = build_front(verified=2, unverified=0, targets=("laptop", "phone"))
+    first = front.candidates[0]
+    assert first.cost is not None
+    away = replace(first, cost={"laptop": first.cost["laptop"]}, on_front=True, other_fronts=("phone",))
+    front = Front.from_json(replace(front, candidates=(away,)).to_json())
+    assert front.members == front.members_on("phone") == (away,)
+    assert away.measured("laptop")
+    assert not away.measured("phone")
+    assert away.costs() == {"laptop": first.cost["laptop"], "phone": first.predicted["phone"]}
+
+
 def test_mark_front_refuses_unknown_objectives_and_targets() -> None:
     candidates = (build_candidate(build_plan(1)),)
-    with pytest.raises(ConfigError, match="energy"):
-        mark_front(candidates, ("accuracy", "energy"), "laptop")
+    with pytest.raises(ConfigError, match="speed"):
+        mark_front(candidates, ("accuracy", "speed"), "laptop")
     with pytest.raises(RunError, match="server"):
         mark_front(candidates, ("accuracy", "latency"), "server")
 
@@ -104,8 +139,9 @@ def test_json_gives_the_same_front(seed: int, targets: tuple[str, ...]) -> None:
 def test_json_has_the_documented_shape() -> None:
     front = build_front(verified=2, unverified=1)
     raw = json.loads(front.to_json())
-    assert list(raw) == ["version", "metric", "targets", "budgets", "objectives", "original", "candidates"]
-    assert raw["version"] == 1
+    assert list(raw) == ["version", "metric", "targets", "budgets", "objectives", "fronts", "original", "candidates"]
+    assert raw["version"] == 2
+    assert raw["fronts"] == {"laptop": [member.id for member in front.members]}
     assert raw["budgets"] == {"latency": "60%", "size": "80 MB", "accuracy_drop": "3%"}
     measured = next(c for c in raw["candidates"] if c["verified"])
     predicted = next(c for c in raw["candidates"] if not c["verified"])
@@ -115,7 +151,8 @@ def test_json_has_the_documented_shape() -> None:
     }  # fmt: skip
     assert set(measured["score"]) == {"metric", "validation", "test", "test_interval"}
     assert set(measured["cost"]["laptop"]) == {
-        "latency_ms", "peak_memory_mb", "size_mb", "parameters", "flops"
+        "latency_ms", "latency_p90_ms", "large_batch_latency_ms", "throughput_per_s", "peak_memory_mb", "size_mb",
+        "parameters", "flops", "energy_estimated_j", "co2_estimated_g_per_million", "money_estimated_per_million",
     }  # fmt: skip
     assert set(measured["cost"]["laptop"]["latency_ms"]) == {"median", "low", "high"}
     assert predicted["cost"] is None
@@ -169,17 +206,19 @@ def edited(path: str, value: Any) -> str:
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("version", 2, "version must be 1, but got 2"),
+        ("version", 1, "version must be 2, but got 1"),
         ("version", ..., "version is missing"),
         ("metric", 3, "metric: must be text, but got '3'"),
-        ("targets", [], "at least one target"),
+        ("targets", [], "fronts: must hold exactly"),
         ("targets", [1], "list of text"),
         ("extra", 1, "unknown extra"),
         ("objectives", ..., "missing objectives"),
+        ("fronts", {"phone": []}, "fronts: must hold exactly laptop, but missing laptop and unknown phone"),
+        ("fronts/laptop", "all", "fronts.laptop: must be a list"),
         ("budgets/latency", "8 MB", "8 MB"),
         ("budgets/speed", "8 ms", "speed"),
         ("budgets/accuracy", "much", "much"),
-        ("original/cost", {"phone": build_cost().to_dict()}, "costs must be of laptop, but got phone"),
+        ("original/cost", {"phone": build_cost().to_dict()}, "costs must be of laptop, but got laptop, phone"),
         ("candidates", {}, "candidates: must be a list"),
         ("candidates/1/id", "0000", "candidate '0000': its id must be that of its plan"),
         ("candidates/1/feasible", 1, r"candidates\[1\].feasible: must be true or false"),
@@ -213,6 +252,11 @@ def test_load_refuses_what_is_no_document(tmp_path: Path, content: str | bytes) 
 def test_load_of_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"front\.json: can't be read"):
         Front.load(tmp_path / "front.json")
+
+
+def test_a_front_has_a_target() -> None:
+    with pytest.raises(RunError, match="at least one target"):
+        replace(build_front(()), targets=())
 
 
 def test_two_candidates_with_one_plan_are_refused() -> None:
@@ -252,6 +296,31 @@ def test_a_cost_has_to_hold_on_every_target() -> None:
     assert budget_slack(costs, 0.9, original, budgets) == pytest.approx({"latency": -0.5})
 
 
+@given(st.sampled_from(sorted(COST_OF)), st.floats(0.3, 3), st.floats(0.3, 3), st.booleans())
+def test_every_budget_bounds_its_cost_on_the_right_side(name: str, share: float, times: float, relative: bool) -> None:
+    original = build_original()
+    reference, own = original.costs()["laptop"], build_cost(20.0 * times, 91.0 * times)
+    before, value = reference.value(COST_OF[name]), own.value(COST_OF[name])
+    bound = Bound(share if relative else share * before, relative, "any")
+    budgets = BudgetsConfig().model_copy(update={name: bound})
+    limit = share * before
+    spare = value - limit if name == "throughput" else limit - value
+    assume(abs(spare) > 1e-6 * limit)
+    slack = budget_slack({"laptop": own}, 0.9, original, budgets)
+    assert slack == {name: pytest.approx(spare / limit)}
+    assert (name in missed_budgets({"laptop": own}, 0.9, original, budgets)) == (spare < 0)
+    summed, most = summed_limit(name, bound, reference, 32)
+    assert (own.value(summed) <= most) == (spare >= 0)
+
+
+def test_a_budget_of_nothing_is_met_by_nothing() -> None:
+    """On a grid without CO2 the original emits none, and half of it is none."""
+    budgets = BudgetsConfig.model_construct(co2=parse_bound("50%", "mass", "co2"))
+    clean = replace(build_cost(), co2_g_per_million=0.0)
+    original = replace(build_original(), cost={"laptop": clean})
+    assert budget_slack({"laptop": clean}, 0.9, original, budgets) == {"co2": 0.0}
+
+
 def test_limits_are_met_exactly_and_nan_is_missed() -> None:
     budgets = BudgetsConfig(accuracy=0.9, accuracy_drop=0.1, latency=parse_bound("10%", "time", "latency"))
     original = build_original(validation=1.0)
@@ -286,13 +355,15 @@ def test_slack_works_before_the_original_is_measured() -> None:
 @given(
     st.sampled_from([None, "8 ms", "60%", "1.5 s"]),
     st.sampled_from([None, "5M", "12.5%"]),
+    st.sampled_from([None, "200/s", "150%"]),
     st.sampled_from([None, 0.01, 0.07, 0.125]),
     st.sampled_from([None, 0.9, 0.333]),
 )
 def test_budgets_as_text(
-    latency: str | None, parameters: str | None, drop: float | None, accuracy: float | None
+    latency: str | None, parameters: str | None, throughput: str | None, drop: float | None, accuracy: float | None
 ) -> None:
     budgets = BudgetsConfig(
+        throughput=None if throughput is None else parse_bound(throughput, "rate", "throughput"),
         latency=None if latency is None else parse_bound(latency, "time", "latency"),
         parameters=None if parameters is None else parse_bound(parameters, "count", "parameters"),
         accuracy_drop=drop,

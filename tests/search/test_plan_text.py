@@ -75,9 +75,12 @@ def test_numbers_are_read_back_within_their_precision(value: float) -> None:
 
 
 def test_ratios_and_comparisons() -> None:
-    assert wording.ratio(20, 10) == "2.00x"
-    assert wording.ratio(20, 1) == "20.0x"
-    assert wording.ratio(20, 0) == "-"
+    assert wording.ratio("latency_ms", 20, 10) == "2.00x"
+    assert wording.ratio("latency_ms", 20, 1) == "20.0x"
+    assert wording.ratio("latency_ms", 20, 0) == "-"
+    assert wording.ratio("throughput_per_s", 50, 100) == "2.00x"
+    assert wording.compared("throughput_per_s", 50, 100) == "2.00x more throughput"
+    assert wording.compared("throughput_per_s", 50, 25) == "2.00x less throughput"
     assert wording.compared("latency_ms", 20, 10) == "2.00x faster"
     assert wording.compared("size_mb", 10, 20) == "2.00x larger"
     assert wording.compared("flops", 10, 10) == "equal"

@@ -68,7 +68,7 @@ def test_points_far_below_are_counted_instead_of_squashing_the_front() -> None:
 def test_a_size_front_has_sizes_on_its_axis() -> None:
     front = build_front(objectives=("accuracy", "size"))
     axes = axes_of(front)
-    assert "size of the weights (MB)" in axes.get_xlabel()
+    assert "size on disk (MB)" in axes.get_xlabel()
     assert "size budget 80 MB" in legend(axes)
     assert "latency budget 60%" not in legend(axes)
     original = next(c for c in axes.collections if c.get_label() == "original")

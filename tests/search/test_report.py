@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from greenfront.config import COST_OF
 from greenfront.search.front import Front
 from greenfront.search.report import write_report
 from greenfront.spaces.plan import Plan
@@ -96,13 +97,12 @@ def test_the_axes_hold_every_cost_of_every_candidate(front: Front, page: Page) -
     view = page.view
     ids = [trace.get("customdata", []) for trace in view["figure"]["data"]]
     assert sorted(id_ for trace in ids for id_ in trace) == sorted([*(c.id for c in front.candidates), "original"])
-    scales = {"latency": 1, "size": 1, "memory": 1, "parameters": 1e6, "flops": 1e9}
-    names = {"latency": "latency_ms", "size": "size_mb", "memory": "peak_memory_mb"}
+    scales = {name: {"parameters": 1e6, "flops": 1e9, "energy": 1e-3}.get(name, 1) for name in COST_OF}
     assert set(view["axes"]) == set(front.targets)
     for target, axes in view["axes"].items():
         assert set(axes) == set(scales)
         for name, axis in axes.items():
-            cost = names.get(name, name)
+            cost = COST_OF[name]
             expected = [[front.candidate(i).costs()[target].value(cost) / scales[name] for i in trace] for trace in ids]
             assert axis["x"] == [pytest.approx(values) for values in expected]
             assert [len(labels) for labels in axis["labels"]] == [len(trace) for trace in ids]

@@ -22,7 +22,7 @@ def begun(path: Path, **sections: object) -> RunFolder:
 def test_a_new_folder_holds_the_configuration(tmp_path: Path) -> None:
     config = toy_config(tmp_path / "runs" / "a", budgets={"latency": "60 %", "accuracy_drop": "1%"})
     run = RunFolder.create(config)
-    assert sorted(path.name for path in run.path.iterdir()) == ["candidates", "config.yaml", "profiles"]
+    assert sorted(path.name for path in run.path.iterdir()) == ["candidates", "config.yaml", "measured", "profiles"]
     assert config_differences(run.load_config(), config) == []
     assert RunFolder.existing(run.path).path == run.path
 

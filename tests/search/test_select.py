@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenfront.config import BudgetsConfig
+from greenfront.config import DIMENSION_OF, BudgetsConfig
 from greenfront.errors import BudgetError, ConfigError
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.front import Front
@@ -60,7 +60,7 @@ def test_a_bound_moves_the_choice_and_its_slack_is_told() -> None:
     assert f"{D}: accuracy 0.925 on validation, 14.0 ms (1.43x faster)" in text
     assert "misses latency by 40.0%" in text
     assert f"Chosen {C}: the most accurate on validation of 3 that meet the bounds." in text
-    assert f"Runner-up {B} lost: it has 0.010 less accuracy on validation and is 1.50x faster." in text
+    assert f"Runner-up {B} lost: 0.010 less accuracy on validation and 1.50x faster." in text
     assert "latency 10.0%; latency binds first" in text
     assert "Test accuracy 0.914 [0.902, 0.925], shown, not used to choose." in text
 
@@ -72,13 +72,62 @@ def test_several_bounds() -> None:
     assert "the only one that meets the bounds" in "\n".join(selection.reasons)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected", "words"),
+    [
+        ("latency_p90", "10 ms", C, "latency p90 at most 10.0 ms"),
+        ("large_batch_latency", "50%", C, "large batch latency at most 320 ms on laptop (50% of the original)"),
+        ("throughput", "100/s", C, "throughput at least 100/s"),
+        ("throughput", "200%", C, "throughput at least 100/s on laptop (200% of the original)"),
+        ("memory", "390 MB", B, "memory at most 390 MB"),
+        ("energy", "40 mJ", C, "energy at most 40.0 mJ"),
+        ("co2", "5 g", C, "co2 at most 5.00 g"),
+        ("money", "50%", C, "money at most 0.00278 on laptop (50% of the original)"),
+        ("flops", "500M", C, "flops at most 0.500 G"),
+        ("parameters", "11M", B, "parameters at most 11.0 M"),
+    ],
+)
+def test_every_cost_can_be_bounded(name: str, text: str, expected: str, words: str) -> None:
+    selection = select(FOUR, **{name: parse_bound(text, DIMENSION_OF[name], name)})  # type: ignore[arg-type]
+    assert selection.candidate.id == expected
+    assert selection.slack[name] >= 0
+    assert words in "\n".join(selection.reasons)
+    assert ("estimated" in "\n".join(selection.reasons)) == (name in ("energy", "co2", "money"))
+
+
+def test_an_unknown_cost_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"must be one of latency, .*but got 'speed'"):
+        select(FOUR, speed=ms("5 ms"))
+
+
+def test_by_throughput_the_one_with_most_is_the_cheapest() -> None:
+    members = (member(0, 4, 0.85), member(1, 6, 0.91), member(2, 9, 0.92, tied=(B,)))
+    tied = build_front(members, budgets=NO_BUDGETS, objectives=("accuracy", "throughput"))
+    assert [c.id for c in tied.members] == [A, B, C]
+    selection = select(tied)
+    assert selection.candidate.id == B
+    text = "\n".join(selection.reasons)
+    assert f"the highest in throughput of the 2 that are statistically tied with {C}" in text
+    assert f"Runner-up {C} lost: 0.010 more accuracy on validation, 1.50x less throughput" in text
+    assert select(tied, prefer="knee").candidate.id == B
+
+
+def test_another_target_has_its_own_front() -> None:
+    both = ("laptop", "phone")
+    slow = member(0, 9, 0.92, targets=both)
+    fast = member(1, 6, 0.91, targets=both, on_front=False)
+    made = front(slow, replace(fast, other_fronts=("phone",)))
+    assert select(made).candidate.id == A
+    assert select(made, target="phone").candidate.id == B
+
+
 def test_of_tied_candidates_the_cheapest_wins() -> None:
     tied = front(member(0, 4, 0.85), member(1, 6, 0.91), member(2, 9, 0.92, tied=(B,)))
     selection = select(tied)
     assert selection.candidate.id == B
     text = "\n".join(selection.reasons)
     assert f"the fastest of the 2 that are statistically tied with {C}" in text
-    assert f"Runner-up {C} lost: it has 0.010 more accuracy on validation, is 1.50x slower and is statist" in text
+    assert f"Runner-up {C} lost: 0.010 more accuracy on validation, 1.50x slower and statist" in text
     assert select(tied, prefer="most_accurate").candidate.id == C
 
 

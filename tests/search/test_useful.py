@@ -6,7 +6,8 @@ import pytest
 
 from greenfront.errors import ConfigError
 from greenfront.hardware_profiles import HardwareProfile
-from greenfront.search.prepare import useful
+from greenfront.hardware_profiles.records import Refused
+from greenfront.search.profiles import refusals, useful
 from greenfront.spaces import Space
 from tests.search.toy_run import amount, toy_config, toy_profile, toy_space
 
@@ -51,6 +52,18 @@ def test_what_saves_on_one_target_stays() -> None:
     path = space.choices[0].site.path
     profiles = {"toy": slower_at(toy_profile(), path, {2, 4, 6}), "other": toy_profile("other")}
     assert offered(useful(space, profiles, config), path) == [2, 4, 6]
+
+
+def test_what_the_runtime_refused_disappears() -> None:
+    space, profile = toy_space(), toy_profile()
+    path = space.choices[0].site.path
+    refused = tuple(Refused(path, {"rank": rank}, "no such operator") for rank in (2, 4))
+    profiles = {"other": toy_profile("other"), "toy": replace(profile, refused=refused)}
+    kept = useful(space, profiles, toy_config("run"))
+    assert offered(kept, path) == [6]
+    assert len(kept.choices) == len(space.choices)
+    said = f"2 settings are left out, such as {{'rank': 2}} at {path}: no such operator"
+    assert refusals(profiles["toy"]) == [said]
 
 
 def test_a_model_that_nothing_makes_faster_is_said_so() -> None:

@@ -5,12 +5,13 @@ from functools import cache
 import torch
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
-from greenfront.config import COST_OF, RunConfig, SpaceConfig, parse_config
-from greenfront.hardware_profiles import Cost, HardwareProfile, Interval, Target, fingerprint
+from greenfront.config import RunConfig, SpaceConfig, parse_config
+from greenfront.hardware_profiles import HardwareProfile, Interval, Target, fingerprint
+from greenfront.hardware_profiles.cost import derived
 from greenfront.hardware_profiles.fingerprint import Conditions
-from greenfront.hardware_profiles.records import Calibration, OperationCost, SiteUse, Timing
+from greenfront.hardware_profiles.records import Calibration, LargeBatch, OperationCost, SiteUse, Timing
 from greenfront.search.allocation import Limit, Table
-from greenfront.search.slack import cost_bounds, cost_limit
+from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
 from greenfront.spaces import Choice, Plan, Settings, Space, find_space
 
 LENGTH = 16
@@ -57,24 +58,30 @@ def toy_profile(name: str = "toy", space: Space | None = None, ms_per_rank: floa
         for choice in choices
         for settings in choice.options
     ]  # fmt: skip
+    target = Target(name, "cpu", "torch", threads=1, batch_size=1, sequence_length=LENGTH)
     latency = 1.0 + ms_per_rank * FULL * len(choices)
     parameters = 20_000 + 100 * FULL * len(choices)
     return HardwareProfile(
-        target=Target(name, "cpu", "torch", threads=1, batch_size=1, sequence_length=LENGTH),
+        target=target,
         fingerprint=fingerprint(),
         conditions=Conditions("2026-01-01T00:00:00", 1.0, 0.0, 0.0, 0.0, ()),
         model="BertForSequenceClassification",
-        original=Cost(
-            Interval(latency, latency, latency), 100.0, 4 * parameters / 1e6, parameters, 10 * parameters
+        original=derived(
+            target, latency_ms=Interval(latency, latency, latency), latency_p90_ms=latency,
+            large_batch_latency_ms=target.large_batch * latency, peak_memory_mb=100.0, size_mb=4 * parameters / 1e6,
+            parameters=parameters, flops=10 * parameters, energy_j=latency / 1000, energy_source="estimated",
         ),
         original_latency=Timing.of([latency] * 3, seed=0),
         operations=tuple(operations),
+        interpolated=(),
+        refused=(),
         sites={
             c.site.path: SiteUse(c.site.signature, c.site.path, 1, {c.method: [dict(s) for s in c.settings]})
             for c in choices
         },
-        calibration=Calibration(1.0, 0.0, ()),
+        calibration=Calibration(1.0, {"low_rank": 0.0}, ()),
         error=None,
+        large_batch=LargeBatch(float(target.large_batch), 0.0, (), None),
         warnings=(),
     )  # fmt: skip
 
@@ -99,15 +106,15 @@ def toy_limits(config: RunConfig, space: Space, profile: HardwareProfile) -> lis
 
     def limit(name: str) -> Limit:
         bound = cost_bounds(config.budgets)[name]
-        most = cost_limit(name, bound, profile.original) - profile.original.value(COST_OF[name])
-        return Limit(toy_changes(space.choices, profile, name), most)
+        cost, most = summed_limit(name, bound, profile.original, profile.target.large_batch)
+        return Limit(toy_changes(space.choices, profile, name), most - profile.original.value(cost))
 
     return [limit(name) for name in cost_bounds(config.budgets)]
 
 
 def toy_changes(choices: tuple[Choice, ...], profile: HardwareProfile, name: str) -> Table:
     """What every option changes in the cost called `name`."""
-    return {choice.name: profile.option_costs(choice, COST_OF[name]) for choice in choices}
+    return {choice.name: profile.option_costs(choice, summed_cost(name)) for choice in choices}
 
 
 def toy_config(output: object, **sections: object) -> RunConfig:

@@ -9,6 +9,8 @@ from transformers import (
     BertForMaskedLM,
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
     ModernBertConfig,
@@ -64,6 +66,15 @@ def deberta() -> PreTrainedModel:
         "position_buckets": 8, "share_att_key": True,
     }  # fmt: skip
     return DebertaV2ForSequenceClassification(DebertaV2Config(**SIZES, **relative))
+
+
+def distilbert() -> PreTrainedModel:
+    """Its attention's outputs are projected inside the attention module."""
+    sizes: dict[str, Any] = {
+        "vocab_size": VOCABULARY, "dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "num_labels": 3,
+        "max_position_embeddings": 64, "initializer_range": 0.3,
+    }  # fmt: skip
+    return DistilBertForSequenceClassification(DistilBertConfig(**sizes))
 
 
 def modernbert() -> PreTrainedModel:

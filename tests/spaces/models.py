@@ -124,9 +124,9 @@ class Prepared:
 
 
 @cache
-def prepared(name: str) -> Prepared:
-    """A model of `BUILDERS` with the space of `CONFIG` and its library."""
+def prepared(name: str, config: SpaceConfig = CONFIG) -> Prepared:
+    """A model of `BUILDERS` with its space and library."""
     model = build(name)
-    space = find_space(model, CONFIG, LENGTH)
+    space = find_space(model, config, LENGTH)
     batches = [batch_for(name, seed=seed) for seed in range(1, 5)]
-    return Prepared(model, space, Library.compute(model, batches, space, CONFIG))
+    return Prepared(model, space, Library.compute(model, batches, space, config))

@@ -1,13 +1,14 @@
 """Saved folders: what is in them, who can load them, and what happens to the ones that are broken."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import BertTokenizer
 
 from greenfront.errors import DataError, PlanError
@@ -113,6 +114,36 @@ def test_a_folder_that_is_no_model_is_named(tmp_path: Path, config: str | None) 
         (tmp_path / "config.json").write_text(config)
     with pytest.raises(DataError, match=f"{tmp_path}: not a saved model"):
         load_checkpoint(tmp_path)
+
+
+def test_weights_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    save_checkpoint(build("bert"), folder)
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    for content in (whole[:-1], whole[:100], b"junk of more than eight bytes", b""):
+        weights.write_bytes(content)
+        with pytest.raises(DataError, match=re.escape(f"{weights}: can't be read as weights (SafetensorError")):
+            load_checkpoint(folder)
+    weights.unlink()
+    torch.save(build("bert").state_dict(), folder / "pytorch_model.bin")  # a pickle is not looked at
+    with pytest.raises(DataError, match=re.escape(f"{folder}: not a saved model (it has no weights")):
+        load_checkpoint(folder)
+
+
+def test_weights_and_config_that_do_not_fit_each_other_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    save_checkpoint(build("bert"), folder)
+    weights, config = folder / "model.safetensors", folder / "config.json"
+    tensors, text = load_file(weights), config.read_text()
+    head = tensors.pop("classifier.weight")
+    for spoilt in (tensors, {**tensors, "classifier.weight": head[:1]}):
+        save_file({name: tensor.clone() for name, tensor in spoilt.items()}, weights, metadata={"format": "pt"})
+        with pytest.raises(DataError, match=re.escape(f"{folder}: the weights don't fit config.json: missing or")):
+            load_checkpoint(folder)
+    config.write_text(text.replace('"hidden_size": ', '"hidden_size": "x", "was": '))
+    with pytest.raises(DataError, match=re.escape(f"{config}: no BertForSequenceClassification can be made of it (")):
+        load_checkpoint(folder)
 
 
 def test_a_plan_that_does_not_fit_its_model_is_named(tmp_path: Path) -> None:

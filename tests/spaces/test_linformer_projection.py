@@ -7,51 +7,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from greenfront.errors import PlanError
 from greenfront.spaces.attention import attention_forward
 from greenfront.spaces.linformer import LinformerProjection
-
-
-class Attention(nn.Module):
-    """An attention module as Transformers' hook sees it."""
-
-    is_causal = False
-
-    def __init__(self, approximation: nn.Module | None = None) -> None:
-        super().__init__()
-        self.approximation = approximation
+from tests.spaces.attention import Attention, asked, ragged, random_heads, run
 
 
 def projection(length: int, positions: int, *, shared: bool = True, seed: int | None = None) -> LinformerProjection:
     """A projection in float64, with a random correction where a seed is given."""
-    made = LinformerProjection(length, positions, shared=shared, dtype=torch.float64)
+    made = LinformerProjection(length, positions, shared=shared).double()
     if seed is not None:
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             for correction in made.parameters():
                 correction.copy_(0.3 * torch.randn(correction.shape, generator=generator, dtype=torch.float64))
     return made
-
-
-def random_heads(batch: int, heads: int, tokens: int, width: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values (B, H, L, D) in float64."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = (3, batch, heads, tokens, width)
-    query, key, value = 2 * torch.randn(shape, generator=generator, dtype=torch.float64)
-    return query, key, value
-
-
-def run(made: LinformerProjection, heads: tuple[Tensor, Tensor, Tensor], valid: Tensor | None) -> Tensor:
-    """What the attention hook answers (B, H, Q, D) under a padding mask (B, L)."""
-    tokens = heads[0].shape[2]
-    mask = None if valid is None else valid[:, None, None, :].expand(-1, 1, tokens, -1)
-    with torch.no_grad():
-        outputs, weights = attention_forward(Attention(made), *heads, mask)
-    assert weights is None
-    return outputs.transpose(1, 2)
 
 
 def oracle(made: LinformerProjection, heads: tuple[Tensor, Tensor, Tensor], valid: Tensor) -> Tensor:
@@ -87,20 +60,13 @@ def oracle(made: LinformerProjection, heads: tuple[Tensor, Tensor, Tensor], vali
 
 
 @st.composite
-def ragged(draw: st.DrawFn) -> tuple[int, int, Tensor]:
+def cases(draw: st.DrawFn) -> tuple[int, int, Tensor]:
     """Tokens L, projected length K below L, valid tokens (B, L): padding on either side, anywhere, or all."""
-    tokens = draw(st.integers(2, 9))
-    length = draw(st.integers(1, tokens - 1))
-    rows = []
-    for _ in range(draw(st.integers(1, 3))):
-        count = draw(st.integers(0, tokens))
-        row = [True] * count + [False] * (tokens - count)
-        where = draw(st.sampled_from(["right", "left", "anywhere"]))
-        rows.append({"right": row, "left": row[::-1]}.get(where) or draw(st.permutations(row)))
-    return tokens, length, torch.tensor(rows)
+    valid = draw(ragged(9, least=0))
+    return valid.shape[1], draw(st.integers(1, valid.shape[1] - 1)), valid
 
 
-@given(case=ragged(), positions=st.integers(1, 12), shared=st.booleans(), seed=st.none() | st.integers(0, 99))
+@given(case=cases(), positions=st.integers(1, 12), shared=st.booleans(), seed=st.none() | st.integers(0, 99))
 @settings(max_examples=80, deadline=None)
 def test_projection_is_the_loop(case: tuple[int, int, Tensor], positions: int, shared: bool, seed: int | None) -> None:
     tokens, length, valid = case
@@ -111,7 +77,7 @@ def test_projection_is_the_loop(case: tuple[int, int, Tensor], positions: int, s
     torch.testing.assert_close(run(made, heads, valid), oracle(made, heads, valid), rtol=1e-5, atol=1e-5)
 
 
-@given(case=ragged(), seed=st.integers(0, 99))
+@given(case=cases(), seed=st.integers(0, 99))
 @settings(max_examples=40, deadline=None)
 def test_rows_that_fit_into_the_slots_are_exact(case: tuple[int, int, Tensor], seed: int) -> None:
     """Whatever the correction says, and whatever the longer rows of the same batch need."""
@@ -125,22 +91,22 @@ def test_rows_that_fit_into_the_slots_are_exact(case: tuple[int, int, Tensor], s
 @pytest.mark.parametrize("tokens", [1, 3, 4])
 def test_short_inputs_run_the_exact_attention(tokens: int) -> None:
     made, heads = projection(4, 8, seed=0), random_heads(2, 2, tokens, 3, 0)
-    assert made(heads[1], heads[2], None) is None
-    assert torch.equal(run(made, heads, None), scaled_dot_product_attention(*heads))
+    assert made(asked(heads)) is None
+    assert torch.equal(run(made, heads), scaled_dot_product_attention(*heads))
 
 
 def test_a_traced_short_input_is_exact_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph serves every length, so while tracing the projection may not leave itself out."""
     made, heads = projection(4, 8, seed=0), random_heads(2, 2, 3, 3, 0)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    assert made(heads[1], heads[2], None) is not None
-    torch.testing.assert_close(run(made, heads, None), scaled_dot_product_attention(*heads), rtol=1e-9, atol=1e-9)
+    assert made(asked(heads)) is not None
+    torch.testing.assert_close(run(made, heads), scaled_dot_product_attention(*heads), rtol=1e-9, atol=1e-9)
 
 
 def test_without_a_mask_every_token_is_valid() -> None:
     made, heads = projection(3, 8, seed=0), random_heads(2, 2, 7, 3, 0)
     everything = torch.ones(2, 7, dtype=torch.bool)
-    torch.testing.assert_close(run(made, heads, None), run(made, heads, everything), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(run(made, heads), run(made, heads, everything), rtol=1e-12, atol=1e-12)
 
 
 def test_additive_masks_mean_the_same() -> None:
@@ -163,7 +129,7 @@ def test_log_counts_make_equal_keys_exact() -> None:
     """A softmax over slots of uneven size weighs each by its tokens."""
     query, _, value = random_heads(1, 1, 7, 3, 0)
     key = torch.ones_like(query)  # 7 tokens in 3 slots: 3, 2, 2
-    projected = run(projection(3, 8), (query, key, value), None)
+    projected = run(projection(3, 8), (query, key, value))
     torch.testing.assert_close(projected, scaled_dot_product_attention(query, key, value), rtol=1e-6, atol=1e-6)
 
 

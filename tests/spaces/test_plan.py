@@ -68,6 +68,17 @@ def test_empty_settings_are_dropped(raw: Raw) -> None:
     assert len(plan) == sum(1 for chosen in raw.values() if chosen)
 
 
+def test_nothing_in_it_can_be_changed() -> None:
+    given = {"a": {"rank": 8}}
+    plan = Plan(given)
+    given["a"]["rank"] = 16
+    plan.to_dict()["a"]["rank"] = 32
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        plan["a"]["rank"] = 64  # type: ignore[index]
+    assert plan == Plan({"a": {"rank": 8}})
+    assert plan["a"] == {"rank": 8}
+
+
 @given(raw_plans)
 @settings(deadline=None)
 def test_pickling_and_copying(raw: Raw) -> None:

@@ -2,6 +2,8 @@
 
 import copy
 import difflib
+from dataclasses import replace
+from itertools import combinations
 from typing import TypeVar
 
 from torch import nn
@@ -11,14 +13,23 @@ from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.registration import GreenfrontConfig
 from greenfront.spaces.checkpoint import plan_of
+from greenfront.spaces.clustered import Clustered
 from greenfront.spaces.library import Library
+from greenfront.spaces.linear_attention import Linear
 from greenfront.spaces.linformer import Linformer
 from greenfront.spaces.low_rank import LowRank
+from greenfront.spaces.lsh import Lsh
 from greenfront.spaces.method import Choice, Method, Refusal
+from greenfront.spaces.performer import Performer
 from greenfront.spaces.plan import Plan, Settings
+from greenfront.spaces.sign_matching import SignMatching
 from greenfront.spaces.space import Space
+from greenfront.spaces.window import Window
 
-METHODS: dict[str, Method] = {method.name: method for method in (LowRank(), Linformer())}
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (LowRank(), Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
+}
 """Every compression method by its YAML name, in the order in which a Plan applies them."""
 
 _Model = TypeVar("_Model", bound=nn.Module)
@@ -35,14 +46,20 @@ def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int
         raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}, but got {', '.join(unknown)}")
     choices: list[Choice] = []
     refusals: list[Refusal] = []
-    for name in METHODS if config.methods is None else config.methods:
+    names = [name for name, method in METHODS.items() if sequence_length >= method.offered_from]
+    for name in names if config.methods is None else config.methods:
         found, refused = METHODS[name].choices(model, config, sequence_length)
         if config.methods is not None and not found:
             reason = refused[0].reason if refused else "it has no module that fits"
             raise ConfigError(f"space.methods: {name} can't be used on {type(model).__name__}: {reason}")
         choices += found
         refusals += refused
-    return Space(tuple(choices), tuple(refusals))
+    return Space(_one_per_group(choices), _one_per_reason(refusals))
+
+
+def method_of(settings: Settings) -> Method:
+    """The method that one of a choice's settings belongs to."""
+    return next(method for method in METHODS.values() if method.keys[0] in settings)
 
 
 def check_plan(model: nn.Module, plan: Plan) -> None:
@@ -119,4 +136,27 @@ def _methods(path: str, settings: Settings) -> list[Method]:
         raise PlanError(f"{path}: settings must be among {', '.join(sorted(known))}, but got {', '.join(unknown)}")
     if settings and not found:
         raise PlanError(f"{path}: settings must carry one of {', '.join(m.keys[0] for m in METHODS.values())}")
+    for one, other in combinations(found, 2):
+        if one.group and one.group == other.group:
+            raise PlanError(f"{path}: {one.name} and {other.name} exclude each other, so it must have one of them")
     return found
+
+
+def _one_per_group(choices: list[Choice]) -> tuple[Choice, ...]:
+    """The choices, those of methods that exclude each other as one; alone at its site, a method keeps its own name."""
+    merged: dict[tuple[str, str], Choice] = {}
+    for choice in choices:
+        group = METHODS[choice.method].group or choice.method
+        known = merged.get((choice.site.path, group))
+        if known is not None:
+            choice = replace(known, method=group, settings=(*known.settings, *choice.settings))
+        merged[choice.site.path, group] = choice
+    return tuple(merged.values())
+
+
+def _one_per_reason(refusals: list[Refusal]) -> tuple[Refusal, ...]:
+    """The refusals, those of one module for one reason as one, which names all the methods."""
+    methods: dict[tuple[str, str], list[str]] = {}
+    for refusal in refusals:
+        methods.setdefault((refusal.path, refusal.reason), []).append(refusal.method)
+    return tuple(Refusal(path, ", ".join(names), reason) for (path, reason), names in methods.items())

@@ -1,0 +1,76 @@
+"""Times exported candidates with plain ONNX Runtime, one fresh process each, against a run's front.json.
+
+greenfront export RUN original --to DIR/original --onnx   (and every front member: DIR/ID)
+python benchmarks/independent.py RUN/front.json DIR
+
+Nothing of Greenfront is imported: whoever doubts the numbers reads these lines instead. Every process times its
+candidate and the original in turn, for the machine's own speed changes from minute to minute.
+"""
+
+import argparse
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+QUERIES = 150
+
+
+def main() -> None:
+    """Print the median of each front member beside that of front.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("front", type=Path)
+    parser.add_argument("exports", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--time", nargs=2, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.time:
+        print(json.dumps(time_both(*arguments.time, arguments.threads, arguments.tokens)))
+        return
+    front = json.loads(arguments.front.read_text())
+    target = front["targets"][0]
+    reference = front["original"]["cost"][target]["latency_ms"]["median"]
+    print("candidate        ms here  in front.json  difference | ratio here  in front.json  difference")
+    for candidate in front["candidates"]:
+        if not candidate["on_front"]:
+            continue
+        files = [str(arguments.exports / name / "model.onnx") for name in ("original", candidate["id"])]
+        command = [sys.executable, *sys.argv, "--time", *files]
+        original, found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        said = candidate["cost"][target]["latency_ms"]["median"]
+        ratio, said_ratio = found / original, said / reference
+        print(
+            f"{candidate['id']:<16} {found:7.2f}  {said:13.2f}  {found / said - 1:+10.1%} | "
+            f"{ratio:10.3f}  {said_ratio:13.3f}  {ratio / said_ratio - 1:+10.1%}"
+        )
+
+
+def time_both(original: str, candidate: str, threads: int, tokens: int) -> list[float]:
+    """Median milliseconds of a query of each model, in random order, each after an untimed query of its own."""
+    import numpy
+    import onnxruntime
+
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    sessions = [onnxruntime.InferenceSession(file, options) for file in (original, candidate)]
+    ids = numpy.random.default_rng(0).integers(1000, 20000, (1, tokens))
+    whole = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
+    feeds = [{value.name: whole[value.name] for value in session.get_inputs()} for session in sessions]
+    samples: list[list[float]] = [[], []]
+    for _ in range(QUERIES):
+        for number in random.sample((0, 1), 2):
+            sessions[number].run(None, feeds[number])
+            started = time.perf_counter()
+            sessions[number].run(None, feeds[number])
+            samples[number].append(1000 * (time.perf_counter() - started))
+    return [statistics.median(times[10:]) for times in samples]
+
+
+if __name__ == "__main__":
+    main()

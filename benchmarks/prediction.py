@@ -1,0 +1,131 @@
+"""Predicted against measured latency of random candidates, each measured beside the original in processes of their own.
+
+    python benchmarks/prediction.py runs/reuters --runtime onnxruntime --tokens 64
+
+Measures a fresh profile of the run's original, then 40 candidates with untrained weights that the profile has never
+seen, eight to a process. `absolute`: predicted against measured milliseconds; `ratio`: both over the original's in the
+same process, since the machine's speed changes between processes; `large batch`: the same ratio of large queries.
+"""
+
+import argparse
+import random
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from greenfront.config import SpaceConfig, TargetConfig
+from greenfront.hardware_profiles import HardwareProfile, Target, measure_profile, resolve_target
+from greenfront.hardware_profiles.calibration import prediction_error
+from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job
+from greenfront.hardware_profiles.spawn import run_job
+from greenfront.spaces import Plan, Space, compress, find_space, load_checkpoint, save_checkpoint
+
+CANDIDATES, IN_A_PROCESS, SEED = 40, 8, 2024
+Pair = tuple[float, float]
+"""Predicted, measured."""
+
+
+def main() -> None:
+    """Measure, predict, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--runtime", choices=("torch", "onnxruntime"), default=None)
+    parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0, help="of the profile; the candidates stay the same")
+    parser.add_argument("--profile", type=Path, help="a profile to use instead of measuring one")
+    arguments = parser.parse_args()
+    target = resolve_target(TargetConfig(name="here", runtime=arguments.runtime), arguments.tokens)
+    original = arguments.run / "original"
+    config = SpaceConfig(methods=("low_rank", "linformer"))
+    space = find_space(load_checkpoint(original), config, target.sequence_length)
+    started = time.perf_counter()
+    if arguments.profile is None:
+        profile = measure_profile(target, original, space, seed=arguments.seed)
+        print(f"profile: {time.perf_counter() - started:.0f} s, {len(profile.operations)} operations measured")
+    else:
+        profile = HardwareProfile.load(arguments.profile)
+    print(f"profile's own held-out error: {profile.error}; large batch: {profile.large_batch.error}")
+    for warning in profile.warnings:
+        print(f"warning: {warning}")
+    plans = mixtures(space, random.Random(SEED))
+    absolute, ratio, large = compare(profile, target, original, plans)
+    for name, pairs in (("absolute", absolute), ("ratio", ratio), ("large batch", large)):
+        error = prediction_error(pairs)
+        assert error is not None
+        print(
+            f"{name:12s} {error.plans} candidates: median {error.median:.1%}, 95th percentile {error.p95:.1%}, "
+            f"worst {error.worst:.1%}, tau {error.tau:.3f}"
+        )
+
+
+def mixtures(space: Space, rng: random.Random) -> list[Plan]:
+    """Every sixth drawn uniformly, the others around a level; projections at any share of the attentions."""
+    plans: list[Plan] = []
+    while len(plans) < CANDIDATES:
+        if len(plans) % 6 == 0:
+            plans.append(space.random(rng))
+            continue
+        level, spread, projected, embedding = rng.random(), 0.5 * rng.random(), rng.random(), rng.random() < 0.5
+        indices = []
+        for choice in space.choices:
+            last = len(choice.settings)
+            if choice.site.kind == "attention":
+                index = rng.randrange(last) if rng.random() < projected else last
+            elif choice.site.kind == "embedding" and not embedding:
+                index = last
+            else:
+                index = round(min(max(level + rng.uniform(-spread, spread), 0.0), 1.0) * last)
+            indices.append(index)
+        plans.append(space.plan(indices))
+    return plans
+
+
+def compare(
+    profile: HardwareProfile, target: Target, original: Path, plans: Sequence[Plan]
+) -> tuple[list[Pair], list[Pair], list[Pair]]:
+    """(predicted, measured) of every plan: milliseconds, ratios, ratios of large queries."""
+    model = load_checkpoint(original)
+    absolute, ratio, large = [], [], []
+    before = profile.original
+    for start in range(0, len(plans), IN_A_PROCESS):
+        part = plans[start : start + IN_A_PROCESS]
+        with saved({plan.id: plan for plan in part}, model) as folders, tempfile.TemporaryDirectory() as scratch:
+            job = Job(
+                "candidates", target, {"original": str(original.resolve()), **folders}, SEED + start, 0.0, scratch
+            )
+            answer: CandidatesAnswer = run_job(job)
+        base = answer.candidates["original"]
+        for plan in part:
+            predicted, measured = profile.predict(plan), answer.candidates[plan.id]
+            milliseconds = float(np.median(measured.samples_ms))
+            absolute.append((predicted.latency_ms.median, milliseconds))
+            ratio.append(
+                (
+                    predicted.latency_ms.median / before.latency_ms.median,
+                    milliseconds / float(np.median(base.samples_ms)),
+                )
+            )
+            large.append(
+                (
+                    predicted.large_batch_latency_ms / before.large_batch_latency_ms,
+                    float(np.median(measured.large_samples_ms) / np.median(base.large_samples_ms)),
+                )
+            )
+    return absolute, ratio, large
+
+
+@contextmanager
+def saved(plans: dict[str, Plan], model: object) -> Iterator[dict[str, str]]:
+    """Checkpoints of candidates with untrained weights, as long as this lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, plan in plans.items():
+            save_checkpoint(compress(model, plan), Path(folder) / name)  # type: ignore[arg-type]
+        yield {name: str(Path(folder) / name) for name in plans}
+
+
+if __name__ == "__main__":
+    main()

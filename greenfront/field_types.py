@@ -1,0 +1,52 @@
+"""The types of the configuration's values: each reads what a person writes, and is written the same way again."""
+
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
+
+from greenfront.cost_names import DIMENSION_OF, Objective
+from greenfront.errors import ConfigError
+from greenfront.units import Bound, format_share, parse_bound, parse_share
+from greenfront.yaml_source import shown
+
+Values = TypeVar("Values", bound=tuple[Any, ...])
+
+
+def _bound(value: Any, info: ValidationInfo) -> Bound:
+    name = str(info.field_name)
+    return value if isinstance(value, Bound) else parse_bound(value, DIMENSION_OF[name], name)
+
+
+def _share(value: Any, info: ValidationInfo) -> float:
+    return parse_share(value, str(info.field_name))
+
+
+def _share_or_all(value: Any, info: ValidationInfo) -> float:
+    return parse_share(value, str(info.field_name), whole=True)
+
+
+def _share_or_none(value: Any, info: ValidationInfo) -> float:
+    return parse_share(value, str(info.field_name), zero=True)
+
+
+def _path(value: object) -> object:
+    return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
+
+
+def _distinct(values: Values) -> Values:
+    if not values or len(set(values)) < len(values):
+        raise ConfigError(f"must be a list of one or more distinct values, but got {shown(list(values))}")
+    return values
+
+
+Text = Annotated[str, Field(min_length=1)]
+Positive = Annotated[int, Field(ge=1)]
+Budget = Annotated[Bound, BeforeValidator(_bound), PlainSerializer(str)]
+Share = Annotated[float, BeforeValidator(_share), PlainSerializer(format_share)]
+ShareOrAll = Annotated[float, BeforeValidator(_share_or_all), PlainSerializer(format_share)]
+ShareOrNone = Annotated[float, BeforeValidator(_share_or_none), PlainSerializer(format_share)]
+File = Annotated[Path, BeforeValidator(_path), PlainSerializer(str)]
+Lengths = Annotated[tuple[Positive, ...], Field(strict=False), AfterValidator(_distinct)]
+Names = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_distinct)]
+Objectives = Annotated[tuple[Objective, ...], Field(strict=False), AfterValidator(_distinct)]

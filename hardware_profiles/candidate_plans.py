@@ -1,0 +1,40 @@
+"""Which whole candidates calibrate a profile, and which check it."""
+
+import random
+
+from greenfront.spaces import Choice, Plan, Space
+
+_ATTEMPTS = 20
+
+
+def draw_plans(space: Space, count: int, rng: random.Random, known: set[Plan]) -> list[Plan]:
+    """So many plans from cheap to dear, fewer where a space has fewer; distinct, not among `known`, never the original.
+
+    Each has a level of its own, spread evenly from the cheapest options to the dearest, and its choices are more or
+    less scattered around that. Each method is used at a share of its sites, mostly a large one, so that what a method
+    costs can be told from what another one does.
+    """
+    levels = [(number + rng.random()) / count for number in range(count)]
+    rng.shuffle(levels)
+    drawn: list[Plan] = []
+    for level in levels:
+        for _ in range(_ATTEMPTS):
+            plan = _mixture(space, level, rng)
+            if plan and plan not in known and plan not in drawn:
+                drawn.append(plan)
+                break
+    return drawn
+
+
+def _mixture(space: Space, level: float, rng: random.Random) -> Plan:
+    """Every choice at about the same place between its cheapest setting (0) and its dearest (1), or left alone."""
+    spread = 0.5 * rng.random()
+    shares = {method: rng.random() ** 0.5 for method in dict.fromkeys(choice.method for choice in space.choices)}
+
+    def index(choice: Choice) -> int:
+        if rng.random() > shares[choice.method]:
+            return len(choice.settings)
+        place = min(max(level + rng.uniform(-spread, spread), 0.0), 1.0)
+        return round(place * (len(choice.settings) - 1))
+
+    return space.plan([index(choice) for choice in space.choices])

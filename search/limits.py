@@ -1,0 +1,67 @@
+"""What the budgets allow, by prediction: limits on summed changes, budgets nothing can meet, the first plans to try."""
+
+from collections.abc import Mapping, Sequence
+
+from greenfront.config import COST_OF, RunConfig
+from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search.allocation import Limit, Seed, Table, cheapest, seeds
+from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
+from greenfront.spaces import Space
+
+SEEDS = 9
+"""Plans computed in closed form that the study starts with; never more than half of the trials."""
+COUNTED = frozenset({"size", "memory", "parameters", "flops"})
+"""Costs whose predictions don't rest on measured times."""
+
+
+def budget_limits(
+    config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile]
+) -> tuple[tuple[str, ...], list[Limit]]:
+    """The cost budgets that no plan can meet on some target, by prediction, and the others as limits.
+
+    A budget that one target makes unreachable limits on no target: it is searched without.
+    """
+    unreachable: list[str] = []
+    limits: list[Limit] = []
+    for name, bound in cost_bounds(config.budgets).items():
+        on_targets = []
+        for profile in profiles.values():
+            cost, limit = summed_limit(name, bound, profile.original, profile.target.large_batch)
+            change, most = changes(space, profile, name), limit - profile.original.value(cost)
+            # A thousandth within: a file's header is in no prediction, and a plan at the very limit would miss it.
+            on_targets.append((Limit(change, most - 1e-3 * limit), cheapest(space, change) <= most))
+        if all(reachable for _, reachable in on_targets):
+            limits += [limit for limit, _ in on_targets]
+        else:
+            unreachable.append(name)
+    return tuple(unreachable), limits
+
+
+def first_plans(
+    config: RunConfig,
+    space: Space,
+    losses: Table,
+    profiles: Mapping[str, HardwareProfile],
+    limits: Sequence[Limit],
+) -> list[Seed]:
+    """Closed-form plans within the limits, along the first cost among the objectives, on the first target."""
+    name = next((name for name in config.objectives if name in COST_OF), "latency")
+    profile = profiles[config.hardware[0].name]
+    before = profile.original.value(summed_cost(name))
+    bound = cost_bounds(config.budgets).get(name)
+    most = summed_limit(name, bound, profile.original, profile.target.large_batch)[1] if bound else before
+    if bound is not None and name not in COUNTED and profile.error is not None:
+        most *= 1 - profile.error.worst  # a seed right at the budget would miss it when measured, every other time
+    count = max(1, min(SEEDS, config.search.trials // 2))
+    return seeds(space, losses, changes(space, profile, name), before, most, limits, count)
+
+
+def changes(space: Space, profile: HardwareProfile, name: str) -> Table:
+    """What each option changes in the cost called `name`, or in the one that stands for it where changes are summed."""
+    return {choice.name: profile.option_costs(choice, summed_cost(name)) for choice in space.choices}
+
+
+def without(config: RunConfig, names: Sequence[str]) -> RunConfig:
+    """The configuration without these budgets."""
+    budgets = config.budgets.model_copy(update=dict.fromkeys(names))
+    return config.model_copy(update={"budgets": budgets})

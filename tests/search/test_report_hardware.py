@@ -1,0 +1,125 @@
+"""The report's section on the hardware: break-evens, predictions and every cost, from a profile made of formulas."""
+
+import math
+from dataclasses import replace
+from html import unescape
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenfront.hardware_profiles import HardwareProfile, Interval, PredictionError, Timing
+from greenfront.hardware_profiles.records import CalibrationPlan, Refused
+from greenfront.search.front import Front
+from greenfront.search.hardware_figure import Curve, curve_figures, curves, predicted_figure
+from greenfront.search.report_hardware import hardware_section
+from tests.search.front_builder import build_front
+from tests.search.toy_run import FULL, MS_PER_RANK, toy_profile, toy_space
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def curve(amounts: list[int], medians: list[float], original_ms: float) -> Curve:
+    return Curve("Linear 4 x 4", "rank", original_ms, tuple(amounts), tuple(Interval(ms, ms, ms) for ms in medians))
+
+
+@given(
+    st.lists(st.integers(1, 500), min_size=1, max_size=8, unique=True).map(sorted),
+    st.lists(st.floats(0.1, 10), min_size=8, max_size=8),
+    st.floats(0.1, 10),
+)
+def test_up_to_the_break_even_every_amount_is_faster(amounts: list[int], medians: list[float], original: float) -> None:
+    found = curve(amounts, medians[: len(amounts)], original)
+    measured = [latency.median for latency in found.latencies]
+    if found.break_even is None:
+        assert measured[0] >= original
+        assert found.verdict == "never faster"
+    elif found.break_even == math.inf:
+        assert max(measured) < original
+        assert found.verdict == "always faster"
+    else:
+        assert np.interp(found.break_even, amounts, measured) == pytest.approx(original)
+        assert all(ms < original for a, ms in zip(amounts, measured, strict=True) if a < found.break_even - 1e-6)
+
+
+def toy(**changes: Any) -> HardwareProfile:
+    def plan(held_out: bool, measured_ms: float, predicted_ms: float) -> CalibrationPlan:
+        return CalibrationPlan({}, held_out, Timing.of([measured_ms] * 3, seed=0), predicted_ms)
+
+    profile = toy_profile("laptop")
+    plans = (plan(False, 9.0, 9.1), plan(True, 8.0, 8.4), plan(True, 6.0, 6.0))
+    return replace(
+        profile, calibration=replace(profile.calibration, plans=plans),
+        error=PredictionError(median=0.025, p95=0.05, worst=0.05, tau=1.0, plans=2), **changes,
+    )  # fmt: skip
+
+
+def test_the_curves_are_the_measured_operations() -> None:
+    found = curves(toy())
+    assert len(found) == len(toy_space().choices)
+    for each in found:
+        assert each.key == "rank"
+        assert each.original_ms == pytest.approx(MS_PER_RANK * FULL)
+        assert [latency.median for latency in each.latencies] == pytest.approx([MS_PER_RANK * a for a in each.amounts])
+        assert each.break_even == math.inf
+    (figure,) = curve_figures(toy()).values()
+    assert figure["data"][0]["y"] == pytest.approx([a / FULL for a in found[0].amounts])
+
+
+def test_a_module_that_is_never_called_has_no_curve() -> None:
+    profile = toy_profile("laptop", ms_per_rank=0.0)
+    assert curves(profile) == []
+    assert curve_figures(profile) == {}
+
+
+def test_the_finalists_stand_beside_what_was_fitted_and_held_out() -> None:
+    front = build_front(verified=3, unverified=2)
+    figure = predicted_figure(toy(), front)
+    traces = {trace["name"]: trace for trace in figure["data"]}
+    assert set(traces) == {"predicted = measured", "fitted on", "held out", "finalists", "original"}
+    assert (traces["held out"]["x"], traces["held out"]["y"]) == ([8.0, 6.0], [8.4, 6.0])
+    finalists = [c for c in front.candidates if c.verified]
+    assert traces["finalists"]["x"] == [c.costs()["laptop"].latency_ms.median for c in finalists]
+    assert traces["finalists"]["y"] == [c.predicted["laptop"].latency_ms.median for c in finalists]
+    assert all("(+4.0%)" in words for words in traces["finalists"]["hovertext"])
+    assert figure["layout"]["xaxis"]["range"] == figure["layout"]["yaxis"]["range"]
+    assert figure["layout"]["xaxis"]["range"][1] > max(*traces["original"]["x"], *traces["original"]["y"])
+
+
+def section(front: Front, *warnings: str, **changes: Any) -> tuple[str, dict[str, Any]]:
+    markup, figures = hardware_section(front, {"laptop": toy(**changes)}, {"laptop": warnings})
+    return unescape(markup), figures
+
+
+def test_every_figure_has_its_place_and_the_error_is_told() -> None:
+    markup, figures = section(build_front(), "it drifted")
+    assert len(figures) == 2
+    assert all(f'id="{id_}"' in markup for id_ in figures)
+    assert "off by 2.5% in the median, 5.0% at the 95th percentile and 5.0% at worst on 2 held-out" in markup
+    assert "<li>it drifted</li>" in markup
+    for title in ("peak memory", "throughput", "energy of a query (estimated)", "FLOPs of a query"):
+        assert f">{title}</td>" in markup
+
+
+def test_what_the_runtime_refused_is_told() -> None:
+    markup, _ = section(build_front(), refused=(Refused("encoder.x", {"rank": 8}, "no kernel for it"),))
+    assert "1 settings can't run in torch: {'rank': 8} at encoder.x: no kernel for it" in markup
+
+
+def test_a_target_without_a_profile_has_its_costs() -> None:
+    markup, figures = hardware_section(build_front(targets=("laptop", "phone")), {"laptop": toy()}, {})
+    assert len(figures) == 2
+    assert markup.index("Every cost on laptop") < markup.index("Every cost on phone")
+
+
+def test_nothing_from_users_is_markup() -> None:
+    front = build_front(targets=(EVIL,))
+    profile = toy(refused=(Refused(EVIL, {"mode": EVIL}, EVIL),), warnings=(EVIL,))
+    operations = tuple(replace(operation, group=EVIL + operation.group) for operation in profile.operations)
+    evil = replace(profile, target=replace(profile.target, name=EVIL), operations=operations)
+    markup, figures = hardware_section(front, {EVIL: evil}, {EVIL: [EVIL]})
+    assert "<img" not in markup
+    texts = [trace for figure in figures.values() for trace in figure["data"]]
+    assert not any("<img" in str(trace.get(field, "")) for trace in texts for field in ("name", "hovertext"))

@@ -1,0 +1,201 @@
+"""What all approximations of attention have in common, on whole models."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from greenfront.errors import PlanError
+from greenfront.spaces import METHODS, Plan, Settings, compress, plan_of
+from tests.spaces.architectures import distilbert, modernbert
+from tests.spaces.models import Batch, batch_for, bert, build, logits, randomized, text_batch
+
+SETTINGS: dict[str, Settings] = {
+    "linformer": {"linformer": 5, "linformer_positions": 16},
+    "window": {"window": 3},
+    "clustered": {"clustered": 4},
+    "lsh": {"lsh": 2},
+    "performer": {"performer": 8},
+    "linear_attention": {"linear_attention": 1},
+    "sign_matching": {"sign_matching": 3},
+}
+CAUSAL = ["window", "performer", "linear_attention", "sign_matching"]
+ATTENTION = {
+    "bert": "bert.encoder.layer.{}.attention.self",
+    "roberta": "roberta.encoder.layer.{}.attention.self",
+    "distilbert": "distilbert.transformer.layer.{}.attention",
+    "gpt2": "transformer.h.{}.attn",
+    "vit": "vit.layers.{}.attention",
+}
+
+every_method = pytest.mark.parametrize("method", SETTINGS)
+
+
+def model_of(name: str) -> PreTrainedModel:
+    if name != "distilbert":
+        return build(name)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return randomized(distilbert())
+
+
+def approximated(method: str, name: str = "bert") -> PreTrainedModel:
+    """A model with this approximation in every layer."""
+    return compress(model_of(name), Plan({ATTENTION[name].format(n): SETTINGS[method] for n in (0, 1)}))
+
+
+def test_every_attention_method_is_tested_here() -> None:
+    assert set(SETTINGS) == {name for name, method in METHODS.items() if method.group == "attention"}
+
+
+@every_method
+@pytest.mark.parametrize("name", ["bert", "roberta", "distilbert", "vit"])
+def test_it_changes_what_every_architecture_answers(method: str, name: str) -> None:
+    batch = batch_for("vit" if name == "vit" else "bert")
+    answer = logits(approximated(method, name), batch)
+    assert answer.isfinite().all()
+    assert (answer - logits(model_of(name), batch)).abs().max() > 1e-3
+
+
+# Sign matching counts its blocks from the first place, padding or not.
+PADDED = [
+    (method, side) for method in SETTINGS for side in ("right", "left") if (method, side) != ("sign_matching", "left")
+]
+
+
+@pytest.mark.parametrize(("method", "side"), PADDED)
+def test_tokens_do_not_depend_on_the_padding(method: str, side: str) -> None:
+    model = approximated(method)
+    for length in (1, 3, 4, 9, 16, 35):
+        alone = text_batch([length], width=length)
+        for width in (length + 1, 40):
+            padded = text_batch([length, width], width=width)
+            padded["input_ids"][0, :length] = alone["input_ids"][0]
+            padded["position_ids"] = torch.arange(width).repeat(2, 1)
+            places = slice(length)
+            if side == "left":
+                places = slice(width - length, width)
+                for each in padded.values():
+                    each[0] = each[0].roll(width - length)
+            found = hidden(model, padded)[0, places]
+            torch.testing.assert_close(found, hidden(model, alone)[0], rtol=1e-4, atol=1e-4)
+
+
+def hidden(model: PreTrainedModel, batch: Batch) -> Tensor:
+    """What the last layer gives (B, L, width)."""
+    with torch.no_grad():
+        outputs: Tensor = model.base_model(**batch).last_hidden_state
+    return outputs
+
+
+@every_method
+def test_a_fully_padded_input_is_no_nan(method: str) -> None:
+    model = approximated(method)
+    answer = logits(model, text_batch([16, 0]))
+    assert answer.isfinite().all()
+    torch.testing.assert_close(answer[:1], logits(model, text_batch([16])), rtol=1e-5, atol=1e-5)
+
+
+@every_method
+def test_the_same_input_gets_the_same_answer(method: str) -> None:
+    batch = batch_for("bert")
+    assert torch.equal(logits(approximated(method), batch), logits(approximated(method), batch))
+
+
+@every_method
+def test_bfloat16_and_autocast_run(method: str) -> None:
+    """The second is how candidates are fine-tuned."""
+    model, batch = approximated(method), batch_for("bert")
+    expected = logits(model, batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        answer = model(**batch).logits
+    assert answer.isfinite().all()
+    torch.autograd.backward(answer.float().sum())
+    gradients = [p.grad for name, p in model.named_parameters() if "query" in name and p.grad is not None]
+    assert gradients
+    assert all(gradient.isfinite().all() for gradient in gradients)
+    assert logits(copy.deepcopy(model).bfloat16(), batch).isfinite().all()
+    assert torch.equal(logits(model, batch), expected)
+
+
+@every_method
+def test_low_rank_on_the_same_layer(method: str) -> None:
+    path = ATTENTION["bert"].format(0)
+    model = compress(build("bert"), Plan({path: SETTINGS[method], f"{path}.query": {"rank": 4}}))
+    assert logits(model, batch_for("bert")).isfinite().all()
+    assert set(plan_of(model)) == {path, f"{path}.query"}
+
+
+# causal attention
+
+
+@pytest.mark.parametrize("method", CAUSAL)
+def test_causal_models_see_no_future(method: str) -> None:
+    model = approximated(method, "gpt2")
+    batch = text_batch([16, 16])
+    changed = {**batch, "input_ids": batch["input_ids"].clone()}
+    changed["input_ids"][:, 9:] = (changed["input_ids"][:, 9:] + 7) % 90 + 3
+    one, other = hidden(model, batch), hidden(model, changed)
+    torch.testing.assert_close(one[:, :9], other[:, :9], rtol=1e-4, atol=1e-4)
+    assert (one[:, 9:] - other[:, 9:]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("method", CAUSAL)
+def test_causal_padding_does_not_matter(method: str) -> None:
+    model = approximated(method, "gpt2")
+    alone, padded = text_batch([6], width=6), text_batch([6, 16])
+    padded["input_ids"][0, :6] = alone["input_ids"][0]
+    torch.testing.assert_close(hidden(model, padded)[0, :6], hidden(model, alone)[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", [name for name in SETTINGS if name not in CAUSAL])
+def test_causal_attention_is_refused_by_name(method: str) -> None:
+    with pytest.raises(PlanError, match=rf"transformer\.h\.0\.attn: {method} .*causal.*leak the future"):
+        approximated(method, "gpt2")
+
+
+@pytest.mark.parametrize("method", CAUSAL)
+def test_a_cache_of_keys_is_refused(method: str) -> None:
+    model, batch = approximated(method, "gpt2"), text_batch([8], width=8)
+    with torch.no_grad():
+        cache = model(**batch, use_cache=True).past_key_values
+        with pytest.raises(PlanError, match=r"GPT2Attention.*1 queries for 9 keys.*without a cache"):
+            model(input_ids=batch["input_ids"][:, :1], past_key_values=cache)
+
+
+# what else is refused
+
+
+@every_method
+def test_sliding_windows_are_refused(method: str) -> None:
+    with pytest.raises(PlanError, match=rf"model\.layers\.1\.attn: {method}.*sliding window"):
+        compress(modernbert(), Plan({"model.layers.1.attn": SETTINGS[method]}))
+
+
+@every_method
+def test_heads_of_unknown_width_are_refused(method: str) -> None:
+    model: Any = bert()
+    attention = model.bert.encoder.layer[0].attention.self
+    del attention.attention_head_size
+    with pytest.raises(PlanError, match=f"{method}.*wide its heads"):
+        METHODS[method].check(ATTENTION["bert"].format(0), attention, SETTINGS[method])
+
+
+@pytest.mark.parametrize("method", ["lsh", "performer"])
+@pytest.mark.parametrize("seed", [-1, 0.5, "0"])
+def test_seeds_that_are_none_are_refused(method: str, seed: int | float | str) -> None:
+    path = ATTENTION["bert"].format(0)
+    with pytest.raises(PlanError, match=rf"{path}: {method}_seed .*{seed}"):
+        compress(build("bert"), Plan({path: {**SETTINGS[method], f"{method}_seed": seed}}))
+
+
+@pytest.mark.parametrize("method", ["lsh", "performer"])
+def test_the_seed_decides(method: str) -> None:
+    path, batch = ATTENTION["bert"].format(0), batch_for("bert")
+    plans = [Plan({path: {**SETTINGS[method], f"{method}_seed": seed}}) for seed in (1, 1, 2)]
+    first, again, other = (logits(compress(build("bert"), plan), batch) for plan in plans)
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other, atol=1e-3)
