@@ -17,7 +17,7 @@ from greenfront.spaces.attention import Heads, tracing
 from greenfront.spaces.blocks import from_blocks, in_blocks
 from greenfront.spaces.plan import Settings
 
-BLOCK = 64
+BLOCK = 32
 
 
 class LinearAttention(nn.Module):

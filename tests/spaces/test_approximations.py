@@ -1,6 +1,7 @@
 """What all approximations of attention have in common, on whole models."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from transformers import PreTrainedModel
 from greenfront.errors import PlanError
 from greenfront.spaces import METHODS, Plan, Settings, compress, plan_of
 from tests.spaces.architectures import distilbert, modernbert
+from tests.spaces.attention import asked, random_heads
 from tests.spaces.models import Batch, batch_for, bert, build, logits, randomized, text_batch
 
 SETTINGS: dict[str, Settings] = {
@@ -199,3 +201,15 @@ def test_the_seed_decides(method: str) -> None:
     first, again, other = (logits(compress(build("bert"), plan), batch) for plan in plans)
     assert torch.equal(first, again)
     assert not torch.allclose(first, other, atol=1e-3)
+
+
+@pytest.mark.parametrize("method", [name for name in SETTINGS if name not in ("performer", "linear_attention")])
+def test_attention_dropout_stays(method: str) -> None:
+    """Where there are weights to drop: the kernels have none."""
+    made = METHODS[method].approximation("here", SETTINGS[method], 4).double()  # type: ignore[attr-defined]
+    kept = asked(random_heads(1, 2, 20, 4, seed=0))
+    dropping = replace(kept, dropout=0.9)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        assert torch.equal(made(kept), made(kept))
+        assert not torch.allclose(made(dropping), made(dropping))
