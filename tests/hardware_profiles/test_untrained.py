@@ -70,12 +70,12 @@ def test_weights_of_one_copy_do_not_overlap(tiny: Tiny) -> None:
 def test_ties_and_buffers_are_kept() -> None:
     built = Untrained(nn.Linear(4, 4)).build(lambda module: Shaped(module, whole=False))
     assert built.weight is built.again
-    assert torch.isfinite(built.features).all()
+    assert torch.isfinite(built.get_buffer("features")).all()
 
 
 def test_whole_numbers_are_left_to_the_method() -> None:
     built = Untrained(nn.Linear(4, 4)).build(lambda module: Shaped(module, whole=True))
-    assert built.places.tolist() == [0, 1, 2, 3]
+    assert built.get_buffer("places").tolist() == [0, 1, 2, 3]
 
 
 def test_the_model_stays_as_it_is(tiny: Tiny) -> None:

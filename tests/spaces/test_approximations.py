@@ -213,3 +213,13 @@ def test_attention_dropout_stays(method: str) -> None:
         torch.manual_seed(0)
         assert torch.equal(made(kept), made(kept))
         assert not torch.allclose(made(dropping), made(dropping))
+
+
+@pytest.mark.parametrize("method", [name for name in SETTINGS if name != "linear_attention"])
+def test_scores_have_the_modules_scale(method: str) -> None:
+    """A scale is as good as smaller queries; Performer's features take half of it from the keys."""
+    made = METHODS[method].approximation("here", SETTINGS[method], 4).double()  # type: ignore[attr-defined]
+    query, key, value = random_heads(1, 2, 20, 4, seed=0)
+    scaled = made(replace(asked((query, key, value)), scale=0.1))
+    by_hand = (query * 0.2**0.5, key * 0.2**0.5, value) if method == "performer" else (query * 0.2, key, value)
+    torch.testing.assert_close(scaled, made(asked(by_hand)))

@@ -5,7 +5,7 @@ from itertools import product
 from typing import ClassVar
 
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -30,6 +30,7 @@ def feature(x: float) -> float:
 
 
 @given(valid=ragged(80, sides=["right", "left"]), causal=st.booleans())
+@example(valid=torch.ones(1, 80, dtype=torch.bool), causal=True)
 @settings(max_examples=15, deadline=None)
 def test_the_kernel_is_the_loop(valid: Tensor, causal: bool) -> None:
     """Also over more than one block of causal attention."""
