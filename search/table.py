@@ -17,9 +17,9 @@ BESIDE = 3
 
 
 def front_table(front: Front) -> Group:
-    """A table per target, readable from 100 columns on: the original, the verified candidates, fastest first.
+    """A table per target: the original, the verified candidates, fastest first. `~` marks a predicted cost.
 
-    `~` marks a predicted cost.
+    For 80 columns; peak memory makes it 95 where the run looks at it.
     """
     return Group(*(_candidates(front, target) for target in front.targets))
 
@@ -71,7 +71,8 @@ def _candidates(front: Front, target: str) -> Table:
     table.add_column("validation → test [95%]", no_wrap=True)
     table.add_column("ms (faster)", justify="right", no_wrap=True)
     table.add_column("MB (smaller)", justify="right", no_wrap=True)
-    table.add_column("memory (less)", justify="right", no_wrap=True)
+    if _looks_at_memory(front):
+        table.add_column("memory (less)", justify="right", no_wrap=True)
     table.add_column("feasible", overflow="fold")
     for candidate in (front.original, *ordered(front, target)):
         dim = candidate.id not in members and candidate.id != front.original.id
@@ -79,9 +80,8 @@ def _candidates(front: Front, target: str) -> Table:
     away = front.original.verified and not front.original.measured(target)
     where = f"{target}, predicted: its profile was measured elsewhere" if away else target
     table.title = Text(f"{front.metric} and costs on {where}", style="bold", justify="left")
-    table.caption = Text(
-        "★ on the front   ~ predicted, not measured   memory: peak of the process, in MB", style="dim", justify="left"
-    )
+    memory = "   memory: peak of the process, in MB" if _looks_at_memory(front) else ""
+    table.caption = Text(f"★ on the front   ~ predicted, not measured{memory}", style="dim", justify="left")
     return table
 
 
@@ -92,7 +92,7 @@ def _row(front: Front, candidate: Candidate, target: str, member: bool) -> list[
     accuracy = wording.score(score.validation)
     if score.test is not None:
         accuracy += f" → {wording.score(score.test)} {wording.interval(score.test_interval)}".rstrip()
-    shown: tuple[CostName, ...] = ("latency_ms", "size_mb", "peak_memory_mb")
+    shown: list[CostName] = ["latency_ms", "size_mb", *(["peak_memory_mb"] if _looks_at_memory(front) else [])]
     costs = [
         f"{tilde}{wording.number(own.value(name))} ({wording.ratio(name, reference.value(name), own.value(name))})"
         for name in shown
@@ -105,6 +105,10 @@ def _row(front: Front, candidate: Candidate, target: str, member: bool) -> list[
         *map(Text, costs),
         Text(verdict, style="" if candidate.feasible else "red"),
     ]
+
+
+def _looks_at_memory(front: Front) -> bool:
+    return "memory" in front.objectives or front.budgets.memory is not None
 
 
 def _block(front: Front, target: str, members: Sequence[Candidate]) -> Table:

@@ -32,7 +32,7 @@ class SignMatchingAttention(nn.Module):
         length = heads.query.shape[2]
         if length <= self.matches and not tracing():
             return None
-        matches = torch.clamp(length, max=self.matches) if isinstance(length, Tensor) else self.matches
+        matches = torch.clamp(length, max=self.matches) if isinstance(length, Tensor) else min(length, self.matches)
         best = self._ranking(heads).topk(matches, dim=3, sorted=False)  # (B, H, N, K)
         query = in_blocks(heads.query, _block(heads))
         key, value = (rows(each, best.indices).transpose(1, 2) for each in (heads.key, heads.value))
