@@ -29,8 +29,8 @@ from greenfront.spaces.compression import method_of
 FITTED, HELD_OUT, MOST_PLANS = 8, 12, 32
 TURNED_OVER = 6
 """Held-out plans that a further round fits on, and as many new ones that it holds out instead."""
-LARGE_PLANS = 3
-"""Of each kind, for large queries."""
+LARGE_FITTED, LARGE_HELD_OUT = 5, 3
+"""Of these, for large queries."""
 REPETITIONS, LARGE_REPETITIONS = 11, 3
 ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 6, 6, 3
 """Samples in a repetition: all changes are against the original and its modules; eleven times six make a p90."""
@@ -111,7 +111,7 @@ class _Profiling:
 
     def measure_large(self, schedule: Schedule) -> None:
         """Time large queries of some candidates."""
-        models = [*list(self._fitted.values())[:LARGE_PLANS], *list(self._held_out.values())[:LARGE_PLANS]]
+        models = [*list(self._fitted.values())[:LARGE_FITTED], *list(self._held_out.values())[:LARGE_HELD_OUT]]
         for model in (self._original, *models):
             model.large_run()
             self._report(0, 0)
@@ -132,7 +132,7 @@ class _Profiling:
         tolerance_ms = INTERPOLATION * median_interval(self._original_ms, seed=0).median
         self._add_variants(self._operations.refine(table.latency_ms, tolerance_ms, MOST_NEW_OPERATIONS))
         if len(self._candidates) + TURNED_OVER <= MOST_PLANS:
-            for plan in list(self._held_out)[LARGE_PLANS:][:TURNED_OVER]:  # the first ones check large queries
+            for plan in list(self._held_out)[LARGE_HELD_OUT:][:TURNED_OVER]:  # the first ones check large queries
                 self._fitted[plan] = self._held_out.pop(plan)
             self.draw(TURNED_OVER, held_out=True)
 

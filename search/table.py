@@ -92,7 +92,9 @@ def _row(front: Front, candidate: Candidate, target: str, member: bool) -> list[
     accuracy = wording.score(score.validation)
     if score.test is not None:
         accuracy += f" → {wording.score(score.test)} {wording.interval(score.test_interval)}".rstrip()
-    shown: list[CostName] = ["latency_ms", "size_mb", *(["peak_memory_mb"] if _looks_at_memory(front) else [])]
+    shown: list[CostName] = ["latency_ms", "size_mb"]
+    if _looks_at_memory(front):
+        shown.append("peak_memory_mb")
     costs = [
         f"{tilde}{wording.number(own.value(name))} ({wording.ratio(name, reference.value(name), own.value(name))})"
         for name in shown

@@ -53,7 +53,7 @@ class Window(AttentionMethod):
     keys = ("window",)
 
     def offered(self, space: SpaceConfig, sequence_length: int) -> list[Settings]:
-        return amounts("window", space.window, sequence_length, (32, 16, 8))
+        return amounts("window", space.window, sequence_length, (16, 8))
 
     def approximation(self, path: str, settings: Settings, width: int) -> nn.Module:
         return WindowAttention(whole_number(path, settings, "window"))

@@ -56,7 +56,8 @@ def test_drift_and_noise_are_said() -> None:
     ("slope", "error", "message"),
     [
         (1.0, PredictionError(0.02, 0.05, 0.05, 1.0, 3), None),
-        (1.0, PredictionError(0.08, 0.25, 0.25, 1.0, 3), "off by up to 25% (median 8%) on 3 candidates"),
+        (1.0, PredictionError(0.08, 0.20, 0.25, 1.0, 3), "8.0% in the median, by up to 20.0% for 19 in 20"),
+        (1.0, PredictionError(0.01, 0.07, 0.09, 1.0, 12), "12 candidates the fit had not seen (2% and 6% wanted)"),
         (1.0, None, "unchecked"),
         (2.5, PredictionError(0.02, 0.05, 0.05, 1.0, 3), "2.50 times what their operations do"),
     ],
