@@ -10,11 +10,11 @@ _ATTEMPTS = 20
 def draw_plans(space: Space, count: int, rng: random.Random, known: set[Plan]) -> list[Plan]:
     """So many plans from cheap to dear, fewer where a space has fewer; distinct, not among `known`, never the original.
 
-    Each has a level of its own, spread evenly from the cheapest options to the dearest, and its choices are more or
-    less scattered around that. Each method is used at a share of its sites, mostly a large one, so that what a method
-    costs can be told from what another one does.
+    Each has a level of its own between the cheapest settings and the dearest, more of them low, where budgets lie and
+    errors weigh most; its choices are more or less scattered around that. Half of the plans use each method at all of
+    its sites, half at a share of them, so that what a method costs can be told from what another one does.
     """
-    levels = [(number + rng.random()) / count for number in range(count)]
+    levels = [((number + rng.random()) / count) ** 1.5 for number in range(count)]
     rng.shuffle(levels)
     drawn: list[Plan] = []
     for level in levels:
@@ -29,7 +29,10 @@ def draw_plans(space: Space, count: int, rng: random.Random, known: set[Plan]) -
 def _mixture(space: Space, level: float, rng: random.Random) -> Plan:
     """Every choice at about the same place between its cheapest setting (0) and its dearest (1), or left alone."""
     spread = 0.5 * rng.random()
-    shares = {method: rng.random() ** 0.5 for method in dict.fromkeys(choice.method for choice in space.choices)}
+    shares = {
+        method: 1.0 if rng.random() < 0.5 else rng.random()
+        for method in dict.fromkeys(choice.method for choice in space.choices)
+    }
 
     def index(choice: Choice) -> int:
         if rng.random() > shares[choice.method]:

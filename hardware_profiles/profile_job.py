@@ -26,8 +26,8 @@ from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import Plan, Space, compress
 from greenfront.spaces.compression import method_of
 
-FITTED, HELD_OUT, MOST_PLANS = 8, 12, 32
-TURNED_OVER = 6
+FITTED, HELD_OUT, MOST_PLANS = 10, 10, 30
+TURNED_OVER = 5
 """Held-out plans that a further round fits on, and as many new ones that it holds out instead."""
 LARGE_FITTED, LARGE_HELD_OUT = 5, 3
 """Of these, for large queries."""
@@ -36,9 +36,9 @@ ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 6, 6, 3
 """Samples in a repetition: all changes are against the original and its modules; eleven times six make a p90."""
 ROUND_SHARE = 0.2
 """Of the time, for a round."""
-MEDIAN_ERROR, P95_ERROR, ORIGINAL_HALF_WIDTH = 0.015, 0.045, 0.01
+MEDIAN_ERROR, P95_ERROR, ORIGINAL_HALF_WIDTH = 0.01, 0.03, 0.01
 """When the prediction is good enough: errors on held-out plans, and how well the original's median is known."""
-CHAIN_MS = 10.0
+CHAIN_MS = 6.0
 """A chain of long operations is cut to what takes so long, but for two."""
 INTERPOLATION, MOST_NEW_OPERATIONS = 0.003, 8
 """More settings are measured where interpolation is off by such a share of the original's latency, at most so many."""
