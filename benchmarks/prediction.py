@@ -15,20 +15,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 from transformers import PreTrainedModel
 
 from greenfront.config import SpaceConfig, TargetConfig
-from greenfront.hardware_profiles import HardwareProfile, Target, measure_profile, resolve_target
+from greenfront.hardware_profiles import HardwareProfile, Target, measure_candidates, measure_profile, resolve_target
 from greenfront.hardware_profiles.calibration import prediction_error
-from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job
-from greenfront.hardware_profiles.spawn import run_job
-from greenfront.hardware_profiles.statistics import without_drift
 from greenfront.spaces import Plan, Space, compress, find_space, load_checkpoint, save_checkpoint
 
-CANDIDATES, IN_A_PROCESS, ORIGINALS, SEED = 40, 8, 3, 2024
-SECONDS = 20.0
-"""For each process, 64 queries of each candidate come first."""
+CANDIDATES, IN_A_PROCESS, SEED = 40, 8, 2024
 Pair = tuple[float, float]
 """Predicted, measured."""
 
@@ -93,37 +87,24 @@ def compare(
 ) -> tuple[list[Pair], list[Pair], list[Pair]]:
     """(predicted, measured) of every plan: milliseconds, ratios, ratios of large queries."""
     model = load_checkpoint(original)
-    absolute, ratio, large = [], [], []
+    absolute, ratio, large = list[Pair](), list[Pair](), list[Pair]()
     before = profile.original
     for start in range(0, len(plans), IN_A_PROCESS):
         part = plans[start : start + IN_A_PROCESS]
-        # The original several times, for all ratios of a process are off by what its median is off.
-        originals = dict.fromkeys(("original", *(f"original-{number}" for number in range(2, ORIGINALS + 1))), original)
-        with saved({plan.id: plan for plan in part}, model) as folders, tempfile.TemporaryDirectory() as scratch:
-            everything = {name: str(folder.resolve()) for name, folder in {**originals, **folders}.items()}
-            answer: CandidatesAnswer = run_job(
-                Job("candidates", target, everything, SEED + start, SECONDS, scratch=scratch)
-            )
-        small_ms = medians({name: raw.samples_ms for name, raw in answer.candidates.items()}, list(originals))
-        large_ms = medians({name: raw.large_samples_ms for name, raw in answer.candidates.items()}, list(originals))
+        with saved({plan.id: plan for plan in part}, model) as folders:
+            measured = measure_candidates(target, {"original": original, **folders}, seed=SEED + start)
+        base = measured["original"].cost
         for plan in part:
-            found = profile.predict(plan)
-            absolute.append((found.latency_ms.median, float(np.median(answer.candidates[plan.id].samples_ms))))
-            ratio.append((found.latency_ms.median / before.latency_ms.median, small_ms[plan.id] / small_ms["original"]))
+            predicted, found = profile.predict(plan), measured[plan.id]
+            absolute.append((predicted.latency_ms.median, found.cost.latency_ms.median))
+            ratio.append((predicted.latency_ms.median / before.latency_ms.median, found.ratio.median))
             large.append(
                 (
-                    found.large_batch_latency_ms / before.large_batch_latency_ms,
-                    large_ms[plan.id] / large_ms["original"],
+                    predicted.large_batch_latency_ms / before.large_batch_latency_ms,
+                    found.cost.large_batch_latency_ms / base.large_batch_latency_ms,
                 )
             )
     return absolute, ratio, large
-
-
-def medians(samples_ms: dict[str, list[float]], originals: list[str]) -> dict[str, float]:
-    """Of every model, what slowed the machine for a while taken out; `original` is that of all its copies."""
-    steady = without_drift([{name: np.array(samples)[:, None] for name, samples in samples_ms.items()}])
-    found = {name: float(np.median(samples)) for name, samples in steady.items()}
-    return {**found, "original": float(np.median(np.concatenate([steady[name] for name in originals])))}
 
 
 @contextmanager

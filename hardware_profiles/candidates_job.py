@@ -1,7 +1,6 @@
-"""The measuring process of whole candidates: all loaded together, timed in turn."""
+"""The first measuring process of whole candidates: deploys them, times them in turn, and what else there is to know."""
 
 import statistics
-import time
 from pathlib import Path
 
 from greenfront.errors import GreenfrontError, MeasureError
@@ -9,12 +8,13 @@ from greenfront.hardware_profiles.energy import EnergyMeter
 from greenfront.hardware_profiles.fingerprint import ConditionsMeter
 from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job
 from greenfront.hardware_profiles.runtime import Runtime
-from greenfront.hardware_profiles.sampling import Progress, Schedule, Variant, interleave, warm_up
+from greenfront.hardware_profiles.sampling import Progress, Schedule, time_in_turn
 from greenfront.hardware_profiles.timed_model import TimedModel
-from greenfront.hardware_profiles.waiting import waited_seconds
+from greenfront.hardware_profiles.waiting import WaitingMeter
 
-QUERIES = 64
-"""At least so many samples of each: MLPerf's early-stopping rule for a 90th percentile."""
+QUERIES, SMALL_SHARE = 32, 0.2
+"""At least so many samples of each, and so much of the time for them: further processes take more, see `processes.py`.
+"""
 LARGE_QUERIES = 8
 """At least so many large queries: their median is wanted to a few per cent only."""
 
@@ -24,31 +24,26 @@ def candidates_job(job: Job, runtime: Runtime, progress: Progress) -> Candidates
     meter = ConditionsMeter()
     models = {name: _load(name, Path(folder), job, runtime) for name, folder in job.folders.items()}
 
-    def timed(variants: list[Variant], schedule: Schedule, progress: Progress | None) -> dict[str, list[float]]:
-        for variant in variants:
-            warm_up(variant, runtime.synchronize)
-        return interleave(
-            variants,
-            schedule,
-            watched=list(models),
-            seed=job.seed,
-            synchronize=runtime.synchronize,
-            progress=progress,
-        )
-
-    started, waited = time.perf_counter(), waited_seconds()
-    small = timed([model.variant for model in models.values()], Schedule(QUERIES, job.seconds), progress)
-    large = timed(
-        [model.large_variant for model in models.values()],
-        Schedule(LARGE_QUERIES, job.seconds / 2, tolerance=0.02),
-        None,
+    waiting = WaitingMeter(job.target.threads)
+    small = time_in_turn(
+        [model.variant for model in models.values()],
+        Schedule(QUERIES, SMALL_SHARE * job.seconds),
+        job.seed,
+        runtime.synchronize,
+        progress,
     )
-    share = _waited_share(waited, time.perf_counter() - started, job.target.threads)
+    large = time_in_turn(
+        [model.large_variant for model in models.values()],
+        Schedule(LARGE_QUERIES, job.seconds, tolerance=0.02),
+        job.seed,
+        runtime.synchronize,
+    )
+    waited = waiting.share()
     conditions = meter.read()
     energy = EnergyMeter(job.target)
     return CandidatesAnswer(
         conditions,
-        share,
+        waited,
         {
             name: model.raw(
                 small[name],
@@ -58,13 +53,6 @@ def candidates_job(job: Job, runtime: Runtime, progress: Progress) -> Candidates
             for name, model in models.items()
         },
     )
-
-
-def _waited_share(before: float | None, seconds: float, threads: int) -> float | None:
-    after = waited_seconds()
-    if before is None or after is None:
-        return None
-    return round(max(after - before, 0.0) / (seconds * threads), 4)
 
 
 def _load(name: str, folder: Path, job: Job, runtime: Runtime) -> TimedModel:

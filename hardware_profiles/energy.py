@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from greenfront.hardware_profiles.cost import JOULES_PER_KWH, EnergySource
-from greenfront.hardware_profiles.runtime import Run
+from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.target import Target
 
 SECONDS = 2.0

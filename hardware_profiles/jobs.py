@@ -10,7 +10,7 @@ from greenfront.hardware_profiles.fingerprint import Conditions
 from greenfront.hardware_profiles.records import Interpolated, PlainSettings, Refused, SiteUse
 from greenfront.hardware_profiles.target import Target
 
-JobName = Literal["profile", "candidates", "memory"]
+JobName = Literal["profile", "candidates", "latency", "memory"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Job:
     seconds: float
     """For the timing loop, minimum repetitions come first."""
     scratch: str = ""
-    """Where this process leaves what it deploys, a folder per model; memory jobs come after it."""
+    """Where this process leaves what it deploys, a folder per model; latency and memory jobs come after it."""
     space: str | None = None
     """A Space as JSON, for a profile."""
 
@@ -40,7 +40,7 @@ class RawModel:
     deployed_bytes: int
     """Of what the runtime ships; 0 for a model without a file."""
     deployed: str
-    """Where that is, for a memory job."""
+    """Where that is, for latency and memory jobs."""
     energy_j: float
     energy_source: EnergySource
 
@@ -112,6 +112,16 @@ class CandidatesAnswer:
 
 
 @dataclass(frozen=True)
+class LatencyAnswer:
+    """Milliseconds of single forward passes of deployed candidates by id, in the repetitions' order as well."""
+
+    conditions: Conditions
+    waited: float | None
+    """As in `CandidatesAnswer`."""
+    samples_ms: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
 class MemoryAnswer:
     """The highest memory use of three forward passes in a process of their own, all weights resident."""
 
@@ -119,9 +129,12 @@ class MemoryAnswer:
     source: str
 
 
-ANSWERS: dict[JobName, type[ProfileAnswer] | type[CandidatesAnswer] | type[MemoryAnswer]] = {
+Answer = ProfileAnswer | CandidatesAnswer | LatencyAnswer | MemoryAnswer
+
+ANSWERS: dict[JobName, type[Answer]] = {
     "profile": ProfileAnswer,
     "candidates": CandidatesAnswer,
+    "latency": LatencyAnswer,
     "memory": MemoryAnswer,
 }
 

@@ -1,41 +1,36 @@
 """Measuring a target: its profile before the search, the finalists after it, in processes of their own."""
 
-import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from greenfront.errors import ConfigError, MeasureError
+from greenfront.errors import ConfigError
 from greenfront.hardware_profiles.assemble import assemble
 from greenfront.hardware_profiles.cost import Cost, Interval
 from greenfront.hardware_profiles.fingerprint import Conditions, fingerprint
-from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job, MemoryAnswer, ProfileAnswer
+from greenfront.hardware_profiles.jobs import Job, MemoryAnswer, ProfileAnswer
 from greenfront.hardware_profiles.lock import machine_lock
+from greenfront.hardware_profiles.processes import Processes, measure_in_processes
 from greenfront.hardware_profiles.profile import HardwareProfile
 from greenfront.hardware_profiles.records import Timing
 from greenfront.hardware_profiles.registry import get_runtime
 from greenfront.hardware_profiles.sampling import Progress
 from greenfront.hardware_profiles.spawn import run_job
-from greenfront.hardware_profiles.statistics import ratio_interval
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.target_check import check_target
 from greenfront.hardware_profiles.trust import (
-    REMEDY,
     condition_warnings,
     large_query_warnings,
     memory_warnings,
     ratio_warnings,
-    refusals,
     timing_warnings,
     waiting_warnings,
 )
 from greenfront.hardware_profiles.whole_model import measured_cost
 from greenfront.spaces import Space
 
-_log = logging.getLogger(__name__)
-
-CANDIDATES_SECONDS = 20.0
+CANDIDATES_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -44,10 +39,14 @@ class Measured:
 
     cost: Cost
     ratio: Interval
-    """Of paired samples, so that what the machine does slowly to both cancels; 1 for the original."""
+    """Of paired samples, so that what the machine does slowly to both cancels, the mean over all processes; 1 for the
+    original."""
     latency: Timing
     large_latency: Timing
-    conditions: Conditions
+    processes: tuple[int, ...]
+    """How many of the latency's samples each process took, one after the other."""
+    conditions: tuple[Conditions, ...]
+    """Of each of them."""
     warnings: tuple[str, ...]
 
 
@@ -85,11 +84,11 @@ def measure_candidates(
     progress: Progress | None = None,
     seconds: float = CANDIDATES_SECONDS,
 ) -> dict[str, Measured]:
-    """Time saved candidates against the original, all in one process, then each one's memory in its own.
+    """Time saved candidates against the original, in several processes, then each one's memory in its own.
 
-    `folders` maps ids to folders that `load_checkpoint` reads, `original` among them. At least 64 queries
-    each, in random order; then on until `seconds` are over or all medians are known to 1%. What other processes
-    disturbed too much is measured once more.
+    `folders` maps ids to folders that `load_checkpoint` reads, `original` among them. At least 64 queries each, in
+    random order; then on until `seconds` are over or all ratios to the original are known to 2%. A process that others
+    disturbed too much is repeated once.
 
     Raises:
         ConfigError: no `original`, or a target this machine can't be.
@@ -99,55 +98,36 @@ def measure_candidates(
     if "original" not in folders:
         raise ConfigError(f"candidates must hold 'original' to be compared with, but got {', '.join(folders)}")
     resolved = {name: str(folder.resolve()) for name, folder in folders.items()}
+    planned = [0]
 
-    def timing_progress(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
+        planned[0] = total
         if progress is not None:
             progress(done, total + len(folders))
-        planned[0] = total
 
-    planned = [0]
     memories: dict[str, MemoryAnswer] = {}
     with machine_lock(), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
-        answer = _undisturbed(Job("candidates", target, resolved, seed, seconds, scratch=scratch), timing_progress)
-        for done, (name, raw) in enumerate(answer.candidates.items(), start=1):
-            memories[name] = run_job(Job("memory", target, {name: raw.deployed}, seed, seconds))
+        job = Job("candidates", target, resolved, seed, seconds, scratch=scratch)
+        found = measure_in_processes(job, report)
+        for done, (name, raw) in enumerate(found.first.candidates.items(), start=1):
+            memories[name] = run_job(Job("memory", target, {name: raw.deployed}, seed, 0))
             if progress is not None:
                 progress(planned[0] + done, planned[0] + len(folders))
-    return {name: _measured(name, target, answer, memories[name], seed) for name in folders}
+    return {name: _measured(name, target, found, memories[name], seed) for name in folders}
 
 
-def _undisturbed(job: Job, progress: Progress) -> CandidatesAnswer:
-    """The answer to a job, the second one where the first can't be trusted; raises MeasureError after that.
-
-    Where the target accepts disturbed measurements, the second stands; what is wrong with it is among its warnings.
-    """
-    for attempt in (1, 2):
-        answer: CandidatesAnswer = run_job(job, progress)
-        reasons = refusals(job.target, answer, {name: _ratio(name, answer, job.seed) for name in answer.candidates})
-        if not reasons or (attempt == 2 and job.target.accepts_disturbed):
-            return answer
-        if attempt == 1:
-            _log.warning("measuring once more: %s", "; ".join(reasons))
-    raise MeasureError(
-        f"hardware {job.target.name!r}: measured twice, but neither can be trusted: {'; '.join(reasons)}; {REMEDY}"
-    )
-
-
-def _ratio(name: str, answer: CandidatesAnswer, seed: int) -> Interval:
-    """Of one candidate's latency to the original's."""
-    return ratio_interval(answer.candidates[name].samples_ms, answer.candidates["original"].samples_ms, seed=seed)
-
-
-def _measured(name: str, target: Target, answer: CandidatesAnswer, memory: MemoryAnswer, seed: int) -> Measured:
-    raw = answer.candidates[name]
-    cost, latency = measured_cost(target, raw, memory, seed=seed)
-    ratio, large = _ratio(name, answer, seed), Timing.of(raw.large_samples_ms, seed=seed)
+def _measured(name: str, target: Target, found: Processes, memory: MemoryAnswer, seed: int) -> Measured:
+    raw, further_ms = found.first.candidates[name], found.further_ms(name)
+    cost, latency = measured_cost(target, raw, memory, further_ms=further_ms, seed=seed)
+    ratio, large = found.ratio(name, seed), Timing.of(raw.large_samples_ms, seed=seed)
+    conditions = (found.first.conditions, *(answer.conditions for answer in found.further))
+    waited = (found.first.waited, *(answer.waited for answer in found.further))
     warnings = [
-        *condition_warnings(target, fingerprint(), answer.conditions),
-        *waiting_warnings(answer.waited),
-        *timing_warnings(name, latency),
+        *condition_warnings(target, fingerprint(), max(conditions, key=lambda each: each.other_cores)),
+        *waiting_warnings(max((share for share in waited if share is not None), default=None)),
+        *(ratio_warnings(name, ratio) if name != "original" else timing_warnings(name, latency)),
         *large_query_warnings(name, large),
         *memory_warnings(memory),
-        *(ratio_warnings(name, ratio) if name != "original" else ()),
     ]
-    return Measured(cost, ratio, latency, large, answer.conditions, tuple(warnings))
+    processes = (len(raw.samples_ms), *map(len, further_ms))
+    return Measured(cost, ratio, latency, large, processes, conditions, tuple(warnings))

@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.onnx_export import OnnxGraph, export_onnx, record, record_model
-from greenfront.hardware_profiles.runtime import Run, Runtime, Serve, first_line
+from greenfront.hardware_profiles.runtime import Runtime, Serve, first_line
+from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.target import Target
 
 
@@ -22,7 +23,7 @@ class OnnxRuntime(Runtime):
     devices: ClassVar[tuple[str, ...]] = ("cpu",)
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     extra: ClassVar[str] = "onnx"
-    memory_worker: ClassVar[str] = "greenfront.hardware_profiles.onnx_memory"
+    deployed_worker: ClassVar[str] = "greenfront.hardware_profiles.onnx_worker"
     keeps_masks = True
 
     def __init__(self, target: Target) -> None:

@@ -11,7 +11,8 @@ from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.flops import count_flops
 from greenfront.hardware_profiles.groups import Group, Line, grid
 from greenfront.hardware_profiles.records import Interpolated, Refused, operation_name, settings_key
-from greenfront.hardware_profiles.runtime import Run, Runtime
+from greenfront.hardware_profiles.runtime import Runtime
+from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import Settings, apply_to_module
 

@@ -29,10 +29,9 @@ from greenfront.hardware_profiles.resident import (
     release_freed_memory,
     reset_resident_peak,
 )
+from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.target import Target
 
-Run = Callable[[], Any]
-"""One forward pass on fixed inputs: returns the outputs, perhaps before the device has finished them."""
 Serve = Callable[[Mapping[str, Tensor]], Run]
 """A loaded model: keyword inputs -> its forward pass on them. All of its runs share one set of weights."""
 
@@ -53,8 +52,8 @@ class Runtime(ABC):
     """Modules beyond Greenfront's own dependencies, which are their packages' names."""
     extra: ClassVar[str] = ""
     """The extra of Greenfront that installs them."""
-    memory_worker: ClassVar[str] = "greenfront.hardware_profiles.worker"
-    """The module that measures peak memory, run as a process that holds no more than a deployment would."""
+    deployed_worker: ClassVar[str] = "greenfront.hardware_profiles.worker"
+    """The module that measures what was deployed, run as a process that holds no more than a deployment would."""
     keeps_masks: bool = False
     """Whether an attention mask that hides nothing costs all the same: in a graph that was recorded for any input."""
 

@@ -7,8 +7,8 @@ import statistics as plain
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from greenfront.hardware_profiles.runtime import Run
 from greenfront.hardware_profiles.statistics import median_interval, relative_half_width
 
 MINIMUM_SAMPLE_MS = 1.0
@@ -16,7 +16,11 @@ MINIMUM_SAMPLE_MS = 1.0
 LEAD_IN_MS = 40.0
 """Passes longer than this need no lead-in: refilling the caches takes MiniLM-L6 0.2 to 0.5 ms."""
 CHECK_EVERY = 4
+FEW = 8
+"""Samples of each variant, at least, in one of several processes."""
 
+Run = Callable[[], Any]
+"""One forward pass on fixed inputs: returns the outputs, perhaps before the device has finished them."""
 Progress = Callable[[int, int], None]
 Clock = Callable[[], int]
 
@@ -118,6 +122,20 @@ def interleave(
                 return samples
     finally:
         gc.enable()
+
+
+def time_in_turn(
+    variants: Sequence[Variant],
+    schedule: Schedule,
+    seed: int,
+    synchronize: Callable[[], None],
+    progress: Progress | None = None,
+) -> dict[str, list[float]]:
+    """Warm all up, then samples as of `interleave`, all of them watched."""
+    for variant in variants:
+        warm_up(variant, synchronize)
+    names = [variant.name for variant in variants]
+    return interleave(variants, schedule, watched=names, seed=seed, synchronize=synchronize, progress=progress)
 
 
 def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock_ns: Clock) -> float:

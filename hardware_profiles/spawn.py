@@ -78,7 +78,7 @@ def _run(arguments: list[str], environment: dict[str, str], errors: Any, progres
 
 
 def _module(job: Job) -> str:
-    return get_runtime(job.target.runtime).memory_worker if job.name == "memory" else _WORKER
+    return get_runtime(job.target.runtime).deployed_worker if job.name in ("latency", "memory") else _WORKER
 
 
 def _environment(job: Job) -> dict[str, str]:

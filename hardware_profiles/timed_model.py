@@ -11,8 +11,8 @@ from transformers import PreTrainedModel
 from greenfront.hardware_profiles.cost import EnergySource
 from greenfront.hardware_profiles.flops import count_flops
 from greenfront.hardware_profiles.jobs import RawModel
-from greenfront.hardware_profiles.runtime import Run, Runtime, Serve
-from greenfront.hardware_profiles.sampling import Variant
+from greenfront.hardware_profiles.runtime import Runtime, Serve
+from greenfront.hardware_profiles.sampling import Run, Variant
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.tracing import Use, trace
 from greenfront.hardware_profiles.workload import workload

@@ -13,7 +13,8 @@ from transformers import PreTrainedModel
 
 from greenfront.errors import ConfigError, MeasureError
 from greenfront.hardware_profiles.resident import MemoryPeak
-from greenfront.hardware_profiles.runtime import Run, Runtime, Serve, first_line
+from greenfront.hardware_profiles.runtime import Runtime, Serve, first_line
+from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.target import Target
 from greenfront.spaces.checkpoint import load_checkpoint, weight_bytes
 

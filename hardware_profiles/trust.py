@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 from greenfront.hardware_profiles.cost import Interval
 from greenfront.hardware_profiles.fingerprint import Conditions, Fingerprint
-from greenfront.hardware_profiles.jobs import CandidatesAnswer, MemoryAnswer
+from greenfront.hardware_profiles.jobs import MemoryAnswer
 from greenfront.hardware_profiles.records import Calibration, PredictionError, Timing
 from greenfront.hardware_profiles.statistics import drift, relative_half_width
 from greenfront.hardware_profiles.target import Target
 
 DRIFT = 0.05
 HALF_WIDTH = 0.05
+RATIO_HALF_WIDTH = 0.025
+"""Two measurements of the same ratio differ by at most twice as much, nearly always."""
 LARGE_HALF_WIDTH = 0.10
 PREDICTION_MEDIAN, PREDICTION_P95 = 0.02, 0.06
 SLOPE = (0.7, 1.4)
@@ -26,21 +28,24 @@ REMEDY = (
 )
 
 
-def refusals(target: Target, answer: CandidatesAnswer, ratios: Mapping[str, Interval]) -> list[str]:
-    """Why candidates' latencies can't be trusted; empty where they can. `ratios`: to the original's, by id."""
-    reasons = []
-    if answer.waited is not None and answer.waited > REFUSED_WAITED:
-        reasons.append(
-            f"other processes held the {target.threads} measured of the machine's processors "
-            f"for {answer.waited:.0%} of the time (at most {REFUSED_WAITED:.0%} is accepted)"
-        )
-    for name, ratio in ratios.items():
-        if relative_half_width(ratio) > REFUSED_HALF_WIDTH:
-            reasons.append(
-                f"{name} takes {ratio.low:.2f} to {ratio.high:.2f} times the original's latency, "
-                f"known to no better than {relative_half_width(ratio):.0%}"
-            )
-    return reasons
+def waiting_refusal(target: Target, waited: float | None) -> str:
+    """Why what one process measured can't be trusted, or ""."""
+    if waited is None or waited <= REFUSED_WAITED:
+        return ""
+    return (
+        f"other processes held the {target.threads} measured of the machine's processors "
+        f"for {waited:.0%} of the time (at most {REFUSED_WAITED:.0%} is accepted)"
+    )
+
+
+def ratio_refusals(ratios: Mapping[str, Interval]) -> list[str]:
+    """Which candidates' latencies can't be trusted, and why. `ratios`: to the original's, by id."""
+    return [
+        f"{name} takes {ratio.low:.2f} to {ratio.high:.2f} times the original's latency, "
+        f"known to no better than {relative_half_width(ratio):.0%}"
+        for name, ratio in ratios.items()
+        if relative_half_width(ratio) > REFUSED_HALF_WIDTH
+    ]
 
 
 def condition_warnings(target: Target, fingerprint: Fingerprint, conditions: Conditions) -> list[str]:
@@ -118,9 +123,12 @@ def prediction_warnings(calibration: Calibration, error: PredictionError | None)
 
 
 def ratio_warnings(name: str, ratio: Interval) -> list[str]:
-    """Whether noise exceeds the difference to the original, or the ratio is known to no better than 5%."""
+    """Whether noise exceeds the difference to the original, or another measurement may differ by more than 5%."""
     if ratio.low <= 1 <= ratio.high:
         return [f"{name} can't be told from the original: {ratio.low:.3f} to {ratio.high:.3f} times its latency"]
-    if relative_half_width(ratio) > HALF_WIDTH:
-        return [f"{name} takes {ratio.low:.3f} to {ratio.high:.3f} times the original's latency: too wide for trust"]
+    if relative_half_width(ratio) > RATIO_HALF_WIDTH:
+        return [
+            f"{name} takes {ratio.low:.3f} to {ratio.high:.3f} of the original's latency, from process to process: "
+            f"another measurement may differ by more than {2 * RATIO_HALF_WIDTH:.0%}"
+        ]
     return []

@@ -13,23 +13,20 @@ from pydantic import TypeAdapter
 
 from greenfront.hardware_profiles.affinity import bind
 from greenfront.hardware_profiles.candidates_job import candidates_job
-from greenfront.hardware_profiles.jobs import (
-    CandidatesAnswer,
-    Job,
-    JobName,
-    MemoryAnswer,
-    ProfileAnswer,
-    write_plain,
-)
+from greenfront.hardware_profiles.jobs import Answer, Job, JobName, write_plain
+from greenfront.hardware_profiles.latency_job import latency_job
 from greenfront.hardware_profiles.memory_job import memory_job
 from greenfront.hardware_profiles.profile_job import profile_job
 from greenfront.hardware_profiles.registry import get_runtime
 from greenfront.hardware_profiles.runtime import Runtime
 from greenfront.hardware_profiles.sampling import Progress
 
-_Work = Callable[[Job, Runtime, Progress], ProfileAnswer | CandidatesAnswer | MemoryAnswer]
-
-WORK: dict[JobName, _Work] = {"profile": profile_job, "candidates": candidates_job, "memory": memory_job}
+WORK: dict[JobName, Callable[[Job, Runtime, Progress], Answer]] = {
+    "profile": profile_job,
+    "candidates": candidates_job,
+    "latency": latency_job,
+    "memory": memory_job,
+}
 
 
 def main(job_file: Path, answer_file: Path) -> int:

@@ -84,7 +84,7 @@ def test_memory_is_that_of_a_process_without_pytorch(tmp_path: Path) -> None:
     deployed = runtime.deploy(model.model, model.inputs, tmp_path, tmp_path / "deployed")
     answer = run_job(Job("memory", TARGET, {"tiny": str(deployed)}, 0, 0.0))
     assert 30 < answer.peak_memory_mb < 150  # PyTorch's libraries alone are more
-    code = "import sys, greenfront.hardware_profiles.onnx_memory as m; print(sorted(sys.modules))"
+    code = "import sys, greenfront.hardware_profiles.onnx_worker as m; print(sorted(sys.modules))"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for heavy in ("'torch'", "'transformers'", "'pydantic'", "'onnx'"):
         assert heavy not in modules

@@ -10,7 +10,7 @@ from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.groups import Group, grid, group_sites
 from greenfront.hardware_profiles.operations import CHAIN, POINTS, Operation, Operations
-from greenfront.hardware_profiles.runtime import Run
+from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.torch_runtime import TorchRuntime
 from greenfront.hardware_profiles.tracing import trace
 from greenfront.hardware_profiles.workload import workload

@@ -2,8 +2,7 @@
 
 import pytest
 
-from greenfront.hardware_profiles.runtime import Run
-from greenfront.hardware_profiles.sampling import Schedule, Variant, inner_passes, interleave, warm_up
+from greenfront.hardware_profiles.sampling import Run, Schedule, Variant, inner_passes, interleave, warm_up
 
 
 class Device:

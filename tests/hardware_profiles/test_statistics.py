@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from greenfront.errors import MeasureError
+from greenfront.hardware_profiles.cost import Interval
 from greenfront.hardware_profiles.statistics import (
+    across,
     drift,
     kendall_tau,
     median_interval,
@@ -135,3 +137,19 @@ def test_kendalls_tau_is_scipys(order: list[int]) -> None:
 
 def test_kendalls_tau_of_a_single_thing_is_one() -> None:
     assert kendall_tau([1.0], [2.0]) == 1.0
+
+
+@pytest.mark.parametrize("count", [4, 7, 24])
+def test_an_interval_across_processes_holds_the_true_mean_as_often_as_it_says(count: int) -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for seed in range(300):
+        interval = across(rng.normal(1, 0.05, count).tolist(), seed=seed)
+        hits += interval.low <= 1 <= interval.high
+    assert 0.85 <= hits / 300 <= 0.99
+
+
+def test_one_process_alone_says_nothing_of_others() -> None:
+    assert across([2.0], seed=0) == Interval(2.0, 2.0, 2.0)
+    with pytest.raises(MeasureError, match="finite values"):
+        across([], seed=0)

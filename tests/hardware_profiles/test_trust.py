@@ -4,16 +4,17 @@ import sys
 import pytest
 
 from greenfront.hardware_profiles import Conditions, Interval, PredictionError, Target, Timing, fingerprint
-from greenfront.hardware_profiles.jobs import CandidatesAnswer, MemoryAnswer
+from greenfront.hardware_profiles.jobs import MemoryAnswer
 from greenfront.hardware_profiles.records import Calibration
 from greenfront.hardware_profiles.trust import (
     condition_warnings,
     large_query_warnings,
     memory_warnings,
     prediction_warnings,
+    ratio_refusals,
     ratio_warnings,
-    refusals,
     timing_warnings,
+    waiting_refusal,
     waiting_warnings,
 )
 from greenfront.hardware_profiles.waiting import waited_seconds
@@ -74,8 +75,10 @@ def test_a_difference_within_the_noise_is_said() -> None:
 
 
 def test_a_ratio_that_is_known_badly_is_said() -> None:
-    (said,) = ratio_warnings("x", Interval(0.5, 0.45, 0.55))
-    assert "x takes 0.450 to 0.550 times the original's latency: too wide" in said
+    assert ratio_warnings("x", Interval(0.5, 0.49, 0.51)) == []
+    (said,) = ratio_warnings("x", Interval(0.5, 0.48, 0.52))
+    assert "x takes 0.480 to 0.520 of the original's latency, from process to process" in said
+    assert "another measurement may differ by more than 5%" in said
 
 
 @pytest.mark.parametrize(("waited", "said"), [(None, False), (0.0, False), (0.05, False), (0.09, True)])
@@ -91,20 +94,17 @@ def test_a_throughput_that_is_known_badly_is_said() -> None:
     assert "x's throughput is known to no better than" in said
 
 
-@pytest.mark.parametrize(
-    ("waited", "ratio", "message"),
-    [
-        (0.0, Interval(0.5, 0.49, 0.51), None),
-        (None, Interval(0.5, 0.49, 0.51), None),
-        (0.15, Interval(0.5, 0.49, 0.51), None),
-        (0.5, Interval(0.5, 0.49, 0.51), "held the 1 measured of the machine's processors for 50% of the time"),
-        (0.0, Interval(0.5, 0.40, 0.60), "x takes 0.40 to 0.60 times the original's latency, known to no"),
-    ],
-)
-def test_what_can_not_be_trusted_is_refused(waited: float | None, ratio: Interval, message: str | None) -> None:
-    reasons = refusals(TARGET, CandidatesAnswer(QUIET, waited, {}), {"original": Interval(1, 1, 1), "x": ratio})
-    assert len(reasons) == (message is not None)
-    assert message is None or message in reasons[0]
+@pytest.mark.parametrize(("waited", "refused"), [(0.0, False), (None, False), (0.15, False), (0.5, True)])
+def test_a_process_that_waited_too_long_is_refused(waited: float | None, refused: bool) -> None:
+    said = "other processes held the 1 measured of the machine's processors for 50% of the time"
+    assert waiting_refusal(TARGET, waited).startswith(said if refused else "")
+    assert bool(waiting_refusal(TARGET, waited)) == refused
+
+
+def test_ratios_that_differ_too_much_are_refused() -> None:
+    ratios = {"original": Interval(1, 1, 1), "x": Interval(0.5, 0.40, 0.60), "y": Interval(0.5, 0.49, 0.51)}
+    (reason,) = ratio_refusals(ratios)
+    assert reason == "x takes 0.40 to 0.60 times the original's latency, known to no better than 20%"
 
 
 def test_a_process_knows_how_long_it_waited() -> None:

@@ -63,7 +63,7 @@ def measured(number: int) -> Measured:
     cost = toy_profile().original
     timing = Timing.of([float(number)] * 3, seed=0)
     conditions = Conditions("2026-01-01T00:00:00", 1.0, 0.0, 0.0, 0.0, (0,))
-    return Measured(cost, timing.interval_ms, timing, timing, conditions, (f"warning {number}",))
+    return Measured(cost, timing.interval_ms, timing, timing, (3,), (conditions,), (f"warning {number}",))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,100 @@
+"""The same candidates in one fresh process after another, until their latencies are known.
+
+A process draws the places of its code in memory once, and what a small model takes depends on them: five processes
+that timed the same candidate in turn, within the same seconds, found 0.188, 0.194, 0.211, 0.215 and 0.220 of the
+original's latency, each again and again; without address randomization 0.206, 0.206 and 0.206 (Mytkowicz et al. 2009,
+"Producing wrong data without doing anything obviously wrong"). One process alone tells what it drew, and a deployment
+draws anew: the mean of several is what can be expected of it.
+"""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from greenfront.errors import MeasureError
+from greenfront.hardware_profiles.cost import Interval
+from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job, LatencyAnswer
+from greenfront.hardware_profiles.sampling import Progress
+from greenfront.hardware_profiles.spawn import run_job
+from greenfront.hardware_profiles.statistics import across, ratio_interval, relative_half_width
+from greenfront.hardware_profiles.trust import REMEDY, ratio_refusals, waiting_refusal
+
+FEWEST, MOST = 5, 24
+"""Processes: with the fewest, there are 64 samples of each candidate, MLPerf's rule for a 90th percentile."""
+TOLERANCE = 0.02
+"""Half the width of a ratio's interval, relative: known well enough."""
+FIRST_SECONDS, FURTHER_SECONDS = 10.0, 1.0
+"""Of timing in a process, where its least samples take less."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Processes:
+    """What the first process found, and what further ones took."""
+
+    first: CandidatesAnswer
+    further: tuple[LatencyAnswer, ...]
+
+    def further_ms(self, name: str) -> list[list[float]]:
+        """A candidate's samples, of each further process."""
+        return [answer.samples_ms[name] for answer in self.further]
+
+    def ratio(self, name: str, seed: int) -> Interval:
+        """A candidate's latency as a share of the original's: of paired samples in every process."""
+        timed = [{id_: raw.samples_ms for id_, raw in self.first.candidates.items()}]
+        timed += [answer.samples_ms for answer in self.further]
+        return across([ratio_interval(ms[name], ms["original"], seed=seed).median for ms in timed], seed=seed)
+
+
+def measure_in_processes(job: Job, progress: Progress) -> Processes:
+    """Do a candidates job, then time what it deployed in further processes, until ratios are known to 2%.
+
+    At least `FEWEST` processes; then until `job.seconds` are over or there are `MOST`. A process that others disturbed
+    too much is repeated once.
+
+    Raises:
+        MeasureError: a process failed, with its reason, or was disturbed twice, or its ratios differ too much from
+            process to process, with what to do; unless the target accepts that.
+    """
+    end = time.monotonic() + job.seconds
+    found = Processes(_undisturbed(replace(job, seconds=min(job.seconds, FIRST_SECONDS))), ())
+    progress(1, MOST)
+    deployed = {name: raw.deployed for name, raw in found.first.candidates.items()}
+    while len(found.further) + 1 < MOST and (len(found.further) + 1 < FEWEST or not _known(found, job, end)):
+        again = replace(
+            job, name="latency", folders=deployed, seed=job.seed + len(found.further) + 1, seconds=FURTHER_SECONDS
+        )
+        found = replace(found, further=(*found.further, _undisturbed(again)))
+        progress(len(found.further) + 1, MOST)
+    progress(MOST, MOST)
+    reasons = ratio_refusals({name: found.ratio(name, job.seed) for name in deployed})
+    if reasons and not job.target.accepts_disturbed:
+        raise MeasureError(f"{_refused(job)}: {'; '.join(reasons)}; {REMEDY}")
+    return found
+
+
+def _known(found: Processes, job: Job, end: float) -> bool:
+    """Whether all ratios are known, or the time is over."""
+    ratios = (found.ratio(name, job.seed) for name in found.first.candidates)
+    return time.monotonic() > end or all(relative_half_width(ratio) <= TOLERANCE for ratio in ratios)
+
+
+def _undisturbed(job: Job) -> Any:
+    """The answer to a job, the second one where the first can't be trusted; raises MeasureError after that.
+
+    Where the target accepts disturbed measurements, the second stands; what is wrong with it is among its warnings.
+    """
+    for attempt in (1, 2):
+        answer = run_job(job)
+        reason = waiting_refusal(job.target, answer.waited)
+        if not reason or (attempt == 2 and job.target.accepts_disturbed):
+            return answer
+        if attempt == 1:
+            _log.warning("measuring once more: %s", reason)
+    raise MeasureError(f"{_refused(job)}, twice: {reason}; {REMEDY}")
+
+
+def _refused(job: Job) -> str:
+    return f"hardware {job.target.name!r}: what was measured can't be trusted"
