@@ -7,7 +7,6 @@ outputs, and they are what the block would leave if it answered zero. With the w
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 

@@ -145,9 +145,7 @@ class Library:
             f"{path}/{name}": getattr(entry if name.startswith("mean") else entry.spectrum, name)
             for path, entry in self._entries.items()
             for name in _TENSORS
-        } | {
-            f"{path}/{name}": getattr(removal, name) for path, removal in self._removals.items() for name in _REMOVAL
-        }
+        } | {f"{path}/{name}": getattr(removal, name) for path, removal in self._removals.items() for name in _REMOVAL}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "Library":

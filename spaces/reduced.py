@@ -43,9 +43,7 @@ def without_rows(module: Linear, rows: Tensor) -> Linear:
     return _linear(module, weight, bias, Kept(rows=rows.cpu() if rows.device.type != "meta" else None))
 
 
-def without_columns(
-    module: Linear, kept: Kept, unit: int, removal: "Removal | None", *, decomposed: bool
-) -> Linear:
+def without_columns(module: Linear, kept: Kept, unit: int, removal: "Removal | None", *, decomposed: bool) -> Linear:
     """A linear on the inputs of the units kept, which makes up for those that go.
 
     Without a library (`removal` None), and where a decomposition follows, which makes up for them itself, it has the
