@@ -14,6 +14,7 @@ from greenfront.sections import (
     BudgetsConfig,
     DataConfig,
     FineTuneConfig,
+    HeadsConfig,
     LinformerConfig,
     LowRankConfig,
     ModelConfig,
@@ -24,6 +25,7 @@ from greenfront.sections import (
     SpaceConfig,
     TargetConfig,
     Task,
+    WidthConfig,
 )
 from greenfront.yaml_source import KeyPath, Problems, dump_yaml, load_yaml, shown
 
@@ -35,6 +37,7 @@ __all__ = [
     "CostName",
     "DataConfig",
     "FineTuneConfig",
+    "HeadsConfig",
     "LinformerConfig",
     "LowRankConfig",
     "ModelConfig",
@@ -46,6 +49,7 @@ __all__ = [
     "SpaceConfig",
     "TargetConfig",
     "Task",
+    "WidthConfig",
     "config_differences",
     "load_config",
     "parse_config",

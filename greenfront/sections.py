@@ -150,6 +150,24 @@ class LinformerConfig(Section):
     )
 
 
+class HeadsConfig(Section):
+    """Removal of whole attention heads."""
+
+    importance: Literal["fisher", "michel"] = Field(
+        default="fisher", description="sorts heads: fisher (Kwon et al.) or michel (Michel et al.)"
+    )
+    counts: Lengths | None = Field(default=None, description="heads kept; default: every number", examples=[[4, 8]])
+
+
+class WidthConfig(Section):
+    """Removal of feed-forward neurons."""
+
+    align: int = Field(default=16, ge=1, description="widths are multiples of it")
+    amounts: Lengths | None = Field(
+        default=None, description="neurons kept; default: eighths of all, aligned", examples=[[512, 1024]]
+    )
+
+
 class SpaceConfig(Section):
     """What may be changed in the model."""
 
@@ -164,6 +182,8 @@ class SpaceConfig(Section):
     random_seed: int = Field(default=0, ge=0, lt=2**32, description="of lsh and performer")
     low_rank: LowRankConfig = LowRankConfig()
     linformer: LinformerConfig = LinformerConfig()
+    heads: HeadsConfig = HeadsConfig()
+    width: WidthConfig = WidthConfig()
 
 
 class SearchConfig(Section):

@@ -18,8 +18,8 @@ from torch.nn import functional as F
 from greenfront.config import SpaceConfig
 from greenfront.spaces.approximation import AttentionMethod, amounts, whole_number
 from greenfront.spaces.attention import Heads, tracing
-from greenfront.spaces.blocks import rows
 from greenfront.spaces.plan import Settings
+from greenfront.spaces.token_blocks import rows
 
 
 class ClusteredAttention(nn.Module):

@@ -12,24 +12,29 @@ from transformers import PreTrainedModel
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.registration import GreenfrontConfig
+from greenfront.spaces.blocks import Blocks
 from greenfront.spaces.checkpoint import plan_of
 from greenfront.spaces.clustered import Clustered
+from greenfront.spaces.effective import clashes
+from greenfront.spaces.heads import Heads
 from greenfront.spaces.library import Library
 from greenfront.spaces.linear_attention import Linear
 from greenfront.spaces.linformer import Linformer
 from greenfront.spaces.low_rank import LowRank
 from greenfront.spaces.lsh import Lsh
-from greenfront.spaces.method import Choice, Method, Refusal
+from greenfront.spaces.method import Choice, Method, Reduction, Refusal
 from greenfront.spaces.performer import Performer
 from greenfront.spaces.plan import Plan, Settings
 from greenfront.spaces.sign_matching import SignMatching
+from greenfront.spaces.sites import Linear as AnyLinear
+from greenfront.spaces.sites import linear_shape
 from greenfront.spaces.space import Space
+from greenfront.spaces.width import Width
 from greenfront.spaces.window import Window
 
-METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (LowRank(), Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
-}
+_STRUCTURE = (Blocks(), Heads(), Width())
+_ATTENTION = (Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
+METHODS: dict[str, Method] = {method.name: method for method in (*_STRUCTURE, LowRank(), *_ATTENTION)}
 """Every compression method by its YAML name, in the order in which a Plan applies them."""
 
 _Model = TypeVar("_Model", bound=nn.Module)
@@ -46,7 +51,7 @@ def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int
         raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}, but got {', '.join(unknown)}")
     choices: list[Choice] = []
     refusals: list[Refusal] = []
-    names = [name for name, method in METHODS.items() if sequence_length >= method.offered_from]
+    names = [name for name, method in METHODS.items() if method.by_default and sequence_length >= method.offered_from]
     for name in names if config.methods is None else config.methods:
         found, refused = METHODS[name].choices(model, config, sequence_length)
         if config.methods is not None and not found:
@@ -63,14 +68,20 @@ def method_of(settings: Settings) -> Method:
 
 
 def check_plan(model: nn.Module, plan: Plan) -> None:
-    """Raise PlanError, naming the module, when a Plan doesn't fit a model."""
+    """Raise PlanError, naming the module, when a Plan doesn't fit a model, or both settings when two of them clash."""
     modules = dict(model.named_modules())
+    reductions: dict[str, tuple[Reduction, ...]] = {}
     for path, settings in plan.items():
         if path not in modules:
             near = difflib.get_close_matches(path, modules, 1)
             raise PlanError(f"{path}: the model has no such module" + (f"; did you mean {near[0]}?" if near else ""))
         for method in _methods(path, settings):
             method.check(path, modules[path], settings)
+            reductions[path] = (*reductions.get(path, ()), *method.reductions(model, path))
+    linears = {path: module for path in plan if isinstance(module := modules[path], AnyLinear)}
+    shapes = {path: linear_shape(module) for path, module in linears.items()}
+    for clash in clashes(plan, reductions, shapes):
+        raise PlanError(clash.reason)
 
 
 def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> PreTrainedModel:
@@ -100,18 +111,10 @@ def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None)
 
 def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> None:
     """Apply a Plan in place (also on the meta device); `compress` is the same on a copy."""
-    names: dict[int, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        names.setdefault(id(module), []).append(name)
     for method in METHODS.values():
         paths = [path for path, settings in plan.items() if method.keys[0] in settings]
         for path in paths:
-            module = model.get_submodule(path)
-            changed = method.apply(path, module, plan[path], library)
-            if changed is not module:
-                changed.train(module.training)
-                for name in names[id(module)]:  # a module may stand at several places
-                    model.set_submodule(name, changed)
+            method.apply_to_model(model, path, plan, library)
         if paths:
             method.finish(model, paths)
     if plan:

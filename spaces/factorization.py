@@ -50,7 +50,7 @@ def factorize(
     `inputs` is the second moment S, (I x I) or (I,) where it is diagonal (an embedding's one-hot inputs);
     `gradients` is G (O x O). Both always price the loss, and weigh the decomposition where asked to.
     """
-    weight, inputs, gradients = weight.double(), _ridge(inputs.double()), _ridge(gradients.double())
+    weight, inputs, gradients = weight.double(), with_ridge(inputs.double()), with_ridge(gradients.double())
     root_out = torch.linalg.cholesky(gradients) if weigh_outputs else None  # R, lower triangular
     scaled = root_out.T @ weight if root_out is not None else weight  # R^T W, (O x I)
     if weigh_inputs:
@@ -102,7 +102,8 @@ def _leading(gram: Tensor, rank: int) -> Tensor:
     return vectors.flip(1)[:, :rank]
 
 
-def _ridge(moment: Tensor) -> Tensor:
+def with_ridge(moment: Tensor) -> Tensor:
+    """A moment, (I x I) or (I,), with so much on its diagonal that it can be inverted."""
     if moment.dim() == 1:
         return moment + RIDGE * moment.mean()
     identity = torch.eye(len(moment), dtype=moment.dtype)

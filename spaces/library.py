@@ -17,10 +17,13 @@ from greenfront.errors import PlanError, RunError
 from greenfront.spaces.factorization import Spectrum, factorize
 from greenfront.spaces.moments import Moments, collect
 from greenfront.spaces.plan import Settings
+from greenfront.spaces.reduced import Kept
+from greenfront.spaces.removal import Removal, removal
 from greenfront.spaces.sites import Linear, linear_shape
 from greenfront.spaces.space import Space
 
 _TENSORS = ("up", "down", "loss", "mean_output", "mean_code")
+_REMOVAL = ("order", "factor", "mean", "removal_loss")
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,14 @@ class _Entry:
 
 
 class Library:
-    """Decompositions of every module that low rank may change; immutable, a few copies of the model in size."""
+    """Decompositions of every module that low rank may change, and what heads and neurons may be removed by.
 
-    def __init__(self, entries: dict[str, _Entry]) -> None:
+    Immutable; at most one and a half times the model's size.
+    """
+
+    def __init__(self, entries: dict[str, _Entry], removals: dict[str, Removal] | None = None) -> None:
         self._entries = entries
+        self._removals = removals or {}
 
     @classmethod
     def compute(
@@ -59,37 +66,70 @@ class Library:
         seed: int = 0,
         progress: Callable[[int, int], None] | None = None,
     ) -> "Library":
-        """Collect moments on `batches` and factorize every low-rank site of `space`.
+        """Collect moments on `batches`, factorize every low-rank site of `space`, sort heads and neurons.
 
         `token_counts` (V) are the training data's token frequencies, for the embedding's rows; without them
         those of `batches` are used. Progress is counted in sites, after the moments.
         """
         choices = [choice for choice in space.choices if choice.method == "low_rank"]
-        moments = collect(model, [choice.site.path for choice in choices], batches, seed=seed) if choices else {}
-        entries = {}
-        for done, choice in enumerate(choices, start=1):
-            module = model.get_submodule(choice.site.path)
+        read_by = {c.site.path: (c, r) for c in space.choices for r in c.reduces if r.side == "in"}
+        masked = [reduction.path for _, reduction in read_by.values()]
+        paths = list(dict.fromkeys([*(choice.site.path for choice in choices), *masked]))
+        moments = collect(model, paths, batches, seed=seed, masked=masked) if paths else {}
+        never = next((path for path in paths if path not in moments), None)
+        if never is not None:
+            raise PlanError(f"{never}: the model never called this module on the calibration data")
+        entries, removals = {}, {}
+        for choice in choices:
+            path = choice.site.path
             rank = max(int(settings["rank"]) for settings in choice.settings)
-            found = moments.get(choice.site.path)
-            if found is None:
-                raise PlanError(f"{choice.site.path}: the model never called this module on the calibration data")
-            entries[choice.site.path] = _entry(module, found, rank, config.low_rank.decomposition, token_counts)
+            entries[path] = _entry(
+                model.get_submodule(path), moments[path], rank, config.low_rank.decomposition, token_counts
+            )
             if progress is not None:
-                progress(done, len(choices))
-        return cls(entries)
+                progress(len(entries), len(choices) + len(read_by))
+        for path, (choice, reduction) in read_by.items():
+            importance = config.heads.importance if choice.method == "heads" else "fisher"
+            removals[path] = _removal(
+                model.get_submodule(reduction.path), moments[reduction.path], reduction.unit, importance
+            )
+            if progress is not None:
+                progress(len(entries) + len(removals), len(choices) + len(read_by))
+        return cls(entries, removals)
 
-    def factors(self, path: str, rank: int) -> Factors:
-        """Factors of one rank, slices of what is kept; raises PlanError for a module or rank that was not prepared."""
+    def factors(self, path: str, rank: int, kept: Kept | None = None) -> Factors:
+        """Factors of one rank, slices of what is kept; of what is left of a linear, where it is reduced already.
+
+        Columns that are gone are made up for in `down`, and in the bias.
+
+        Raises:
+            PlanError: a module or rank that was not prepared.
+        """
         entry = self._find(path, rank)
-        up, down = entry.spectrum.up[:, :rank], entry.spectrum.down[:rank]
-        return Factors(up, down, entry.mean_output - up @ entry.mean_code[:rank])
+        up, down, mean_code = entry.spectrum.up[:, :rank], entry.spectrum.down[:rank], entry.mean_code[:rank]
+        if kept is not None and kept.site:
+            removal = self.removal(kept.site)
+            whole, down = down, removal.reconstruct(down, kept.units)
+            mean_code = mean_code - removal.mean_output(whole, down)
+        bias = entry.mean_output - up @ mean_code
+        if kept is not None and kept.rows is not None:
+            up, bias = up[kept.rows], bias[kept.rows]
+        return Factors(up, down, bias)
+
+    def removal(self, path: str) -> Removal:
+        """How heads or neurons are removed that are chosen at `path`; raises PlanError where none was prepared."""
+        if path not in self._removals:
+            raise PlanError(f"{path}: the library doesn't know the importance of what could be removed here")
+        return self._removals[path]
 
     def loss(self, path: str, settings: Settings) -> float | None:
         """Predicted loss in nats of one change alone; None where no closed form exists."""
-        rank = settings.get("rank")
-        if rank is None:
-            return None if settings else 0.0
-        return float(self._find(path, int(rank)).spectrum.loss[int(rank)])
+        rank, kept = settings.get("rank"), settings.get("heads", settings.get("width"))
+        if rank is not None:
+            return float(self._find(path, int(rank)).spectrum.loss[int(rank)])
+        if kept is not None and path in self._removals:
+            return float(self._removals[path].removal_loss[int(kept)])
+        return None if settings else 0.0
 
     def _find(self, path: str, rank: int) -> _Entry:
         entry = self._entries.get(path)
@@ -105,27 +145,31 @@ class Library:
             f"{path}/{name}": getattr(entry if name.startswith("mean") else entry.spectrum, name)
             for path, entry in self._entries.items()
             for name in _TENSORS
-        }
+        } | {f"{path}/{name}": getattr(removal, name) for path, removal in self._removals.items() for name in _REMOVAL}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "Library":
         """Inverse of `tensors`; raises KeyError or ValueError for others."""
         paths = sorted({name.rpartition("/")[0] for name in tensors})
-        entries = {}
+        entries, removals = {}, {}
         for path in paths:
+            if f"{path}/order" in tensors:
+                removals[path] = Removal(**{name: tensors[f"{path}/{name}"] for name in _REMOVAL})
+            if f"{path}/order" in tensors and f"{path}/up" not in tensors:
+                continue
             part = {name: tensors[f"{path}/{name}"] for name in _TENSORS}
             if f"{path}/up_gram" in tensors:
                 raise ValueError("it is of an older version, whose factors were not balanced")
             means = {name: part.pop(name) for name in ("mean_output", "mean_code")}
             entries[path] = _Entry(Spectrum(**part), **means)
-        return cls(entries)
+        return cls(entries, removals)
 
     def save(self, folder: Path) -> None:
         """Write `library.safetensors` into the folder, whole or not at all."""
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / "library.safetensors.partial"
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors().items()}
-        save_file(tensors, partial, metadata={"greenfront": json.dumps({"version": 2})})
+        save_file(tensors, partial, metadata={"greenfront": json.dumps({"version": 3})})
         os.replace(partial, folder / "library.safetensors")
 
     @classmethod
@@ -147,13 +191,22 @@ def _entry(module: nn.Module, found: Moments, rank: int, decomposition: str, tok
         nothing = torch.zeros(module.embedding_dim), torch.zeros(rank)
         return _Entry(spectrum, *nothing)
     weight = dense_weight(module)
-    inputs, mean = found.inputs, found.mean
-    if module.bias is None:
-        mean = torch.zeros_like(mean)
-    else:
-        inputs = inputs - torch.outer(mean, mean)  # the bias takes the mean, so only the covariance can be lost
+    inputs, mean = _centred(module, found)
     spectrum = factorize(weight, inputs, found.gradients, rank, **weigh)
     return _Entry(spectrum, (weight.double() @ mean).float(), (spectrum.down.double() @ mean).float())
+
+
+def _removal(module: nn.Module, found: Moments, unit: int, importance: str) -> Removal:
+    inputs, mean = _centred(module, found)
+    assert found.mask_gradients is not None
+    return removal(dense_weight(module), inputs, mean, found.gradients, found.mask_gradients, unit, importance)
+
+
+def _centred(module: nn.Module, found: Moments) -> tuple[Tensor, Tensor]:
+    """The inputs' second moment and mean; a bias takes the mean, so that only the covariance can be lost."""
+    if module.bias is None:
+        return found.inputs, torch.zeros_like(found.mean)
+    return found.inputs - torch.outer(found.mean, found.mean), found.mean
 
 
 def dense_weight(module: nn.Module) -> Tensor:

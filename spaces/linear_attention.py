@@ -14,8 +14,8 @@ from greenfront.config import SpaceConfig
 from greenfront.errors import PlanError
 from greenfront.spaces.approximation import AttentionMethod
 from greenfront.spaces.attention import Heads, tracing
-from greenfront.spaces.blocks import from_blocks, in_blocks
 from greenfront.spaces.plan import Settings
+from greenfront.spaces.token_blocks import from_blocks, in_blocks
 
 BLOCK = 32
 

@@ -5,6 +5,7 @@ from transformers import PreTrainedModel
 
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
+from greenfront.spaces.effective import break_even
 from greenfront.spaces.library import Library
 from greenfront.spaces.method import Choice, Method, Refusal, Site
 from greenfront.spaces.modules import LowRankEmbedding, LowRankLinear, assign
@@ -61,7 +62,7 @@ class LowRank(Method):
 
     def apply(self, path: str, module: nn.Module, settings: Settings, library: Library | None) -> nn.Module:
         rank = int(settings["rank"])
-        weights = library.factors(path, rank) if library is not None else None
+        weights = library.factors(path, rank, getattr(module, "kept", None)) if library is not None else None
         if isinstance(module, nn.Embedding):
             table = LowRankEmbedding(
                 module.num_embeddings, module.embedding_dim, rank, padding_idx=module.padding_idx,
@@ -87,12 +88,6 @@ class LowRank(Method):
             if module.bias is not None:
                 assign(linear.up.bias, module.bias.detach() + weights.bias.to(module.bias))
         return linear
-
-
-def break_even(shape: tuple[int, int]) -> float:
-    """The rank at which two factors have as many weights as the dense matrix: m n / (m + n)."""
-    rows, columns = shape
-    return rows * columns / (rows + columns)
 
 
 def _ranks(site: Site, asked: tuple[int, ...] | None, align: int) -> list[int]:

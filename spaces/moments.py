@@ -4,7 +4,7 @@ Gradients are those of the log-likelihood of labels *sampled from the model's ow
 information, so no labels are needed. Padding is left out.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -23,17 +23,21 @@ class Moments:
 
     `inputs` (I x I) and `mean` (I) for a linear; for an embedding `inputs` (I) counts tokens and `mean` is unused.
     `gradients` (O x O) is per *example*, so that a layer's loss adds up over its tokens.
+    `mask_gradients` (examples x I) float32, where asked for: each example's gradients with respect to a mask of ones on
+    the inputs, `sum over tokens of x dL/dx`.
     """
 
     inputs: Tensor
     mean: Tensor
     gradients: Tensor
     tokens: int = 0
+    mask_gradients: Tensor | None = None
 
     def finish(self, examples: int) -> "Moments":
         """Expectations: inputs and mean per token, gradients per example."""
         count = max(self.tokens, 1)
-        return Moments(self.inputs / count, self.mean / count, self.gradients / max(examples, 1), self.tokens)
+        gradients = self.gradients / max(examples, 1)
+        return Moments(self.inputs / count, self.mean / count, gradients, self.tokens, self.mask_gradients)
 
 
 def collect(
@@ -42,9 +46,12 @@ def collect(
     batches: Iterable[dict[str, Tensor]],
     *,
     seed: int,
+    masked: Collection[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Moments]:
     """Run every batch forwards and backwards once and return the moments of the modules at `paths`.
+
+    Those also in `masked` come with their mask gradients.
 
     Raises:
         DataError: no batches.
@@ -62,12 +69,15 @@ def collect(
         recorder = _Recorder(moments)
         for path, module in modules.items():
             stack.enter_context(_removing(module.register_forward_hook(recorder.hook(path))))
+            if path in masked:
+                stack.enter_context(_removing(module.register_forward_pre_hook(recorder.mask_hook(path))))
         for batch in batches:
             recorder.mask = batch.get("attention_mask")
             logits = model(**batch).logits.float()
             labels = torch.multinomial(logits.detach().softmax(-1), 1, generator=generator).squeeze(-1)
             F.cross_entropy(logits, labels, reduction="sum").backward()
             examples += len(logits)
+            recorder.end_batch()
             if progress is not None:
                 progress(examples)
     if not examples:
@@ -81,6 +91,31 @@ class _Recorder:
     def __init__(self, moments: dict[str, Moments]) -> None:
         self.moments = moments
         self.mask: Tensor | None = None
+        self.mask_gradients: dict[str, Tensor] = {}
+
+    def mask_hook(self, path: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def record(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+            inputs: Tensor = arguments[0]
+            inputs.requires_grad_()
+
+            def add(gradient: Tensor) -> None:
+                products = gradient * inputs.detach()
+                if self.mask is not None and products.shape[:2] == self.mask.shape:
+                    products = products * self.mask[:, :, None]
+                found = products.flatten(1, -2).sum(1)
+                before = self.mask_gradients.get(path)  # one mask serves every call of a shared module
+                self.mask_gradients[path] = found if before is None else before + found
+
+            inputs.register_hook(add)
+
+        return record
+
+    def end_batch(self) -> None:
+        """What the examples of a batch have added up over all calls."""
+        for path, found in self.mask_gradients.items():
+            before = self.moments[path].mask_gradients
+            self.moments[path].mask_gradients = found if before is None else torch.cat([before, found])
+        self.mask_gradients.clear()
 
     def hook(self, path: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
         def record(module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:

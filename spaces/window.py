@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from greenfront.config import SpaceConfig
 from greenfront.spaces.approximation import AttentionMethod, amounts, whole_number
 from greenfront.spaces.attention import Heads, tracing
-from greenfront.spaces.blocks import attend, from_blocks, in_blocks, with_neighbours
 from greenfront.spaces.plan import Settings
+from greenfront.spaces.token_blocks import attend, from_blocks, in_blocks, with_neighbours
 
 
 class WindowAttention(nn.Module):

@@ -11,8 +11,12 @@ from transformers import (
     DebertaV2ForSequenceClassification,
     DistilBertConfig,
     DistilBertForSequenceClassification,
+    ElectraConfig,
+    ElectraForSequenceClassification,
     GPT2Config,
     GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForSequenceClassification,
     ModernBertConfig,
     ModernBertForSequenceClassification,
     MPNetConfig,
@@ -83,3 +87,14 @@ def modernbert() -> PreTrainedModel:
     special: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}
     windows: dict[str, Any] = {"local_attention": 8, "global_attn_every_n_layers": 2}
     return ModernBertForSequenceClassification(ModernBertConfig(**sizes, **special, **windows))
+
+
+def electra() -> PreTrainedModel:
+    """BERT's layers, with a table narrower than they are."""
+    return ElectraForSequenceClassification(ElectraConfig(**SIZES, embedding_size=16))
+
+
+def llama() -> PreTrainedModel:
+    """Causal, its feed-forward blocks gated; two query heads share each key head; linears have no biases."""
+    sizes: dict[str, Any] = {**SIZES, "num_key_value_heads": 2, "bos_token_id": 1, "eos_token_id": 2}
+    return LlamaForSequenceClassification(LlamaConfig(**sizes))

@@ -10,7 +10,7 @@ from transformers.pytorch_utils import Conv1D
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.spaces import METHODS, Method, Plan, compress, find_space
-from greenfront.spaces.low_rank import break_even
+from greenfront.spaces.effective import break_even
 from greenfront.spaces.modules import LowRankEmbedding, LowRankLinear
 from tests.spaces.architectures import t5, tied_bert, tied_gpt2
 from tests.spaces.method_contract import MethodContract
