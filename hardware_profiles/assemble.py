@@ -105,10 +105,10 @@ def calibrate(table: OperationTable, measured: RawRounds, original_ms: float, se
 def summed_changes(table: OperationTable, plan: Plan) -> tuple[float, dict[str, int]]:
     """A plan's uncalibrated sum of latency changes in ms, and how many calls of modules each method changes."""
     total, calls = 0.0, dict[str, int]()
-    for path, settings in plan.items():
-        for change in table.changes(path, settings):
-            total += change.latency_ms
-            calls[change.method] = calls.get(change.method, 0) + change.calls
+    for change in table.changes(plan):
+        total += change.latency_ms
+        for method in change.methods:
+            calls[method] = calls.get(method, 0) + change.calls
     return total, calls
 
 
@@ -128,7 +128,7 @@ def _calibrate_large(
     rows = []
     for raw, timing in zip(plans, timings, strict=True):
         plan = Plan(raw.plan)
-        flops = sum(change.flops for path, settings in plan.items() for change in table.changes(path, settings))
+        flops = sum(change.flops for change in table.changes(plan))
         rows.append((predicted_ms[plan] - before_ms, flops / 1e9, timing.interval_ms.median))
     per_latency, per_gflop = fit_large_batch(
         base_ms, [row for row, raw in zip(rows, plans, strict=True) if not raw.held_out]

@@ -1,6 +1,11 @@
-"""Looking up what a setting at a site changes: measured, or between two measured settings."""
+"""Looking up what a plan's settings change: measured, or between measured settings and sizes.
 
-from collections.abc import Mapping, Sequence
+What settings at one place make smaller elsewhere changes there. A module that holds others of the table (an attention
+its projections, a layer everything) is priced without them, so that nothing counts twice.
+"""
+
+from bisect import bisect
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,15 +19,22 @@ from greenfront.hardware_profiles.records import (
     settings_key,
 )
 from greenfront.spaces import Settings
+from greenfront.spaces.effective import effective_settings
+from greenfront.spaces.method import Reduction
+from greenfront.spaces.places import inside
+
+_SIDES = {"out": 0, "in": 1}
+"""Which number of a linear's shape they are."""
 
 
 @dataclass(frozen=True)
 class SiteChange:
-    """What one method's setting changes at one site in a forward pass of the whole model, before calibration."""
+    """What a plan changes at one site in a forward pass of the whole model, before calibration."""
 
     group: str
     settings: PlainSettings
-    method: str
+    methods: tuple[str, ...]
+    """Whose settings stand there; none where other sites' settings make it smaller."""
     calls: int
     latency_ms: float
     noise_ms: float
@@ -30,6 +42,19 @@ class SiteChange:
     parameters: int
     bytes: int
     flops: int
+
+
+@dataclass(frozen=True)
+class _Amount:
+    """Of all calls of a module in a forward pass; parameters and bytes of the module once."""
+
+    latency_ms: float = 0.0
+    parameters: float = 0.0
+    bytes: float = 0.0
+    flops: float = 0.0
+
+    def __sub__(self, other: "_Amount") -> "_Amount":
+        return _Amount(*(mine - theirs for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)))
 
 
 @dataclass(frozen=True)
@@ -43,14 +68,25 @@ class OperationTable:
 
     def latency_ms(self, group: str, settings: Settings) -> float:
         """Of one call; raises KeyError for what this table hasn't."""
-        return sum(weight * operation.latency.interval_ms.median for operation, weight in self._parts(group, settings))
+        entry = self._entries[group, settings_key(settings)]
+        return sum(weight * measured.latency.interval_ms.median for measured, weight in self._measured(entry))
 
-    def changes(self, path: str, settings: Settings) -> list[SiteChange]:
-        """What settings change at a site, one entry for each method among them.
+    def changes(self, plan: Mapping[str, Settings]) -> list[SiteChange]:
+        """What a plan changes, one entry for every site that is not what it was.
 
         Raises:
             PlanError: a site or setting that wasn't measured, or that the runtime refused.
         """
+        for path, settings in plan.items():
+            self._check(path, settings)
+        effective = effective_settings(plan, self._reductions, self.sites)
+        return [self._change(path, settings, plan.get(path, {})) for path, settings in effective.items()]
+
+    def refusal(self, path: str, part: Settings) -> str | None:
+        """Why the runtime refused one method's setting at a site; None where it didn't."""
+        return self._refused.get((path, settings_key(part)))
+
+    def _check(self, path: str, settings: Settings) -> None:
         use = self.sites.get(path)
         if use is None:
             raise PlanError(f"{path}: not among the {len(self.sites)} modules of this profile")
@@ -58,54 +94,121 @@ class OperationTable:
         if parts is None:
             offered = ", ".join(settings_key(option) for options in use.choices.values() for option in options)
             raise PlanError(f"{path}: settings must be of {offered}, but got {settings_key(settings)}")
-        return [self._change(path, use, method, part) for method, part in parts.items()]
+        for part in parts.values():
+            reason = self.refusal(path, part)
+            if reason is not None:
+                raise PlanError(f"{path}: the runtime refuses {settings_key(part)}: {reason}")
 
-    def refusal(self, path: str, part: Settings) -> str | None:
-        """Why the runtime refused one method's setting at a site; None where it didn't."""
-        return self._refused.get((path, settings_key(part)))
-
-    def _change(self, path: str, use: SiteUse, method: str, part: PlainSettings) -> SiteChange:
-        reason = self.refusal(path, part)
-        if reason is not None:
-            raise PlanError(f"{path}: the runtime refuses {settings_key(part)}: {reason}")
-        new, old = self._holding(use.group, part), self._holding(use.group, {})
-        latency_ms = self.latency_ms(use.group, part) - self.latency_ms(use.group, {})
+    def _change(self, path: str, settings: Settings, own: Settings) -> SiteChange:
+        use = self.sites[path]
+        change = self._alone(path, settings) - self._alone(path, {})
+        skipped = "skipped" in settings
+        entering = [*([] if skipped else self._parts(path, settings)), *self._parts(path, {})]
+        widths = [
+            (measured.latency.interval_ms, weight * share)
+            for entry, share in entering
+            for measured, weight in self._measured(entry)
+        ]
+        noise_ms = sum((weight * (interval.high - interval.low) / 2) ** 2 for interval, weight in widths) ** 0.5
         return SiteChange(
             group=use.group,
-            settings=part,
-            method=method,
+            settings=dict(settings),
+            methods=() if skipped else tuple(use.parts(own) or ()),
             calls=use.calls,
-            latency_ms=use.calls * latency_ms,
-            noise_ms=use.calls * self._noise_ms(use.group, part),
-            parameters=new.parameters - old.parameters,
-            bytes=new.bytes - old.bytes,
-            flops=use.calls * (new.flops - old.flops),
+            latency_ms=change.latency_ms,
+            noise_ms=use.calls * noise_ms,
+            parameters=round(change.parameters),
+            bytes=round(change.bytes),
+            flops=round(change.flops),
         )
 
-    def _noise_ms(self, group: str, part: Settings) -> float:
-        """The measured operations' half intervals in quadrature, each as far as it enters."""
-        entering = [*self._parts(group, part), *self._parts(group, {})]
-        widths = [(operation.latency.interval_ms, weight) for operation, weight in entering]
-        squares = [(weight * (interval.high - interval.low) / 2) ** 2 for interval, weight in widths]
-        return float(sum(squares) ** 0.5)
+    def _alone(self, path: str, settings: Settings) -> _Amount:
+        """A module without those in it that are sites themselves, which its own settings may have changed."""
+        key = (path, settings_key(settings))
+        if key not in self._known:
+            amount = _Amount()
+            if "skipped" not in settings:
+                amount = self._whole(path, settings)
+                changed = effective_settings({path: settings}, self._reductions, self.sites)
+                for inner in self._inner[path]:
+                    amount -= self._alone(inner, changed.get(inner, {}))
+            self._known[key] = amount
+        return self._known[key]
 
-    def _parts(self, group: str, settings: Settings) -> list[tuple[OperationCost, float]]:
-        """The measured operations that a setting's latency comes from, and their weights."""
-        entry = self._entries[group, settings_key(settings)]
+    def _whole(self, path: str, settings: Settings) -> _Amount:
+        """A module and all that is in it."""
+        calls = self.sites[path].calls
+        amount = [0.0] * 4
+        for entry, share in self._parts(path, settings):
+            latency_ms = sum(weight * each.latency.interval_ms.median for each, weight in self._measured(entry))
+            for place, value in enumerate((calls * latency_ms, entry.parameters, entry.bytes, calls * entry.flops)):
+                amount[place] += share * value
+        return _Amount(*amount)
+
+    def _parts(self, path: str, settings: Settings) -> list[tuple[OperationCost | Interpolated, float]]:
+        """The entries that a module's cost comes from, and their shares: one, or those of the sizes next to its own."""
+        use = self.sites[path]
+        resizing = {r.setting for r in use.reductions if r.path == path and r.side != "all"}
+        wanted = {key: value for key, value in settings.items() if key not in resizing}
+        entry = self._entries.get((use.group, settings_key(wanted)))
+        if entry is not None:
+            return [(entry, 1.0)]
+        found = []
+        for side in wanted.keys() & _SIDES.keys():
+            rest = {key: value for key, value in wanted.items() if key != side}
+            for size, share in self._neighbours(use, side, int(wanted[side])):
+                near = {**rest, side: size} if size < use.shape[_SIDES[side]] else rest
+                entry = self._entries.get((use.group, settings_key(near)))
+                if entry is None:
+                    break
+                found.append((entry, share))
+            else:
+                return found
+        raise PlanError(f"{path}: the runtime refuses {settings_key(wanted)}")
+
+    def _neighbours(self, use: SiteUse, side: str, size: int) -> Iterator[tuple[int, float]]:
+        """The measured sizes around a size, and the share of each."""
+        sizes = [*self._sizes.get((use.group, side), ()), use.shape[_SIDES[side]]]
+        place = min(max(bisect(sizes, size), 1), len(sizes) - 1)
+        below, above = sizes[place - 1], sizes[place]
+        share = (size - below) / (above - below)
+        yield from ((below, 1 - share), (above, share))
+
+    def _measured(self, entry: OperationCost | Interpolated) -> list[tuple[OperationCost, float]]:
+        """The measured operations that an entry's latency comes from, and their weights."""
         if isinstance(entry, OperationCost):
             return [(entry, 1.0)]
-        below, above = (self._entries[group, settings_key(each)] for each in (entry.below, entry.above))
+        below, above = (self._entries[entry.group, settings_key(each)] for each in (entry.below, entry.above))
         assert isinstance(below, OperationCost)
         assert isinstance(above, OperationCost)
         return [(below, 1 - entry.share), (above, entry.share)]
 
-    def _holding(self, group: str, settings: Settings) -> OperationCost | Interpolated:
-        return self._entries[group, settings_key(settings)]
+    @cached_property
+    def _known(self) -> dict[tuple[str, str], _Amount]:
+        return {}
 
     @cached_property
     def _entries(self) -> dict[tuple[str, str], OperationCost | Interpolated]:
         entries: list[OperationCost | Interpolated] = [*self.operations, *self.interpolated]
         return {(entry.group, settings_key(entry.settings)): entry for entry in entries}
+
+    @cached_property
+    def _sizes(self) -> dict[tuple[str, str], list[int]]:
+        """The sizes that were measured, by group and side, ascending."""
+        found: dict[tuple[str, str], set[int]] = {}
+        for operation in self.operations:
+            for side in operation.settings.keys() & _SIDES.keys():
+                found.setdefault((operation.group, side), set()).add(int(operation.settings[side]))
+        return {key: sorted(sizes) for key, sizes in found.items()}
+
+    @cached_property
+    def _reductions(self) -> dict[str, tuple[Reduction, ...]]:
+        return {path: use.reductions for path, use in self.sites.items() if use.reductions}
+
+    @cached_property
+    def _inner(self) -> dict[str, list[str]]:
+        """The sites in every site."""
+        return {path: [other for other in self.sites if other != path and inside(other, path)] for path in self.sites}
 
     @cached_property
     def _refused(self) -> dict[tuple[str, str], str]:

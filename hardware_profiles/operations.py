@@ -1,8 +1,9 @@
 """What is timed for a profile's table: one operation per kind of module, input shape and setting of a grid."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -14,12 +15,15 @@ from greenfront.hardware_profiles.records import Interpolated, Refused, operatio
 from greenfront.hardware_profiles.runtime import Runtime
 from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.untrained import Untrained
-from greenfront.spaces import Settings, apply_to_module
+from greenfront.spaces import METHODS, Settings
+from greenfront.spaces.reduced import of_size
+from greenfront.spaces.sites import Linear, linear_shape
 
 CHAIN = 8
 CHAIN_BYTES = 48_000_000
-POINTS = 5
-"""Settings of a line that are measured at first: latency is close to piecewise linear in the work."""
+POINTS, JOINT_POINTS = 5, 3
+"""Settings of a line that are measured at first: latency is close to piecewise linear in the work. Of those that join
+several methods, or a method and a size, there are many lines."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,8 @@ class Operations:
         return [operation for name, operation in self.measured.items() if name not in known]
 
     def _add_line(self, group: Group, line: Line) -> None:
-        for place in reversed(grid(len(line.settings), POINTS)):  # as the builder likes it
+        points = POINTS if len(line.settings[0]) == 1 else JOINT_POINTS
+        for place in reversed(grid(len(line.settings), points)):  # as the builder likes it
             self._add(group, line.settings[place])
         if any(operation_name(group.name, settings) in self._refused for settings in line.settings):
             for settings in line.settings:  # beside a refused setting nothing is guessed
@@ -154,7 +159,6 @@ class _Builder:
 
     def __init__(self, group: Group, model: PreTrainedModel, runtime: Runtime) -> None:
         self._group, self._runtime = group, runtime
-        self._args, self._kwargs = (group.use.args, group.use.kwargs) if group.use else ((), {})
         fitting = CHAIN_BYTES // max(runtime.weight_bytes(model.get_submodule(group.paths[0])), 1)
         self._paths = group.paths[: max(1, min(CHAIN, len(group.paths), fitting))]
         self._modules = [model.get_submodule(path) for path in self._paths]
@@ -168,22 +172,37 @@ class _Builder:
         if self._group.use is None:
             return ()
         modules = [self._changed(place, settings) for place in range(len(self._modules))]
-        return self._runtime.prepare_chain(modules, self._args, self._kwargs)
+        return self._runtime.prepare_chain(modules, *self._inputs(settings))
 
     def _holding(self, settings: Settings) -> Holding:
         module = self._changed(0, settings)
         return Holding(
             parameters=sum(parameter.numel() for parameter in module.parameters()),
             bytes=self._runtime.weight_bytes(module),
-            flops=count_flops(module, self._args, self._kwargs) if self._group.use else 0,
+            flops=count_flops(module, *self._inputs(settings)) if self._group.use else 0,
         )
 
+    def _inputs(self, settings: Settings) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+        """What the group's modules are called with, as many features of it as a smaller one reads."""
+        assert self._group.use is not None
+        args = self._group.use.args
+        return (args[0][..., : settings["in"]], *args[1:]) if "in" in settings else args, self._group.use.kwargs
+
     def _changed(self, place: int, settings: Settings) -> nn.Module:
-        """The module of a place with other settings."""
+        """The module of a place with other settings, unchecked: sizes between need ranks that save nothing at this one."""
         if not settings:
             return self._modules[place]
-        path = self._paths[place]
-        return self._untrained[place].build(lambda module: apply_to_module(path, module, settings))
+
+        def change(module: nn.Module) -> nn.Module:
+            if isinstance(module, Linear):
+                rows, columns = linear_shape(module)
+                module = of_size(module, int(settings.get("out", rows)), int(settings.get("in", columns)))
+            for method in METHODS.values():
+                if method.keys[0] in settings:
+                    module = method.apply(self._paths[place], module, settings, None)
+            return module
+
+        return self._untrained[place].build(change)
 
 
 def _is_open(gap: tuple[int, int]) -> bool:

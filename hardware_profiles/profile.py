@@ -74,7 +74,7 @@ class HardwareProfile:
         """
         if not plan:
             return self.original
-        changes = [change for path, settings in plan.items() for change in self.table.changes(path, settings)]
+        changes = self.table.changes(plan)
         latency = self._latency(changes)
         share = latency.median / self.original.latency_ms.median
         large = self.original.large_batch_latency_ms + sum(self._large_ms(change) for change in changes)
@@ -102,7 +102,7 @@ class HardwareProfile:
         if cost == "throughput_per_s":
             raise ConfigError("throughput_per_s must be asked for as large_batch_latency_ms: rates don't add up")
         return [
-            sum((self._value(change, cost) for change in self.table.changes(choice.site.path, settings)), 0.0)
+            sum((self._value(change, cost) for change in self.table.changes({choice.site.path: settings})), 0.0)
             for settings in choice.options
         ]
 
@@ -177,7 +177,8 @@ class HardwareProfile:
 
     def _ms(self, change: SiteChange) -> float:
         """The calibrated change of latency."""
-        return self.calibration.slope * change.latency_ms + self.calibration.per_call_ms[change.method] * change.calls
+        per_call_ms = sum(self.calibration.per_call_ms[method] for method in change.methods)
+        return self.calibration.slope * change.latency_ms + per_call_ms * change.calls
 
     def _large_ms(self, change: SiteChange) -> float:
         return self.large_batch.per_latency * self._ms(change) + self.large_batch.ms_per_gflop * change.flops / 1e9

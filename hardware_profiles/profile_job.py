@@ -13,7 +13,7 @@ from greenfront.hardware_profiles.assemble import calibrate, held_out_error, ope
 from greenfront.hardware_profiles.candidate_plans import draw_plans
 from greenfront.hardware_profiles.energy import EnergyMeter
 from greenfront.hardware_profiles.fingerprint import ConditionsMeter
-from greenfront.hardware_profiles.groups import Group, group_sites
+from greenfront.hardware_profiles.groups import Group, group_sites, profiled_sites
 from greenfront.hardware_profiles.jobs import Job, ProfileAnswer, RawOperation, RawPlan, RawRound, RawRounds
 from greenfront.hardware_profiles.operations import Operation, Operations
 from greenfront.hardware_profiles.records import PlainSettings, SiteUse, plain_plan, settings_key
@@ -23,7 +23,7 @@ from greenfront.hardware_profiles.statistics import median_interval, relative_ha
 from greenfront.hardware_profiles.timed_model import TimedModel
 from greenfront.hardware_profiles.tracing import Use
 from greenfront.hardware_profiles.untrained import Untrained
-from greenfront.spaces import Plan, Space, compress
+from greenfront.spaces import Plan, Site, Space, compress
 from greenfront.spaces.compression import method_of
 
 FITTED, HELD_OUT, MOST_PLANS = 10, 10, 30
@@ -73,10 +73,11 @@ class _Profiling:
         self._rng = random.Random(job.seed)
         folder = Path(job.folders["original"])
         self._original = TimedModel.load("original", folder, job.target, runtime, job.seed, Path(job.scratch))
-        uses = self._original.uses([site.path for site in self._space.sites])
+        sites = profiled_sites(self._space, self._original.model)
+        uses = self._original.uses([site.path for site in sites])
         self._untrained = Untrained(self._original.model)
-        self._operations = Operations(group_sites(self._space, uses), self._original.model, runtime)
-        self._sites = _site_uses(self._space, self._operations.groups, uses)
+        self._operations = Operations(group_sites(self._space, uses, sites), self._original.model, runtime)
+        self._sites = _site_uses(self._space, sites, self._operations.groups, uses)
         self._variants: dict[str, Variant] = {}
         self._add_variants(list(self._operations.measured.values()))
         self._fitted: dict[Plan, TimedModel] = {}
@@ -214,15 +215,23 @@ def _raw_operation(operation: Operation, variant: Variant | None) -> RawOperatio
     )
 
 
-def _site_uses(space: Space, groups: Sequence[Group], uses: Mapping[str, Use]) -> dict[str, SiteUse]:
+def _site_uses(
+    space: Space, sites: Sequence[Site], groups: Sequence[Group], uses: Mapping[str, Use]
+) -> dict[str, SiteUse]:
     group_of = {path: group.name for group in groups for path in group.paths}
     found: dict[str, SiteUse] = {}
-    for site in space.sites:
+    for site in sites:
         choices: dict[str, list[PlainSettings]] = {}
         for choice in space.choices:
             if choice.site.path == site.path:
                 for settings in choice.settings:
                     choices.setdefault(method_of(settings).name, []).append(dict(settings))
-        calls = uses[site.path].calls if site.path in uses else 0
-        found[site.path] = SiteUse(site.signature, group_of[site.path], calls, choices)
+        found[site.path] = SiteUse(
+            signature=site.signature,
+            shape=site.shape,
+            group=group_of[site.path],
+            calls=uses[site.path].calls if site.path in uses else 0,
+            reductions=space.reductions.get(site.path, ()),
+            choices=choices,
+        )
     return found

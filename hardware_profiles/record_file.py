@@ -14,7 +14,7 @@ from greenfront.errors import ConfigError, GreenfrontError
 from greenfront.hardware_profiles.contradictions import contradictions
 from greenfront.yaml_source import RULES, dotted, shown
 
-VERSION = 2
+VERSION = 3
 
 _Record = TypeVar("_Record")
 _RULES = {**RULES, "missing": "is missing", "unexpected_keyword_argument": "unknown key"}

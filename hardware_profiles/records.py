@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from greenfront.hardware_profiles.cost import Interval
 from greenfront.hardware_profiles.statistics import median_interval
 from greenfront.spaces import Plan, Settings
+from greenfront.spaces.method import Reduction
 
 PlainSettings = dict[str, int | float | str]
 
@@ -75,8 +76,12 @@ class SiteUse:
     """A site of the model: whose costs it has, how often a forward pass calls it, what is offered there."""
 
     signature: str
+    shape: tuple[int, int]
+    """As in `Site`."""
     group: str
     calls: int
+    reductions: tuple[Reduction, ...]
+    """What settings at this site make smaller elsewhere, or here."""
     choices: dict[str, list[PlainSettings]]
     """By method."""
 

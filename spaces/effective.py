@@ -28,25 +28,35 @@ class Clash:
 
 
 def effective(space: "Space", plan: Plan) -> dict[str, Settings]:
+    """`effective_settings` of a Plan of this space."""
+    return effective_settings(plan, space.reductions, [site.path for site in space.sites])
+
+
+def effective_settings(
+    plan: Mapping[str, Settings], reductions: Reductions, sites: Iterable[str]
+) -> dict[str, Settings]:
     """The settings of every module that a Plan changes, by its path, with the features that it is left with.
 
     Of every site and every linear named in a `Reduction`: its own settings, `out` and `in` where another module's
     settings leave it so many rows or columns (`{"rank": 64, "out": 256}`, `{"in": 768}`), or `{"skipped": 1}`
     where a block goes that it is part of. Modules that stay as they are don't appear.
     """
-    found: dict[str, dict[str, Value]] = plan.to_dict()
+    found: dict[str, dict[str, Value]] = {path: dict(settings) for path, settings in plan.items()}
     gone: list[tuple[str, str]] = []
-    for path, reduction, amount in _happening(plan, space.reductions):
+    for path, reduction, amount in _happening(plan, reductions):
         if reduction.side == "all":
             gone.append((path, reduction.path))
         else:
             found.setdefault(reduction.path, {})[reduction.side] = reduction.unit * int(amount)
-    named = {site.path for site in space.sites}
-    named |= {r.path for several in space.reductions.values() for r in several if r.side != "all"}
-    for path in named:
+    for path in {*sites, *reduced_linears(reductions)}:
         if any(path != site and inside(path, prefix) for site, prefix in gone):
             found[path] = {"skipped": 1}
     return dict(found)
+
+
+def reduced_linears(reductions: Reductions) -> list[str]:
+    """The linears that may become smaller, each once."""
+    return list(dict.fromkeys(each.path for several in reductions.values() for each in several if each.side != "all"))
 
 
 def clashes(plan: Mapping[str, Settings], reductions: Reductions, shapes: Mapping[str, tuple[int, int]]) -> list[Clash]:

@@ -60,6 +60,13 @@ def without_columns(module: Linear, kept: Kept, unit: int, removal: "Removal | N
     return _linear(module, weight.to(module.weight), bias, kept)
 
 
+def of_size(module: Linear, rows: int, columns: int) -> Linear:
+    """An untrained linear of the module's class with so many rows and columns: what it costs is what it costs."""
+    dense = module.weight.detach()
+    weight = dense[:columns, :rows] if isinstance(module, Conv1D) else dense[:rows, :columns]
+    return _linear(module, weight, None if module.bias is None else module.bias.detach()[:rows], Kept())
+
+
 def _linear(module: Linear, weight: Tensor, bias: Tensor | None, kept: Kept) -> Linear:
     """A module of the same class around copies of these weights, which need gradients where the module's do."""
     with torch.device("meta"):

@@ -1,6 +1,7 @@
 """A profile's exact parts on other kinds of model: shared layers, Conv1D, images, attention that can't be hooked."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import torch
 from transformers import (
     AlbertConfig,
     AlbertForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
     DebertaV2Config,
     DebertaV2ForSequenceClassification,
     GPT2Config,
@@ -18,7 +21,7 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig
+from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig, WidthConfig
 from greenfront.hardware_profiles import HardwareProfile, Target, fingerprint
 from greenfront.hardware_profiles.assemble import assemble
 from greenfront.hardware_profiles.flops import count_flops
@@ -39,6 +42,17 @@ SHAPE: dict[str, Any] = {
 }
 
 
+JOINT = SpaceConfig(
+    methods=("blocks", "heads", "width", "low_rank"), low_rank=LowRankConfig(ranks=(4, 8, 12, 20)),
+    width=WidthConfig(amounts=(16, 48, 64, 96)),
+)  # fmt: skip
+"""Settings that make other modules smaller, at sizes of which some are interpolated."""
+
+
+def bert() -> PreTrainedModel:
+    return BertForSequenceClassification(BertConfig(**SHAPE, vocab_size=90))
+
+
 def albert() -> PreTrainedModel:
     return AlbertForSequenceClassification(AlbertConfig(**SHAPE, embedding_size=32, vocab_size=90))
 
@@ -56,16 +70,25 @@ def deberta() -> PreTrainedModel:
     return DebertaV2ForSequenceClassification(DebertaV2Config(**SHAPE, vocab_size=90))
 
 
-@pytest.fixture(scope="module", params=[albert, gpt2, vit, deberta], ids=lambda make: make.__name__)
+CASES: tuple[tuple[Callable[[], PreTrainedModel], SpaceConfig], ...] = (
+    (albert, MANY_RANKS), (gpt2, MANY_RANKS), (vit, MANY_RANKS), (deberta, MANY_RANKS),
+    (bert, JOINT), (gpt2, JOINT), (vit, JOINT),
+)  # fmt: skip
+
+
+@pytest.fixture(
+    scope="module", params=CASES, ids=lambda case: f"{case[0].__name__}-{'joint' if case[1] is JOINT else 'ranks'}"
+)
 def case(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[PreTrainedModel, Space, Path]:
     torch.manual_seed(0)
-    model: PreTrainedModel = request.param()
+    make, config = request.param
+    model: PreTrainedModel = make()
     model.train(False)
     folder = tmp_path_factory.mktemp("architectures") / "original"
     save_checkpoint(model, folder)
-    return model, find_space(model, MANY_RANKS, 24), folder
+    return model, find_space(model, config, 24), folder
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +105,7 @@ def test_parameters_and_flops_are_those_of_the_compressed_model(
     case: tuple[PreTrainedModel, Space, Path], profile_of: HardwareProfile
 ) -> None:
     model, space, _ = case
-    for seed in range(3):
+    for seed in range(6):
         plan = space.random(random.Random(seed))
         compressed = compress(model, plan)
         compressed.config.use_cache = False

@@ -220,9 +220,9 @@ def test_a_setting_between_two_measured_ones_costs_what_lies_between() -> None:
         for rank, found in samples.items()
     ]
     between = Interpolated("g", {"rank": 4}, {"rank": 2}, {"rank": 10}, 0.25, 7, 28, 70)
-    sites = {"path": SiteUse("signature", "g", 3, {"low_rank": [{"rank": 2}, {"rank": 4}, {"rank": 10}]})}
-    (change,) = OperationTable(operations, [between], [], sites).changes("path", {"rank": 4})
+    sites = {"path": SiteUse("signature", (9, 9), "g", 3, (), {"low_rank": [{"rank": 2}, {"rank": 4}, {"rank": 10}]})}
+    (change,) = OperationTable(operations, [between], [], sites).changes({"path": {"rank": 4}})
     assert change.latency_ms == pytest.approx(3 * (1.0 + 0.25 * 4.0 - 9.0))
-    assert (change.method, change.calls) == ("low_rank", 3)
+    assert (change.methods, change.calls) == (("low_rank",), 3)
     assert (change.parameters, change.bytes, change.flops) == (-3, -12, 3 * -30)
     assert change.noise_ms == pytest.approx(3 * 1.5)  # the two measured ranks are known exactly, the original is not
