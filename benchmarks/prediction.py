@@ -8,6 +8,7 @@ same process, since the machine's speed changes between processes; `large batch`
 """
 
 import argparse
+import json
 import random
 import tempfile
 import time
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0, help="of the profile; the candidates stay the same")
     parser.add_argument("--profile", type=Path, help="a profile to use instead of measuring one")
+    parser.add_argument("--pairs", type=Path, help="a file for all predicted and measured values, as JSON")
     arguments = parser.parse_args()
     target = resolve_target(TargetConfig(name="here", runtime=arguments.runtime), arguments.tokens)
     original = arguments.run / "original"
@@ -51,6 +53,8 @@ def main() -> None:
         print(f"warning: {warning}")
     plans = mixtures(space, random.Random(SEED))
     absolute, ratio, large = compare(profile, target, original, plans)
+    if arguments.pairs:
+        arguments.pairs.write_text(json.dumps({"absolute": absolute, "ratio": ratio, "large batch": large}))
     for name, pairs in (("absolute", absolute), ("ratio", ratio), ("large batch", large)):
         error = prediction_error(pairs)
         assert error is not None

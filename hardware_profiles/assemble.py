@@ -7,7 +7,7 @@ import numpy as np
 from greenfront.hardware_profiles.calibration import Row, fit, fit_large_batch, prediction_error
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.hardware_profiles.fingerprint import Fingerprint
-from greenfront.hardware_profiles.jobs import MemoryAnswer, ProfileAnswer, RawPlan, RawRounds
+from greenfront.hardware_profiles.jobs import LatencyAnswer, MemoryAnswer, ProfileAnswer, RawPlan, RawRounds
 from greenfront.hardware_profiles.operation_table import OperationTable
 from greenfront.hardware_profiles.profile import HardwareProfile
 from greenfront.hardware_profiles.records import (
@@ -19,7 +19,7 @@ from greenfront.hardware_profiles.records import (
     Timing,
     operation_name,
 )
-from greenfront.hardware_profiles.statistics import Round, without_drift
+from greenfront.hardware_profiles.statistics import Round, across, ratio_interval, without_drift
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.trust import (
     condition_warnings,
@@ -32,13 +32,18 @@ from greenfront.spaces import Plan
 
 
 def assemble(
-    target: Target, fingerprint: Fingerprint, answer: ProfileAnswer, memory: MemoryAnswer, seed: int
+    target: Target,
+    fingerprint: Fingerprint,
+    answer: ProfileAnswer,
+    memory: MemoryAnswer,
+    seed: int,
+    further: Sequence[LatencyAnswer] = (),
 ) -> HardwareProfile:
-    """The profile that these raw measurements make."""
+    """The profile that these raw measurements make; `further` ones are other processes' of the same candidates."""
     original, latency = measured_cost(target, answer.original, memory, seed=seed)
     measured = answer.measured
     table = operation_table(measured, seed)
-    calibration = calibrate(table, measured, latency.interval_ms.median, seed)
+    calibration = calibrate(table, measured, latency.interval_ms.median, seed, [each.samples_ms for each in further])
     error = held_out_error(calibration.plans)
     return HardwareProfile(
         target=target,
@@ -82,9 +87,19 @@ def operation_table(measured: RawRounds, seed: int) -> OperationTable:
     return OperationTable(operations, measured.interpolated, measured.refused, measured.sites)
 
 
-def calibrate(table: OperationTable, measured: RawRounds, original_ms: float, seed: int) -> Calibration:
-    """Fit on the plans for it, and predict all of them."""
+def calibrate(
+    table: OperationTable,
+    measured: RawRounds,
+    original_ms: float,
+    seed: int,
+    further: Sequence[Mapping[str, Sequence[float]]] = (),
+) -> Calibration:
+    """Fit on the plans for it, and predict all of them; `further` are samples of the same by id, of other processes."""
     timings = _plan_timings([each.whole_ms for each in measured.rounds], measured.plans, original_ms, seed)
+    timings = [
+        _across(timing, original_ms, Plan(raw.plan).id, further, seed)
+        for raw, timing in zip(measured.plans, timings, strict=True)
+    ]
     rows = [
         Row(*summed_changes(table, Plan(raw.plan)), timing.interval_ms.median)
         for raw, timing in zip(measured.plans, timings, strict=True)
@@ -147,6 +162,18 @@ def _plan_timings(
     samples = without_drift([_arrays(each) for each in rounds])
     scale = original_ms / float(np.median(samples["original"]))
     return [Timing.of(list(scale * samples[Plan(raw.plan).id]), seed=seed) for raw in plans]
+
+
+def _across(
+    timing: Timing, original_ms: float, id_: str, further: Sequence[Mapping[str, Sequence[float]]], seed: int
+) -> Timing:
+    """A candidate's timing over processes, the profile's own and further ones: a median of each, the last in proportion
+    to the original there."""
+    if not further:
+        return timing
+    ratios = [ratio_interval(samples_ms[id_], samples_ms["original"], seed=seed).median for samples_ms in further]
+    medians = [timing.interval_ms.median, *(round(ratio * original_ms, 6) for ratio in ratios)]
+    return Timing(across(medians, seed=seed), len(medians), tuple(medians))
 
 
 def _arrays(samples_ms: Mapping[str, list[list[float]]]) -> Round:

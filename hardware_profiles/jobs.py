@@ -99,6 +99,8 @@ class ProfileAnswer:
     measured: RawRounds
     large_ms: dict[str, list[list[float]]]
     """Large queries of the original and of some of the plans, as in a round."""
+    deployed: dict[str, str]
+    """Where the original and every plan lie as deployed, for latency jobs, by id; nothing where loading takes long."""
 
 
 @dataclass(frozen=True)

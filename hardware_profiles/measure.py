@@ -9,9 +9,9 @@ from greenfront.errors import ConfigError
 from greenfront.hardware_profiles.assemble import assemble
 from greenfront.hardware_profiles.cost import Cost, Interval
 from greenfront.hardware_profiles.fingerprint import Conditions, fingerprint
-from greenfront.hardware_profiles.jobs import Job, MemoryAnswer, ProfileAnswer
+from greenfront.hardware_profiles.jobs import Job, LatencyAnswer, MemoryAnswer, ProfileAnswer
 from greenfront.hardware_profiles.lock import machine_lock
-from greenfront.hardware_profiles.processes import Processes, measure_in_processes
+from greenfront.hardware_profiles.processes import Processes, measure_in_processes, time_deployed
 from greenfront.hardware_profiles.profile import HardwareProfile
 from greenfront.hardware_profiles.records import Timing
 from greenfront.hardware_profiles.registry import get_runtime
@@ -31,6 +31,8 @@ from greenfront.hardware_profiles.whole_model import measured_cost
 from greenfront.spaces import Space
 
 CANDIDATES_SECONDS = 60.0
+FIRST_SHARE = 0.6
+"""Of the time for a profile: for the process that measures the operations, where others follow."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ def measure_profile(
 ) -> HardwareProfile:
     """Measure what every setting of a space costs on a target, and how well the sum predicts candidates.
 
-    Rounds of repetitions in random order, until predictions hold on candidates that they were not fitted to, or
-    `target.seconds` are over. Waits while another process of this user measures on this machine.
+    Rounds of repetitions in random order, until predictions hold on candidates that they were not fitted to; then, in
+    a runtime that loads quickly, the candidates in further processes, for one alone says little about the next. About
+    `target.seconds` in all. Waits while another process of this user measures on this machine.
 
     Raises:
         ConfigError: a target this machine can't be (threads, device, runtime).
@@ -69,11 +72,18 @@ def measure_profile(
     """
     check_target(target)
     folders = {"original": str(model_folder.resolve())}
+    runtime = get_runtime(target.runtime)
+    share = FIRST_SHARE if runtime.loads_quickly else 1.0
+    report = progress or (lambda done, total: None)
+    further: tuple[LatencyAnswer, ...] = ()
     with machine_lock(), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
-        job = Job("profile", target, folders, seed, target.seconds, scratch, space.to_json())
-        answer: ProfileAnswer = run_job(job, progress)
+        job = Job("profile", target, folders, seed, share * target.seconds, scratch, space.to_json())
+        answer: ProfileAnswer = run_job(job, lambda done, total: report(round(share * done), total))
+        if answer.deployed:
+            left = (1 - share) * target.seconds
+            further = time_deployed(target, answer.deployed, seed=seed, seconds=left, progress=report)
         memory: MemoryAnswer = run_job(Job("memory", target, {"original": answer.original.deployed}, seed, 0))
-    return assemble(target, fingerprint(get_runtime(target.runtime).versions()), answer, memory, seed)
+    return assemble(target, fingerprint(runtime.versions()), answer, memory, seed, further)
 
 
 def measure_candidates(

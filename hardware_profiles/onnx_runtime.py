@@ -24,6 +24,7 @@ class OnnxRuntime(Runtime):
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     extra: ClassVar[str] = "onnx"
     deployed_worker: ClassVar[str] = "greenfront.hardware_profiles.onnx_worker"
+    loads_quickly: ClassVar[bool] = True
     keeps_masks = True
 
     def __init__(self, target: Target) -> None:

@@ -9,6 +9,7 @@ draws anew: the mean of several is what can be expected of it.
 
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,10 +19,13 @@ from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job, LatencyAnsw
 from greenfront.hardware_profiles.sampling import Progress
 from greenfront.hardware_profiles.spawn import run_job
 from greenfront.hardware_profiles.statistics import across, ratio_interval, relative_half_width
+from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.trust import REMEDY, ratio_refusals, waiting_refusal
 
 FEWEST, MOST = 5, 24
 """Processes: with the fewest, there are 64 samples of each candidate, MLPerf's rule for a 90th percentile."""
+FEWEST_AGAIN = 3
+"""Processes that calibrate a profile, beside the one that measured it."""
 TOLERANCE = 0.02
 """Half the width of a ratio's interval, relative: known well enough."""
 FIRST_SECONDS, FURTHER_SECONDS = 10.0, 1.0
@@ -46,6 +50,18 @@ class Processes:
         timed = [{id_: raw.samples_ms for id_, raw in self.first.candidates.items()}]
         timed += [answer.samples_ms for answer in self.further]
         return across([ratio_interval(ms[name], ms["original"], seed=seed).median for ms in timed], seed=seed)
+
+
+def time_deployed(
+    target: Target, deployed: Mapping[str, str], *, seed: int, seconds: float, progress: Progress
+) -> tuple[LatencyAnswer, ...]:
+    """Time what lies deployed in at least `FEWEST_AGAIN` fresh processes, and in more until the seconds are over."""
+    end, found = time.monotonic() + seconds, list[LatencyAnswer]()
+    while len(found) < FEWEST_AGAIN or time.monotonic() < end:
+        number = len(found) + 1
+        found.append(_undisturbed(Job("latency", target, dict(deployed), seed + number, FURTHER_SECONDS)))
+        progress(number, max(number, FEWEST_AGAIN))
+    return tuple(found)
 
 
 def measure_in_processes(job: Job, progress: Progress) -> Processes:

@@ -149,7 +149,17 @@ class _Profiling:
             original=self._original.raw(self._original_ms, large_ms, *energy),
             measured=self._measured(),
             large_ms=self._large_ms,
+            deployed=self._deploy() if self._runtime.loads_quickly else {},
         )
+
+    def _deploy(self) -> dict[str, str]:
+        """Leave every candidate as it would be shipped, beside the original."""
+        deployed = {"original": str(self._original.deployed)}
+        for plan, model in self._candidates.items():
+            folder = Path(self._job.scratch) / plan.id
+            deployed[plan.id] = str(self._runtime.deploy(model.model, model.inputs, folder, folder))
+            self._report(0, 0)
+        return deployed
 
     @property
     def _candidates(self) -> dict[Plan, TimedModel]:

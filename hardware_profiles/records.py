@@ -107,7 +107,8 @@ class CalibrationPlan:
     held_out: bool
     """Whether the fit did not see it."""
     latency: Timing
-    """As if measured together with the original: its ratio to the original's samples times the original's median."""
+    """As if measured together with the original: its ratio to the original's samples times the original's median. Where
+    several processes measured it, each one's median is a sample."""
     predicted_ms: float
 
     @property

@@ -54,6 +54,9 @@ class Runtime(ABC):
     """The extra of Greenfront that installs them."""
     deployed_worker: ClassVar[str] = "greenfront.hardware_profiles.worker"
     """The module that measures what was deployed, run as a process that holds no more than a deployment would."""
+    loads_quickly: ClassVar[bool] = False
+    """Whether a process that serves what was deployed starts within a second or two, and candidates of a profile, which
+    have no checkpoint, can be deployed: then several of them take part in calibration."""
     keeps_masks: bool = False
     """Whether an attention mask that hides nothing costs all the same: in a graph that was recorded for any input."""
 

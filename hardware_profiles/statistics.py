@@ -68,7 +68,8 @@ def across(processes: Sequence[float], *, seed: int, level: float = LEVEL) -> In
     rng = np.random.default_rng(seed)
     means = values[rng.integers(0, count, (RESAMPLES, count))].mean(axis=1)
     low, high = np.quantile(means, (tail, 1 - tail))
-    return Interval(mean, min(float(low), mean), max(float(high), mean))
+    middle = float(np.median(values))  # within, too: it is what a reader checks an interval with
+    return Interval(mean, min(float(low), mean, middle), max(float(high), mean, middle))
 
 
 def relative_half_width(interval: Interval) -> float:
