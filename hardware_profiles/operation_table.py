@@ -27,6 +27,10 @@ _SIDES = {"out": 0, "in": 1}
 """Which number of a linear's shape they are."""
 
 
+class _RefusedError(PlanError):
+    """Settings that the runtime takes alone, but not together, or not at this size."""
+
+
 @dataclass(frozen=True)
 class SiteChange:
     """What a plan changes at one site in a forward pass of the whole model, before calibration."""
@@ -81,6 +85,20 @@ class OperationTable:
             self._check(path, settings)
         effective = effective_settings(plan, self._reductions, self.sites)
         return [self._change(path, settings, plan.get(path, {})) for path, settings in effective.items()]
+
+    def change(self, path: str, settings: Settings, own: Settings) -> SiteChange | None:
+        """What `settings`, as of `effective_settings`, change at a site, of which `own` stand in the plan.
+
+        None where the runtime refuses them together.
+
+        Raises:
+            PlanError: as `changes`.
+        """
+        self._check(path, own)
+        try:
+            return self._change(path, settings, own)
+        except _RefusedError:
+            return None
 
     def refusal(self, path: str, part: Settings) -> str | None:
         """Why the runtime refused one method's setting at a site; None where it didn't."""
@@ -164,7 +182,7 @@ class OperationTable:
                 found.append((entry, share))
             else:
                 return found
-        raise PlanError(f"{path}: the runtime refuses {settings_key(wanted)}")
+        raise _RefusedError(f"{path}: the runtime refuses {settings_key(wanted)}")
 
     def _neighbours(self, use: SiteUse, side: str, size: int) -> Iterator[tuple[int, float]]:
         """The measured sizes around a size, and the share of each."""

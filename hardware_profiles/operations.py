@@ -189,7 +189,7 @@ class _Builder:
         return (args[0][..., : settings["in"]], *args[1:]) if "in" in settings else args, self._group.use.kwargs
 
     def _changed(self, place: int, settings: Settings) -> nn.Module:
-        """The module of a place with other settings, unchecked: sizes between need ranks that save nothing at this one."""
+        """The module of a place with other settings, unchecked: sizes between need ranks that save nothing here."""
         if not settings:
             return self._modules[place]
 

@@ -26,6 +26,7 @@ from greenfront.hardware_profiles.records import (
 )
 from greenfront.hardware_profiles.target import Target
 from greenfront.spaces import Choice, Plan, Space
+from greenfront.spaces.states import SiteStates
 
 LOWEST_SHARE = 0.01
 """Of the original's latency: no plan is predicted below."""
@@ -99,12 +100,27 @@ class HardwareProfile:
             PlanError: a site or setting this profile hasn't measured, or that the runtime refused.
             ConfigError: throughput, which is no sum.
         """
-        if cost == "throughput_per_s":
-            raise ConfigError("throughput_per_s must be asked for as large_batch_latency_ms: rates don't add up")
+        _check_summed(cost)
         return [
             sum((self._value(change, cost) for change in self.table.changes({choice.site.path: settings})), 0.0)
             for settings in choice.options
         ]
+
+    def state_costs(self, site: SiteStates, cost: CostName) -> list[float]:
+        """What each state of a site changes against the original; the sum over a plan's states is the plan's change.
+
+        What the runtime refuses together, though not alone, costs infinitely much.
+
+        Raises:
+            PlanError: a site or setting this profile hasn't measured, or that the runtime refused.
+            ConfigError: throughput, which is no sum.
+        """
+        _check_summed(cost)
+        found = []
+        for state in site.states:
+            change = self.table.change(site.path, state.effective, state.own)
+            found.append(math.inf if change is None else self._value(change, cost))
+        return found
 
     def runnable(self, space: Space) -> Space:
         """The space without the settings that the runtime refused."""
@@ -198,3 +214,8 @@ class HardwareProfile:
             low=max(median - math.hypot(*shared, share * (base.median - base.low)), 0.0),
             high=median + math.hypot(*shared, share * (base.high - base.median)),
         )
+
+
+def _check_summed(cost: CostName) -> None:
+    if cost == "throughput_per_s":
+        raise ConfigError("throughput_per_s must be asked for as large_batch_latency_ms: rates don't add up")

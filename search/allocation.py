@@ -1,7 +1,8 @@
 """Closed-form allocations: the plan with the least predicted loss under measured costs, by integer programming.
 
-One option per choice, `min sum x_ij loss_ij` subject to `sum x_ij cost_ijk <= limit_k` for every limit k, x binary:
-Puzzle's multiple-choice knapsack (Bercovich et al. 2024, 2411.19146, section 3.2), solved by SciPy's HiGHS.
+One state per site, `min sum x_ij loss_ij` subject to `sum x_ij cost_ijk <= limit_k` for every limit k, x binary:
+Puzzle's multiple-choice knapsack (Bercovich et al. 2024, 2411.19146, section 3.2), solved by SciPy's HiGHS. Where the
+states of a site depend on another's, so many of them are chosen as of those that allow them: a forest of such choices.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from scipy.sparse import csr_array, vstack
 from greenfront.spaces import Plan, Space
 
 Table = Mapping[str, Sequence[float]]
-"""A number per option of each choice, by the choice's name; the original, the last option, has 0."""
+"""Of losses: a number per option of each choice, by the choice's name; the original, the last option, has 0.
+Of costs: a number per state of each site, by the site's path; as it is in the original, it has 0."""
 
 
 @dataclass(frozen=True)
@@ -36,51 +38,74 @@ class Seed:
 
 def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | None:
     """The plan with the least summed loss (nats) within every limit, or None when no plan is within them."""
-    loss = _flat(space, losses)
-    sizes = [len(choice.options) for choice in space.choices]
-    columns = np.arange(len(loss))
-    rows = np.repeat(np.arange(len(sizes)), sizes)
-    one_each = csr_array((np.ones(len(loss)), (rows, columns)), shape=(len(sizes), len(loss)))
-    constraints = [LinearConstraint(one_each, 1, 1)]
+    loss = _flat(space, _state_losses(space, losses))
+    changes = np.stack([_flat(space, limit.change) for limit in limits]) if limits else np.zeros((0, len(loss)))
+    kept = _undominated(space, np.vstack([loss, changes]))
+    loss, changes = loss[kept], changes[:, kept]
+    constraints = [_one_each(space, kept)]
     if limits:
-        changes = np.stack([_flat(space, limit.change) for limit in limits])
         # Every row in units of its largest entry: milliseconds and parameters differ by many powers of ten.
         scale = np.abs(changes).max(axis=1, initial=0).clip(min=1e-30)
         most = np.array([limit.most for limit in limits]) / scale
-        constraints.append(LinearConstraint(vstack([csr_array(changes / scale[:, None])]), -np.inf, most))
+        rows = csr_array(changes / scale[:, None])
+        constraints.append(LinearConstraint(vstack([rows]), -np.inf, most))
     found = milp(
         loss / max(loss.max(initial=0), 1e-30),
-        integrality=np.ones(len(loss)),
+        integrality=np.ones(len(kept)),
         bounds=Bounds(0, 1),
         constraints=constraints,
         options={"time_limit": 5.0, "mip_rel_gap": 1e-4},
     )
     if found.x is None:
         return None
-    chosen, start = [], 0
-    for size in sizes:
-        chosen.append(int(np.argmax(found.x[start : start + size])))
-        start += size
-    return space.plan(chosen)
+    return _plan_of(space, {int(column) for column in kept[np.round(found.x) == 1]})
 
 
 def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = ()) -> Plan | None:
     """The mildest plan with the same relative position among the options everywhere, within `most` and every limit.
 
-    What a single global rank gives: the baseline that every allocation has to beat. None where none fits.
+    What a single global rank gives: the baseline that every allocation has to beat. Where the space has ranks, they
+    alone are reduced. None where none fits.
     """
     every = (Limit(change, most), *limits)
+    ranks = {choice.name for choice in space.choices if "rank" in choice.settings[0]}
+    moved = ranks or {choice.name for choice in space.choices}
     for position in np.linspace(1, 0, 65):
-        indices = [round(position * (len(choice.options) - 1)) for choice in space.choices]
-        totals = [sum(limit.change[c.name][i] for c, i in zip(space.choices, indices, strict=True)) for limit in every]
-        if all(total <= limit.most for total, limit in zip(totals, every, strict=True)):
-            return space.plan(indices)
+        indices = [round((position if c.name in moved else 1) * (len(c.options) - 1)) for c in space.choices]
+        plan = space.plan(indices)
+        if all(total(space, limit.change, plan) <= limit.most for limit in every):
+            return plan
     return None
 
 
 def cheapest(space: Space, change: Table) -> float:
     """The least total change any plan reaches."""
-    return sum(min(change[choice.name]) for choice in space.choices)
+    least = 0.0
+    below = {site.path: np.zeros(len(site.states)) for site in space.states}
+    for site in reversed(space.states):
+        totals = np.asarray(change[site.path]) + below[site.path]
+        for context, allowing in enumerate(site.contexts):
+            best = min(totals[i] for i, state in enumerate(site.states) if state.context == context)
+            if site.parent is None:
+                least += float(best)
+            else:
+                below[site.parent][list(allowing)] += best
+    return least
+
+
+def total(space: Space, change: Table, plan: Plan) -> float:
+    """The change that a plan makes in a cost."""
+    summed, chosen = 0.0, dict[str, int]()
+    for site in space.states:
+        number = next(
+            i
+            for i, state in enumerate(site.states)
+            if state.own == plan.get(site.path, {})
+            and (site.parent is None or chosen[site.parent] in site.contexts[state.context])
+        )
+        chosen[site.path] = number
+        summed += change[site.path][number]
+    return summed
 
 
 def seeds(
@@ -128,4 +153,77 @@ def _levels(least: float, most: float, count: int) -> list[float]:
 
 
 def _flat(space: Space, table: Table) -> NDArray[np.float64]:
-    return np.concatenate([np.asarray(table[choice.name], dtype=np.float64) for choice in space.choices])
+    """A number per column: every state of every site, in the sites' order."""
+    return np.concatenate([np.asarray(table[site.path], dtype=np.float64) for site in space.states])
+
+
+def _state_losses(space: Space, losses: Table) -> Table:
+    """The loss of every state: of the options that it takes, together."""
+    return {
+        site.path: [sum(losses[name][index] for name, index in state.options) for state in site.states]
+        for site in space.states
+    }
+
+
+def _starts(space: Space) -> dict[str, int]:
+    """The column of each site's first state."""
+    ends = np.cumsum([len(site.states) for site in space.states])
+    return {site.path: int(end) - len(site.states) for site, end in zip(space.states, ends, strict=True)}
+
+
+def _undominated(space: Space, numbers: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The columns worth choosing: at sites that none depends on, what another state is no worse in is left out.
+
+    What costs infinitely much can't be had.
+    """
+    parents, starts = {site.parent for site in space.states}, _starts(space)
+    possible = np.isfinite(numbers).all(axis=0)
+    kept: list[int] = []
+    for site in space.states:
+        columns = np.arange(len(site.states)) + starts[site.path]
+        contexts = np.array([state.context for state in site.states])
+        for context in range(len(site.contexts)):
+            among = columns[(contexts == context) & possible[columns]]
+            kept += [int(column) for column in (among if site.path in parents else _front(among, numbers))]
+    return np.array(sorted(kept))
+
+
+def _front(columns: NDArray[np.intp], numbers: NDArray[np.float64]) -> list[np.intp]:
+    """Those of these columns that no other one is at most equal to in all rows; of equal ones the first."""
+    ordered = columns[np.lexsort(numbers[::-1, columns])]
+    found: list[np.intp] = []
+    for column in ordered:  # nothing later dominates it
+        if not found or not (numbers[:, found] <= numbers[:, [column]]).all(axis=0).any():
+            found.append(column)
+    return found
+
+
+def _one_each(space: Space, kept: NDArray[np.intp]) -> LinearConstraint:
+    """In each context of a site as many states as of its parent's that allow it: one or none; without a parent one."""
+    starts, place = _starts(space), {int(column): number for number, column in enumerate(kept)}
+    entries: list[tuple[int, int, float]] = []
+    wanted: list[float] = []
+    for site in space.states:
+        for context, allowing in enumerate(site.contexts):
+            row = len(wanted)
+            wanted.append(1.0 if site.parent is None else 0.0)
+            own = (starts[site.path] + i for i, state in enumerate(site.states) if state.context == context)
+            entries += [(row, place[column], 1.0) for column in own if column in place]
+            if site.parent is not None:
+                of_parent = (starts[site.parent] + number for number in allowing)
+                entries += [(row, place[column], -1.0) for column in of_parent if column in place]
+    rows, columns, values = zip(*entries, strict=True)
+    return LinearConstraint(csr_array((values, (rows, columns)), shape=(len(wanted), len(kept))), wanted, wanted)
+
+
+def _plan_of(space: Space, chosen: set[int]) -> Plan:
+    """The plan of the chosen columns."""
+    starts = _starts(space)
+    return Plan(
+        {
+            site.path: state.own
+            for site in space.states
+            for number, state in enumerate(site.states)
+            if starts[site.path] + number in chosen
+        }
+    )

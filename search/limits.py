@@ -57,8 +57,8 @@ def first_plans(
 
 
 def changes(space: Space, profile: HardwareProfile, name: str) -> Table:
-    """What each option changes in the cost called `name`, or in the one that stands for it where changes are summed."""
-    return {choice.name: profile.option_costs(choice, summed_cost(name)) for choice in space.choices}
+    """What each state of a site changes in the cost called `name`, or in the one that stands for it in sums."""
+    return {site.path: profile.state_costs(site, summed_cost(name)) for site in space.states}
 
 
 def without(config: RunConfig, names: Sequence[str]) -> RunConfig:

@@ -11,6 +11,7 @@ from greenfront.errors import PlanError
 from greenfront.spaces.effective import Reductions, clashes
 from greenfront.spaces.method import Choice, Reduction, Refusal, Site
 from greenfront.spaces.plan import Plan, Settings
+from greenfront.spaces.states import SiteStates, site_states
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Space:
             if choice.reduces:
                 found[choice.site.path] = (*found.get(choice.site.path, ()), *choice.reduces)
         return found
+
+    @cached_property
+    def states(self) -> tuple[SiteStates, ...]:
+        """In which states its sites can be, each site after the one that it depends on."""
+        return site_states(self)
 
     def plan(self, indices: Sequence[int]) -> Plan:
         """The Plan at a point; raises PlanError when an index is out of range or one is missing."""

@@ -84,9 +84,7 @@ def test_a_disturbed_process_is_repeated_once(
 
 def test_ratios_that_differ_too_much_are_refused_unless_that_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, lambda seed: 0.05 if seed % 2 else 0.4, never())
-    with pytest.raises(
-        MeasureError, match=r"can't be trusted: x takes 0\.\d+ to .*; close other"
-    ):
+    with pytest.raises(MeasureError, match=r"can't be trusted: x takes 0\.\d+ to .*; close other"):
         measure_in_processes(JOB, nothing)
     accepting = replace(JOB, target=replace(TARGET, accepts_disturbed=True))
     assert measure_in_processes(accepting, nothing).ratio("x", 0).high > 0.2

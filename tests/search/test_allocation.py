@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenfront.search.allocation import Limit, Table, allocate, cheapest, perturbed, seeds, uniform
+from greenfront.search.allocation import total as total_of_states
 from greenfront.spaces import Choice, Plan, Site, Space
+from greenfront.spaces.method import Reduction
 
 Problem = tuple[Space, Table, list[Limit]]
 several = settings(deadline=None, max_examples=60)
@@ -18,7 +20,9 @@ def space_of(sizes: list[int]) -> Space:
     return Space(
         tuple(
             Choice(
-                Site(f"m{i}", "linear", (64, 64), "Linear"), "low_rank", tuple({"rank": 8 * r} for r in range(1, n + 1))
+                Site(f"m{i}", "linear", (640, 640), "Linear"),
+                "low_rank",
+                tuple({"rank": 8 * r} for r in range(1, n + 1)),
             )
             for i, n in enumerate(sizes)
         )
@@ -35,7 +39,9 @@ def problems(draw: st.DrawFn) -> Problem:
                  for c in space.choices}  # fmt: skip
         return {name: [float(number) for number in numbers] + [0.0] for name, numbers in drawn.items()}
 
-    limits = [Limit(table(-20, 5), float(draw(st.integers(-40, 10)))) for _ in range(draw(st.integers(0, 3)))]
+    limits = [
+        Limit(by_site(space, table(-20, 5)), float(draw(st.integers(-40, 10)))) for _ in range(draw(st.integers(0, 3)))
+    ]
     return space, table(0, 20), limits
 
 
@@ -49,10 +55,18 @@ def monotone(draw: st.DrawFn) -> tuple[Space, Table, Table, float]:
         steps = draw(st.lists(st.integers(1, 9), min_size=2 * n, max_size=2 * n))
         losses[choice.name] = [float(x) for x in np.cumsum(steps[:n])[::-1]] + [0.0]
         change[choice.name] = [-float(x) for x in np.cumsum(steps[n:])[::-1]] + [0.0]
+    change = by_site(space, change)
     return space, losses, change, -cheapest(space, change) + draw(st.integers(1, 40))
 
 
+def by_site(space: Space, table: Table) -> Table:
+    """Costs by site: with one choice at each, its states are its options."""
+    return {choice.site.path: table[choice.name] for choice in space.choices}
+
+
 def total(space: Space, table: Table, plan: Plan) -> float:
+    if space.choices[0].site.path in table:
+        table = {choice.name: table[choice.site.path] for choice in space.choices}
     return sum(table[c.name][i] for c, i in zip(space.choices, space.indices(plan), strict=True))
 
 
@@ -80,8 +94,8 @@ def test_an_allocation_loses_as_little_as_the_best_of_all_plans(problem: Problem
 def test_units_of_many_powers_of_ten_stand_side_by_side() -> None:
     space = space_of([1, 1])
     first, second = (choice.name for choice in space.choices)
-    milliseconds = Limit({first: [-0.002, 0.0], second: [-0.001, 0.0]}, -0.0015)
-    parameters = Limit({first: [-4e8, 0.0], second: [-9e8, 0.0]}, -8e8)
+    milliseconds = Limit({"m0": [-0.002, 0.0], "m1": [-0.001, 0.0]}, -0.0015)
+    parameters = Limit({"m0": [-4e8, 0.0], "m1": [-9e8, 0.0]}, -8e8)
     losses = {first: [1.0, 0.0], second: [1.0, 0.0]}
     both = space.plan([0, 0])
     assert allocate(space, losses, [milliseconds]) == space.plan([0, 1])
@@ -93,7 +107,7 @@ def test_units_of_many_powers_of_ten_stand_side_by_side() -> None:
 @given(problems())
 def test_the_cheapest_total_is_that_of_the_cheapest_plan(problem: Problem) -> None:
     space, losses, limits = problem
-    for table in (losses, *(limit.change for limit in limits)):
+    for table in (by_site(space, losses), *(limit.change for limit in limits)):
         assert cheapest(space, table) == min(total(space, table, plan) for plan in every_plan(space))
 
 
@@ -103,7 +117,7 @@ def test_a_uniform_plan_takes_one_position_everywhere_and_the_mildest_that_fits(
     count: int, options: int, most: int, data: st.DataObject
 ) -> None:
     space = space_of([options] * count)
-    change = {c.name: [float(data.draw(st.integers(-20, 0))) for _ in c.settings] + [0.0] for c in space.choices}
+    change = {c.site.path: [float(data.draw(st.integers(-20, 0))) for _ in c.settings] + [0.0] for c in space.choices}
     fitting = [
         plan
         for plan in (space.plan([position] * count) for position in range(options + 1))
@@ -114,7 +128,7 @@ def test_a_uniform_plan_takes_one_position_everywhere_and_the_mildest_that_fits(
 
 def test_a_uniform_plan_takes_the_same_relative_position_where_options_differ_in_number() -> None:
     space = space_of([1, 2, 4])
-    change = {c.name: [-10.0 * (len(c.settings) - i) for i in range(len(c.options))] for c in space.choices}
+    change = {c.site.path: [-10.0 * (len(c.settings) - i) for i in range(len(c.options))] for c in space.choices}
     plan = uniform(space, change, -35.0)
     assert plan is not None
     positions = [i / len(c.settings) for c, i in zip(space.choices, space.indices(plan), strict=True)]
@@ -129,7 +143,7 @@ def test_seeds_are_distinct_and_keep_every_limit(
 ) -> None:
     space, losses, change, original = problem
     # A second cost, in which other sites save than in the first.
-    reverse = {a.name: [change[b.name][0] * i / len(a.settings) - 1.0 for i in range(len(a.settings))] + [0.0]
+    reverse = {a.site.path: [change[b.site.path][0] * i / len(a.settings) - 1.0 for i in range(len(a.settings))] + [0.0]
                for a, b in zip(space.choices, space.choices[::-1], strict=True)}  # fmt: skip
     other = Limit(reverse, cheapest(space, reverse) * share)
     most = original * share
@@ -145,7 +159,7 @@ def test_seeds_are_distinct_and_keep_every_limit(
 
 def test_seeds_are_allocations_and_uniform_plans_spread_over_the_axis() -> None:
     space = space_of([7] * 6)
-    change = {c.name: [-(8.0 - i) * (1 + n) for i in range(7)] + [0.0] for n, c in enumerate(space.choices)}
+    change = {c.site.path: [-(8.0 - i) * (1 + n) for i in range(7)] + [0.0] for n, c in enumerate(space.choices)}
     losses = {c.name: [(8.0 - i) ** 2 / (1 + n) for i in range(7)] + [0.0] for n, c in enumerate(space.choices)}
     original = 1.25 * -cheapest(space, change)
     found = seeds(space, losses, change, original, original, [], 9)
@@ -171,7 +185,7 @@ def test_seeds_are_allocations_and_uniform_plans_spread_over_the_axis() -> None:
 
 def test_there_are_no_seeds_below_the_cheapest_plan() -> None:
     space = space_of([2, 2])
-    change = {c.name: [-2.0, -1.0, 0.0] for c in space.choices}
+    change = {c.site.path: [-2.0, -1.0, 0.0] for c in space.choices}
     losses = {c.name: [2.0, 1.0, 0.0] for c in space.choices}
     assert seeds(space, losses, change, 10.0, 5.9, [], 6) == []
     assert [seed.plan for seed in seeds(space, losses, change, 10.0, 6.0, [], 6)] == [space.plan([0, 0])]
@@ -189,8 +203,72 @@ def test_a_perturbed_allocation_is_within_the_limits_and_decided_by_its_seed(pro
 
 def test_perturbed_allocations_differ_from_each_other() -> None:
     space = space_of([3] * 8)
-    change = {c.name: [-3.0, -2.0, -1.0, 0.0] for c in space.choices}
+    change = {c.site.path: [-3.0, -2.0, -1.0, 0.0] for c in space.choices}
     losses = {c.name: [9.0, 4.0, 1.0, 0.0] for c in space.choices}
     rng = np.random.default_rng(0)
     drawn = {perturbed(space, losses, [Limit(change, -12.0)], rng) for _ in range(10)}
     assert len(drawn) == 10
+
+
+def joint_space() -> Space:
+    """A layer that may be skipped, an attention whose heads may go, two linears with ranks and bits."""
+    layer, attention = Site("l", "layer", (9, 9), "Layer"), Site("l.a", "attention", (3, 8), "Attention")
+    query, output = Site("l.a.q", "linear", (24, 24), "Linear"), Site("l.o", "linear", (24, 24), "Linear")
+    gone = (Reduction("l.a", "all", 1, "skip", "attention"), Reduction("l.o", "all", 1, "skip", "attention"))
+    heads = (Reduction("l.a.q", "out", 8, "heads"), Reduction("l.o", "in", 8, "heads"))
+    ranks, bits = ({"rank": 4}, {"rank": 8}), ({"bits": 8},)
+    return Space(
+        (
+            Choice(layer, "blocks", ({"skip": "attention"},), gone),
+            Choice(attention, "heads", ({"heads": 1}, {"heads": 2}), heads),
+            Choice(query, "low_rank", ranks),
+            Choice(query, "bits", bits),
+            Choice(output, "low_rank", ranks),
+            Choice(output, "bits", bits),
+        )
+    )
+
+
+JOINT = joint_space()
+
+
+def test_the_states_of_a_site_depend_on_those_of_the_one_that_leads_it() -> None:
+    sites = {site.path: site for site in JOINT.states}
+    assert {path: site.parent for path, site in sites.items()} == {
+        "l": None, "l.a": "l", "l.a.q": "l.a", "l.o": "l.a",
+    }  # fmt: skip
+    assert len(sites["l.a"].states) == 3 + 1  # two numbers of heads or all, or none of it
+    # Of one head's 8 rows, ranks from 6 on save nothing; of two heads' 16, from 9.6 on.
+    assert len(sites["l.a.q"].states) == 1 + 2 * (2 + 3 + 3)
+    effective = {str(dict(state.effective)) for state in sites["l.o"].states}
+    assert {"{'skipped': 1}", "{}", "{'in': 8}", "{'rank': 4, 'bits': 8, 'in': 16}"} <= effective
+
+
+def test_every_plan_of_a_space_is_one_choice_of_states() -> None:
+    ones = {site.path: [1.0] * len(site.states) for site in JOINT.states}
+    for plan in {*every_plan(JOINT)}:
+        assert total_of_states(JOINT, ones, plan) == len(JOINT.states)
+
+
+@several
+@given(st.data())
+def test_a_joint_allocation_loses_as_little_as_the_best_of_all_plans(data: st.DataObject) -> None:
+    def numbers(count: int, low: int, high: int) -> list[float]:
+        return [float(data.draw(st.integers(low, high))) for _ in range(count)]
+
+    losses = {c.name: [*numbers(len(c.settings), 0, 20), 0.0] for c in JOINT.choices}
+    changes = [
+        {site.path: [x if state.effective else 0.0 for x, state in zip(numbers(len(site.states), -20, 5), site.states,
+         strict=True)] for site in JOINT.states}
+        for _ in range(2)
+    ]  # fmt: skip
+    limits = [Limit(change, float(data.draw(st.integers(-60, 0)))) for change in changes]
+    plans = {*every_plan(JOINT)}
+    assert cheapest(JOINT, changes[0]) == min(total_of_states(JOINT, changes[0], plan) for plan in plans)
+    possible = [p for p in plans if all(total_of_states(JOINT, each.change, p) <= each.most for each in limits)]
+    found = allocate(JOINT, losses, limits)
+    if found is None:
+        assert not possible
+        return
+    assert found in possible
+    assert total(JOINT, losses, found) == min(total(JOINT, losses, plan) for plan in possible)

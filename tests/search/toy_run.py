@@ -76,7 +76,9 @@ def toy_profile(name: str = "toy", space: Space | None = None, ms_per_rank: floa
         interpolated=(),
         refused=(),
         sites={
-            c.site.path: SiteUse(c.site.signature, c.site.shape, c.site.path, 1, (), {c.method: [dict(s) for s in c.settings]})
+            c.site.path: SiteUse(
+                c.site.signature, c.site.shape, c.site.path, 1, (), {c.method: [dict(s) for s in c.settings]}
+            )
             for c in choices
         },
         calibration=Calibration(1.0, {"low_rank": 0.0}, ()),
