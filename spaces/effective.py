@@ -35,18 +35,21 @@ def effective(space: "Space", plan: Plan) -> dict[str, Settings]:
     where a block goes that it is part of. Modules that stay as they are don't appear.
     """
     found: dict[str, dict[str, Value]] = plan.to_dict()
-    gone: list[tuple[str, str]] = []
-    for path, reduction, amount in _happening(plan, space.reductions):
-        if reduction.side == "all":
-            gone.append((path, reduction.path))
-        else:
+    for _, reduction, amount in _happening(plan, space.reductions):
+        if reduction.side != "all":
             found.setdefault(reduction.path, {})[reduction.side] = reduction.unit * int(amount)
-    named = {site.path for site in space.sites}
+    named = {site.path for site in space.sites if site.kind != "layer"}
     named |= {r.path for several in space.reductions.values() for r in several if r.side != "all"}
+    prefixes = gone(space, plan)
     for path in named:
-        if any(path != site and inside(path, prefix) for site, prefix in gone):
+        if any(inside(path, prefix) for prefix in prefixes):
             found[path] = {"skipped": 1}
     return dict(found)
+
+
+def gone(space: "Space", plan: Plan) -> tuple[str, ...]:
+    """The modules that a Plan skips, with all that is inside them."""
+    return tuple(r.path for _, r, _ in _happening(plan, space.reductions) if r.side == "all")
 
 
 def clashes(plan: Mapping[str, Settings], reductions: Reductions, shapes: Mapping[str, tuple[int, int]]) -> list[Clash]:
