@@ -97,7 +97,9 @@ def read_original(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Origin
     parts = {}
     for site in sites:
         bias = getattr(model.get_submodule(site.path), "bias", None) is not None
-        parts[site.path] = Part("embedding" if site.kind == "embedding" else "linear", site.shape, bias, seen[site.path])
+        parts[site.path] = Part(
+            "embedding" if site.kind == "embedding" else "linear", site.shape, bias, seen[site.path]
+        )
     parts |= {path: Part("attention", shape, False, seen[path]) for path, shape in attentions.values()}
     known: set[int] = set()
     parameters = {}
@@ -115,9 +117,7 @@ def footprint(original: Original, space: Space, plan: Plan) -> Footprint:
     changed |= {path: {"skipped": 1} for path in original.parts if any(inside(path, prefix) for prefix in skipped)}
     flops = original.flops
     parameters = sum(
-        count
-        for path, count in original.parameters.items()
-        if not any(inside(path, prefix) for prefix in skipped)
+        count for path, count in original.parameters.items() if not any(inside(path, prefix) for prefix in skipped)
     )
     for path, settings in changed.items():
         part = original.parts[path]
@@ -139,7 +139,11 @@ def _size(part: Part, settings: Settings) -> tuple[int, int]:
     rank = settings.get("rank")
     if part.kind == "embedding":
         vocabulary, width = part.shape
-        return (0, vocabulary * width) if rank is None else (2 * part.rows * int(rank) * width, int(rank) * sum(part.shape))
+        return (
+            (0, vocabulary * width)
+            if rank is None
+            else (2 * part.rows * int(rank) * width, int(rank) * sum(part.shape))
+        )
     out, into = int(settings.get("out", part.shape[0])), int(settings.get("in", part.shape[1]))
     weights = out * into if rank is None else int(rank) * (out + into)
     return 2 * part.rows * weights, weights + (out if part.bias else 0)

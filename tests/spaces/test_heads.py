@@ -142,5 +142,3 @@ def test_approximated_attention_with_fewer_heads() -> None:
     one = compress(ready.model, Plan({ATTENTION: {"heads": 2}}), ready.library)
     assert parameters(both) == parameters(one) + 5 * 16
     assert not torch.allclose(logits(both, batch), logits(one, batch))
-
-

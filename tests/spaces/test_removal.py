@@ -161,6 +161,8 @@ def test_the_library_keeps_removals_on_disk() -> None:
     assert again.tensors().keys() == library.tensors().keys()
     path = "bert.encoder.layer.1.attention.self"
     assert torch.equal(again.removal(path).order, library.removal(path).order)
-    assert again.loss(path, {"heads": 2}) == library.loss(path, {"heads": 2}) == float(
-        library.removal(path).removal_loss[2]
+    assert (
+        again.loss(path, {"heads": 2})
+        == library.loss(path, {"heads": 2})
+        == float(library.removal(path).removal_loss[2])
     )
