@@ -1,5 +1,6 @@
 """Every architecture that parts can be removed from, with a space of all methods and plans drawn from it."""
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cache
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from greenfront.config import SpaceConfig
-from greenfront.spaces import Library, find_space
+from greenfront.spaces import Library, Plan, Space, find_space
 from tests.spaces.architectures import distilbert, electra, llama, modernbert
 from tests.spaces.models import BUILDERS, LENGTH, Prepared, batch_for, randomized
 
@@ -43,6 +44,19 @@ def structure(name: str, *, attention: bool = True) -> Prepared:
     space = find_space(model, config, LENGTH)
     batches = [batch_for(name, seed=seed) for seed in range(1, 5)]
     return Prepared(model, space, Library.compute(model, batches, space, config))
+
+
+def draw(space: Space, count: int, seed: int) -> list[Plan]:
+    """Random plans in which about half of the choices are left alone, so that layers are not all skipped."""
+    rng = random.Random(seed)
+    plans = []
+    for _ in range(count):
+        point = [
+            len(c.settings) if rng.random() < (0.8 if c.method == "blocks" else 0.4) else rng.randrange(len(c.settings))
+            for c in space.choices
+        ]
+        plans.append(space.plan(point))
+    return plans
 
 
 @contextmanager

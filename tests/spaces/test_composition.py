@@ -1,6 +1,5 @@
 """Plans of all methods together on every architecture: they build, train, save and load; clashes are refused."""
 
-import random
 from pathlib import Path
 
 import pytest
@@ -30,24 +29,11 @@ from greenfront.spaces.effective import effective
 from greenfront.spaces.modules import LowRankLinear
 from tests.spaces.method_contract import flops, parameters
 from tests.spaces.models import BUILDERS, batch_for, logits
-from tests.spaces.structures import STRUCTURES, structure
+from tests.spaces.structures import STRUCTURES, draw, structure
 
 LAYER = "bert.encoder.layer.0"
 QUERY, OUTPUT = f"{LAYER}.attention.self.query", f"{LAYER}.attention.output.dense"
 UP, DOWN = f"{LAYER}.intermediate.dense", f"{LAYER}.output.dense"
-
-
-def draw(space: Space, count: int, seed: int) -> list[Plan]:
-    """Random plans in which about half of the choices are left alone, so that layers are not all skipped."""
-    rng = random.Random(seed)
-    plans = []
-    for _ in range(count):
-        point = [
-            len(c.settings) if rng.random() < (0.8 if c.method == "blocks" else 0.4) else rng.randrange(len(c.settings))
-            for c in space.choices
-        ]
-        plans.append(space.plan(point))
-    return plans
 
 
 @pytest.mark.parametrize("name", STRUCTURES)

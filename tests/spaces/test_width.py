@@ -1,16 +1,18 @@
 """Width: the contract, which neurons go, what is left of the others, what is refused."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.spaces import METHODS, Library, Method, Plan, compress, find_space
-from tests.spaces.architectures import t5
-from tests.spaces.method_contract import MethodContract
-from tests.spaces.models import LENGTH, batch_for, build, logits
+from tests.spaces.architectures import bart, t5
+from tests.spaces.method_contract import MethodContract, parameters
+from tests.spaces.models import LENGTH, batch_for, build, logits, text_batch
 from tests.spaces.structures import STRUCTURES, masked, structure
 
 UP, DOWN = "bert.encoder.layer.0.intermediate.dense", "bert.encoder.layer.0.output.dense"
@@ -92,6 +94,19 @@ def test_a_feed_forward_block_of_t5_is_known() -> None:
     assert paths == [
         "transformer.encoder.block.0.layer.1.DenseReluDense.wi", "transformer.decoder.block.0.layer.2.DenseReluDense.wi"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("builder", [t5, bart])
+def test_models_of_encoder_and_decoder_get_narrower_in_both(builder: Callable[[], PreTrainedModel]) -> None:
+    model, batch = builder().train(False), text_batch([16, 9])
+    batch["input_ids"][0, -1] = batch["input_ids"][1, 8] = 2  # the end of a text, where they classify
+    space = find_space(model, width(), LENGTH)
+    assert len(space.choices) == 2
+    plan = space.plan([0, 1])
+    library = Library.compute(model, [batch], space, width())
+    changed = compress(model, plan, library)
+    assert parameters(changed) < parameters(model)
+    assert logits(changed, batch).isfinite().all()
 
 
 @pytest.mark.parametrize("path", ["bert.encoder.layer.0.attention.self.query", DOWN])
