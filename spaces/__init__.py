@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from greenfront.spaces.checkpoint import load_checkpoint, plan_of, save_checkpoint, weight_bytes
     from greenfront.spaces.compression import METHODS, apply_plan, apply_to_module, check_plan, compress, find_space
     from greenfront.spaces.library import Library
-    from greenfront.spaces.method import Choice, Method, Refusal, Site
+    from greenfront.spaces.method import Choice, Method, Reduction, Refusal, Site
     from greenfront.spaces.plan import Plan, Settings
     from greenfront.spaces.space import Space
 else:
@@ -18,7 +18,7 @@ else:
             "checkpoint": ("load_checkpoint", "plan_of", "save_checkpoint", "weight_bytes"),
             "compression": ("METHODS", "apply_plan", "apply_to_module", "check_plan", "compress", "find_space"),
             "library": ("Library",),
-            "method": ("Choice", "Method", "Refusal", "Site"),
+            "method": ("Choice", "Method", "Reduction", "Refusal", "Site"),
             "plan": ("Plan", "Settings"),
             "space": ("Space",),
         },
@@ -30,6 +30,7 @@ __all__ = [
     "Library",
     "Method",
     "Plan",
+    "Reduction",
     "Refusal",
     "Settings",
     "Site",

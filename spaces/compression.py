@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+from collections import Counter
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
@@ -70,17 +71,15 @@ def method_of(settings: Settings) -> Method:
 def check_plan(model: nn.Module, plan: Plan) -> None:
     """Raise PlanError, naming the module, when a Plan doesn't fit a model, or both settings when two of them clash."""
     modules = dict(model.named_modules())
-    reductions: dict[str, tuple[Reduction, ...]] = {}
     for path, settings in plan.items():
         if path not in modules:
             near = difflib.get_close_matches(path, modules, 1)
             raise PlanError(f"{path}: the model has no such module" + (f"; did you mean {near[0]}?" if near else ""))
         for method in _methods(path, settings):
             method.check(path, modules[path], settings)
-            reductions[path] = (*reductions.get(path, ()), *method.reductions(model, path))
     linears = {path: module for path in plan if isinstance(module := modules[path], AnyLinear)}
     shapes = {path: linear_shape(module) for path, module in linears.items()}
-    for clash in clashes(plan, reductions, shapes):
+    for clash in clashes(plan, _reductions(model, plan), shapes):
         raise PlanError(clash.reason)
 
 
@@ -97,14 +96,7 @@ def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None)
     if plan and plan_of(model):
         raise PlanError(f"a Plan must be applied to the original, but this model carries {plan_of(model).id}")
     check_plan(model, plan)
-    modules = dict(model.named_modules())
-    # What is going to be replaced need not be copied: it stands for itself in the copy until then.
-    kept = {
-        id(modules[path]): modules[path]
-        for path, settings in plan.items()
-        if all(method.replaces for method in _methods(path, settings))
-    }
-    compressed = copy.deepcopy(model, kept)
+    compressed = copy.deepcopy(model, {id(module): module for module in _replaced(model, plan)})
     apply_plan(compressed, plan, library)
     return compressed
 
@@ -128,6 +120,28 @@ def apply_to_module(path: str, module: _Model, settings: Settings, library: Libr
         method.check(path, changed, settings)
         changed = method.apply(path, changed, settings, library)
     return changed
+
+
+def _replaced(model: nn.Module, plan: Plan) -> list[nn.Module]:
+    """What a Plan replaces: it need not be copied, but stands for itself in the copy until then."""
+    places = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
+    paths = [
+        reduction.path
+        for path, several in _reductions(model, plan).items()
+        for reduction in several
+        if reduction.happens(plan[path])
+    ]
+    shrunk = [module for path in paths if places[id(module := model.get_submodule(path))] == 1]
+    replaced = [path for path, settings in plan.items() if all(m.replaces for m in _methods(path, settings))]
+    return [*shrunk, *(model.get_submodule(path) for path in replaced)]
+
+
+def _reductions(model: nn.Module, plan: Plan) -> dict[str, tuple[Reduction, ...]]:
+    """What the settings at each path of a Plan make smaller."""
+    return {
+        path: tuple(r for method in _methods(path, settings) for r in method.reductions(model, path))
+        for path, settings in plan.items()
+    }
 
 
 def _methods(path: str, settings: Settings) -> list[Method]:

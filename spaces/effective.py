@@ -42,14 +42,14 @@ def effective_settings(
     where a block goes that it is part of. Modules that stay as they are don't appear.
     """
     found: dict[str, dict[str, Value]] = {path: dict(settings) for path, settings in plan.items()}
-    gone: list[tuple[str, str]] = []
+    prefixes: list[tuple[str, str]] = []
     for path, reduction, amount in _happening(plan, reductions):
         if reduction.side == "all":
-            gone.append((path, reduction.path))
+            prefixes.append((path, reduction.path))
         else:
             found.setdefault(reduction.path, {})[reduction.side] = reduction.unit * int(amount)
     for path in {*sites, *reduced_linears(reductions)}:
-        if any(path != site and inside(path, prefix) for site, prefix in gone):
+        if any(path != site and inside(path, prefix) for site, prefix in prefixes):
             found[path] = {"skipped": 1}
     return dict(found)
 
@@ -57,6 +57,11 @@ def effective_settings(
 def reduced_linears(reductions: Reductions) -> list[str]:
     """The linears that may become smaller, each once."""
     return list(dict.fromkeys(each.path for several in reductions.values() for each in several if each.side != "all"))
+
+
+def gone(space: "Space", plan: Plan) -> tuple[str, ...]:
+    """The modules that a Plan skips, with all that is inside them."""
+    return tuple(r.path for _, r, _ in _happening(plan, space.reductions) if r.side == "all")
 
 
 def clashes(plan: Mapping[str, Settings], reductions: Reductions, shapes: Mapping[str, tuple[int, int]]) -> list[Clash]:

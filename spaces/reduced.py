@@ -30,17 +30,17 @@ class Kept:
 
 def features(units: Tensor, unit: int, count: int, parts: int = 1) -> Tensor:
     """The features (parts x N x unit) of these heads or neurons (N) out of `count`, in every part of the outputs."""
-    of_one = (units[:, None] * unit + torch.arange(unit)).flatten()
+    of_one = (units[:, None] * unit + torch.arange(unit, device=units.device)).flatten()
     return torch.cat([of_one + part * count * unit for part in range(parts)])
 
 
 def without_rows(module: Linear, rows: Tensor) -> Linear:
     """A linear with these rows (N) of the module's, in this order."""
     dimension = 1 if isinstance(module, Conv1D) else 0
-    rows = rows.to(module.weight.device)
-    weight = module.weight.detach().index_select(dimension, rows)
-    bias = None if module.bias is None else module.bias.detach().index_select(0, rows)
-    return _linear(module, weight, bias, Kept(rows=rows.cpu() if rows.device.type != "meta" else None))
+    there = rows.to(module.weight.device)
+    weight = module.weight.detach().index_select(dimension, there)
+    bias = None if module.bias is None else module.bias.detach().index_select(0, there)
+    return _linear(module, weight, bias, Kept(rows=rows))
 
 
 def without_columns(module: Linear, kept: Kept, unit: int, removal: "Removal | None", *, decomposed: bool) -> Linear:

@@ -48,10 +48,10 @@ class Removal:
     def reconstruct(self, weight: Tensor, count: int) -> Tensor:
         """Weights (O x N) on the inputs of the `count` best units that come closest to `weight` (O x I) on all."""
         kept, inputs = count * self.unit, len(self.mean)
-        root = unpack(self.factor)[:inputs, :kept]
-        weighted = weight.float()[:, self.sorted_inputs()] @ root
-        solved: Tensor = torch.linalg.solve_triangular(root[:kept], weighted, upper=False, left=False)
-        return solved
+        root, weight = unpack(self.factor)[:inputs, :kept], weight.float()[:, self.sorted_inputs()]
+        # (W L)[:, :n] L[:n, :n]^-1, without the product that the inverse undoes again.
+        gone = weight[:, kept:] @ root[kept:]
+        return weight[:, :kept] + torch.linalg.solve_triangular(root[:kept], gone, upper=False, left=False)
 
     def mean_output(self, weight: Tensor, reconstructed: Tensor) -> Tensor:
         """What the mean output (O) loses when `reconstructed` (O x N) stands for `weight` (O x I)."""
