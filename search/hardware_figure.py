@@ -98,7 +98,7 @@ def curves(profile: HardwareProfile) -> list[Curve]:
             originals[operation.group] = operation.latency.interval_ms.median
             continue
         key = next((key for key in operation.settings if key in amounts), None)
-        if key is not None:
+        if key is not None and isinstance(operation.settings[key], int):  # words have no place on an axis
             rest = ", ".join(f"{name} {value}" for name, value in operation.settings.items() if name != key)
             lines[operation.group, key, rest].append((int(operation.settings[key]), operation))
     names = _names([group for group, _, _ in lines])

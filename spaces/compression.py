@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
@@ -12,6 +13,7 @@ from transformers import PreTrainedModel
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.registration import GreenfrontConfig
+from greenfront.spaces.bits import Bits
 from greenfront.spaces.checkpoint import plan_of
 from greenfront.spaces.clustered import Clustered
 from greenfront.spaces.library import Library
@@ -28,9 +30,9 @@ from greenfront.spaces.window import Window
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (LowRank(), Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
+    for method in (LowRank(), Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching(), Bits())
 }
-"""Every compression method by its YAML name, in the order in which a Plan applies them."""
+"""Every compression method by its YAML name, in the order in which a Plan applies them; last those that don't train."""
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -46,7 +48,7 @@ def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int
         raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}, but got {', '.join(unknown)}")
     choices: list[Choice] = []
     refusals: list[Refusal] = []
-    names = [name for name, method in METHODS.items() if sequence_length >= method.offered_from]
+    names = [name for name, method in METHODS.items() if method.by_default and sequence_length >= method.offered_from]
     for name in names if config.methods is None else config.methods:
         found, refused = METHODS[name].choices(model, config, sequence_length)
         if config.methods is not None and not found:
@@ -73,10 +75,12 @@ def check_plan(model: nn.Module, plan: Plan) -> None:
             method.check(path, modules[path], settings)
 
 
-def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> PreTrainedModel:
+def compress(
+    model: PreTrainedModel, plan: Plan, library: Library | None = None, *, to_train: bool = False
+) -> PreTrainedModel:
     """A new model with the Plan applied; the given one stays as it is.
 
-    Weights come from the library; without one the new modules are untrained (for measuring and loading).
+    With `to_train`, what can't be fine-tuned is left for `complete`. Weights come from the library; without one the new modules are untrained (for measuring and loading).
     The new model's configuration carries the Plan, so `save_pretrained` writes a folder that loads by itself.
 
     Raises:
@@ -94,16 +98,25 @@ def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None)
         if all(method.replaces for method in _methods(path, settings))
     }
     compressed = copy.deepcopy(model, kept)
-    apply_plan(compressed, plan, library)
+    _apply(compressed, plan, library, [method for method in METHODS.values() if method.trains or not to_train])
     return compressed
+
+
+def complete(model: PreTrainedModel) -> None:
+    """Apply in place what `compress(..., to_train=True)` has left of the model's Plan."""
+    _apply(model, plan_of(model), None, [method for method in METHODS.values() if not method.trains])
 
 
 def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> None:
     """Apply a Plan in place (also on the meta device); `compress` is the same on a copy."""
+    _apply(model, plan, library, METHODS.values())
+
+
+def _apply(model: PreTrainedModel, plan: Plan, library: Library | None, methods: Iterable[Method]) -> None:
     names: dict[int, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
         names.setdefault(id(module), []).append(name)
-    for method in METHODS.values():
+    for method in methods:
         paths = [path for path, settings in plan.items() if method.keys[0] in settings]
         for path in paths:
             module = model.get_submodule(path)
@@ -112,6 +125,7 @@ def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = Non
                 changed.train(module.training)
                 for name in names[id(module)]:  # a module may stand at several places
                     model.set_submodule(name, changed)
+                names[id(changed)] = names[id(module)]
         if paths:
             method.finish(model, paths)
     if plan:
@@ -122,7 +136,7 @@ def apply_to_module(path: str, module: _Model, settings: Settings, library: Libr
     """One module changed on its own, for measuring; the given one stays as it is."""
     changed: nn.Module = copy.deepcopy(module)
     for method in _methods(path, settings):
-        method.check(path, changed, settings)
+        method.check(path, module, settings)
         changed = method.apply(path, changed, settings, library)
     return changed
 

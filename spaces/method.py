@@ -66,7 +66,7 @@ class Method(ABC):
     The contract, tested for every method by `tests/spaces/method_contract.py`:
     `choices` never offers what `check` refuses; `apply` never changes a module it was given to replace
     (`replaces = True`), returns a module with the same inputs and outputs, and builds the same structure
-    with and without a library; and what `apply` builds has fewer parameters or fewer operations.
+    with and without a library; and what `apply` builds has fewer parameters, operations or bytes.
     """
 
     name: str
@@ -79,6 +79,10 @@ class Method(ABC):
     """Methods of a group exclude each other: a module takes settings of one of them at most."""
     offered_from: int = 0
     """The sequence length (tokens) from which it is offered where the YAML doesn't ask for it by name."""
+    by_default: bool = True
+    """Whether it is offered where the YAML names no methods."""
+    trains: bool = True
+    """Whether what `apply` builds can be fine-tuned; otherwise it is applied afterwards, so after those that can."""
 
     @abstractmethod
     def choices(
