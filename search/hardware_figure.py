@@ -92,13 +92,13 @@ def curves(profile: HardwareProfile) -> list[Curve]:
     """What the measured operations say of every kind of module that the forward pass calls."""
     lines: dict[tuple[str, str, str], list[tuple[int, OperationCost]]] = defaultdict(list)
     originals: dict[str, float] = {}
-    amounts = {method.keys[0] for method in METHODS.values()}
+    amounts = {method.keys[0] for method in METHODS.values()} - {"bits"}  # formats: nothing lies between two of them
     for operation in profile.operations:
         if not operation.settings:
             originals[operation.group] = operation.latency.interval_ms.median
             continue
         key = next((key for key in operation.settings if key in amounts), None)
-        if key is not None and isinstance(operation.settings[key], int):  # words have no place on an axis
+        if key is not None:
             rest = ", ".join(f"{name} {value}" for name, value in operation.settings.items() if name != key)
             lines[operation.group, key, rest].append((int(operation.settings[key]), operation))
     names = _names([group for group, _, _ in lines])

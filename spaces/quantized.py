@@ -136,7 +136,8 @@ def dynamic_linear(inputs: Tensor, values: Tensor, scale: Tensor, sums: Tensor, 
     if has_torch_function_unary(inputs):  # a recording has its own operator for this
         return handle_torch_function(dynamic_linear, (inputs,), inputs, values, scale, sums, bias)  # type: ignore[no-any-return]
     differentiable = torch.is_grad_enabled() and inputs.requires_grad
-    if differentiable or not inputs.is_cpu or torch.compiler.is_compiling():
+    single = inputs.shape[-1] == 1  # of which PyTorch 2.13's integer product gives nonsense
+    if differentiable or single or not inputs.is_cpu or torch.compiler.is_compiling():
         return F.linear(rounded(inputs), values * scale[:, None], bias)
     # Python's numbers: as tensors they would take longer than a small product.
     least, largest = (each.item() for each in torch.aminmax(inputs))
