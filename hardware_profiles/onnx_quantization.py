@@ -1,4 +1,4 @@
-"""Quantized linears as ONNX records them best: the operators that ONNX Runtime fuses into one (DynamicQuantizeMatMul)."""
+"""Quantized linears as ONNX records them best: operators that ONNX Runtime fuses into one, DynamicQuantizeMatMul."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ class DynamicQuantization(TorchFunctionMode):
     ) -> Any:
         if func is dynamic_linear:
             inputs, values, scale, _, bias = args
-            outputs = _Product.apply(inputs, values, scale)
+            outputs = _Product.apply(inputs, values, scale)  # type: ignore[no-untyped-call]
             return outputs if bias is None else outputs + bias
         return func(*args, **(kwargs or {}))
 

@@ -128,7 +128,8 @@ def _rounding_leeway(model: PreTrainedModel, inputs: dict[str, torch.Tensor], ex
     another number of threads, or in another runtime, the errors of rounding are others, but not larger.
     """
     with torch.inference_mode(), UnroundedInputs():
-        return 2 * (model(**inputs).logits - expected).abs().max().item()
+        rounding: float = (model(**inputs).logits - expected).abs().max().item()
+    return 2 * rounding
 
 
 def _export_onnx(

@@ -1,16 +1,22 @@
 """Bits: linears and embedding tables in int8 or bfloat16, after training."""
 
+import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-import torch
 from greenfront.config import SpaceConfig
 from greenfront.errors import PlanError
 from greenfront.spaces.library import Library, dense_weight
 from greenfront.spaces.method import Choice, Method, Refusal
 from greenfront.spaces.modules import LowRankEmbedding, LowRankLinear
 from greenfront.spaces.plan import Settings, Value
-from greenfront.spaces.quantized import BFloat16Linear, QuantizedEmbedding, QuantizedLinear, RoundedLinear, WeightOnlyLinear
+from greenfront.spaces.quantized import (
+    BFloat16Linear,
+    QuantizedEmbedding,
+    QuantizedLinear,
+    RoundedLinear,
+    WeightOnlyLinear,
+)
 from greenfront.spaces.sites import Linear, embedding_site, is_tied, linear_sites
 
 LINEARS: dict[Value, type[QuantizedLinear | WeightOnlyLinear | BFloat16Linear]] = {
@@ -61,10 +67,11 @@ class Bits(Method):
             raise PlanError(f"{path}: bits must be set on weights of float32, but these are {module.weight.dtype}")
 
     def apply(self, path: str, module: nn.Module, settings: Settings, library: Library | None) -> nn.Module:
-        factors = {LowRankLinear: ("down", "up"), LowRankEmbedding: ("table", "up")}.get(type(module), ())
-        for name in factors:  # these are new, and nobody else's
-            module.set_submodule(name, _rounded(module.get_submodule(name), settings["bits"]))
-        return module if factors else _rounded(module, settings["bits"])
+        if not isinstance(module, LowRankLinear | LowRankEmbedding):
+            return _rounded(module, settings["bits"])
+        for name, factor in list(module.named_children()):  # these are new, and nobody else's
+            module.set_submodule(name, _rounded(factor, settings["bits"]))
+        return module
 
 
 def _rounded(module: nn.Module, bits: Value) -> RoundedLinear | QuantizedEmbedding:

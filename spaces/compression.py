@@ -2,7 +2,7 @@
 
 import copy
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
@@ -80,7 +80,8 @@ def compress(
 ) -> PreTrainedModel:
     """A new model with the Plan applied; the given one stays as it is.
 
-    With `to_train`, what can't be fine-tuned is left for `complete`. Weights come from the library; without one the new modules are untrained (for measuring and loading).
+    Weights come from the library; without one the new modules are untrained (for measuring and loading).
+    With `to_train`, what can't be fine-tuned is left for `complete`.
     The new model's configuration carries the Plan, so `save_pretrained` writes a folder that loads by itself.
 
     Raises:
@@ -90,16 +91,19 @@ def compress(
     if plan and plan_of(model):
         raise PlanError(f"a Plan must be applied to the original, but this model carries {plan_of(model).id}")
     check_plan(model, plan)
+    methods = [method for method in METHODS.values() if method.trains or not to_train]
     modules = dict(model.named_modules())
     # What is going to be replaced need not be copied: it stands for itself in the copy until then.
-    kept = {
-        id(modules[path]): modules[path]
-        for path, settings in plan.items()
-        if all(method.replaces for method in _methods(path, settings))
-    }
+    kept = {id(modules[path]): modules[path] for path, settings in plan.items() if _is_replaced(settings, methods)}
     compressed = copy.deepcopy(model, kept)
-    _apply(compressed, plan, library, [method for method in METHODS.values() if method.trains or not to_train])
+    _apply(compressed, plan, library, methods)
     return compressed
+
+
+def _is_replaced(settings: Settings, methods: Sequence[Method]) -> bool:
+    """Whether these methods put new modules in the place of one with these settings."""
+    used = [method for method in methods if method.keys[0] in settings]
+    return bool(used) and all(method.replaces for method in used)
 
 
 def complete(model: PreTrainedModel) -> None:
@@ -113,11 +117,9 @@ def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = Non
 
 
 def _apply(model: PreTrainedModel, plan: Plan, library: Library | None, methods: Iterable[Method]) -> None:
-    names: dict[int, list[str]] = {}
-    for name, module in model.named_modules(remove_duplicate=False):
-        names.setdefault(id(module), []).append(name)
     for method in methods:
         paths = [path for path, settings in plan.items() if method.keys[0] in settings]
+        names = _names(model) if paths else {}
         for path in paths:
             module = model.get_submodule(path)
             changed = method.apply(path, module, plan[path], library)
@@ -125,11 +127,18 @@ def _apply(model: PreTrainedModel, plan: Plan, library: Library | None, methods:
                 changed.train(module.training)
                 for name in names[id(module)]:  # a module may stand at several places
                     model.set_submodule(name, changed)
-                names[id(changed)] = names[id(module)]
         if paths:
             method.finish(model, paths)
     if plan:
         model.config.quantization_config = GreenfrontConfig(plan=plan.to_dict())
+
+
+def _names(model: nn.Module) -> dict[int, list[str]]:
+    """Every place at which a module stands, by the module's identity."""
+    names: dict[int, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(id(module), []).append(name)
+    return names
 
 
 def apply_to_module(path: str, module: _Model, settings: Settings, library: Library | None = None) -> nn.Module:

@@ -134,7 +134,7 @@ def dynamic_linear(inputs: Tensor, values: Tensor, scale: Tensor, sums: Tensor, 
     (which passes the rounding as if it weren't there) it is the same product of floats.
     """
     if has_torch_function_unary(inputs):  # a recording has its own operator for this
-        return handle_torch_function(dynamic_linear, (inputs,), inputs, values, scale, sums, bias)  # type: ignore[no-any-return]
+        return handle_torch_function(dynamic_linear, (inputs,), inputs, values, scale, sums, bias)
     differentiable = torch.is_grad_enabled() and inputs.requires_grad
     single = inputs.shape[-1] == 1  # of which PyTorch 2.13's integer product gives nonsense
     if differentiable or single or not inputs.is_cpu or torch.compiler.is_compiling():

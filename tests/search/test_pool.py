@@ -185,10 +185,10 @@ def test_linears_are_trained_as_floats_and_scored_as_whole_numbers() -> None:
     assert weights[f"{query}.up.values"].dtype == np.int8
     model = compress(toy_model(), both)
     load_arrays(model, weights)
-    assert model.get_submodule(output).values.dtype == torch.bfloat16
+    assert model.state_dict()[f"{output}.values"].dtype == torch.bfloat16
     assert predict(model, work.validation) == pytest.approx(outcome.logits, abs=1e-6)
-    untrained = compress(work.original, both, work.library)
-    assert not torch.equal(untrained.get_submodule(f"{query}.up").values, model.get_submodule(f"{query}.up").values)
+    untrained = compress(work.original, both, work.library).state_dict()
+    assert not torch.equal(untrained[f"{query}.up.values"], model.state_dict()[f"{query}.up.values"])
 
 
 def test_weights_come_over_bit_for_bit() -> None:

@@ -15,8 +15,8 @@ from greenfront.hardware_profiles.records import CalibrationPlan, Refused
 from greenfront.search.front import Front
 from greenfront.search.hardware_figure import Curve, curve_figures, curves, predicted_figure
 from greenfront.search.report_hardware import hardware_section
-from tests.search.front_builder import build_front
 from greenfront.spaces import Settings
+from tests.search.front_builder import build_front
 from tests.search.toy_run import FULL, MS_PER_RANK, toy_profile, toy_space
 
 EVIL = "<img src=x onerror=alert(1)>"
