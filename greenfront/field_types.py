@@ -1,7 +1,7 @@
 """The types of the configuration's values: each reads what a person writes, and is written the same way again."""
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
@@ -48,5 +48,6 @@ ShareOrAll = Annotated[float, BeforeValidator(_share_or_all), PlainSerializer(fo
 ShareOrNone = Annotated[float, BeforeValidator(_share_or_none), PlainSerializer(format_share)]
 File = Annotated[Path, BeforeValidator(_path), PlainSerializer(str)]
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False), AfterValidator(_distinct)]
+Bits = Annotated[tuple[Literal[8, "8w", 16], ...], Field(strict=False), AfterValidator(_distinct)]
 Names = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_distinct)]
 Objectives = Annotated[tuple[Objective, ...], Field(strict=False), AfterValidator(_distinct)]

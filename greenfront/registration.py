@@ -36,6 +36,14 @@ class GreenfrontQuantizer(HfQuantizer):
 
         return config
 
+    def update_dtype(self, dtype: Any) -> Any:
+        """What is rounded was float32, and what stands beside it is, whatever Transformers took for the model's own."""
+        import torch
+
+        assert isinstance(self.quantization_config, GreenfrontConfig)
+        rounds = any("bits" in settings for settings in self.quantization_config.plan.values())
+        return torch.float32 if rounds else dtype
+
     def _process_model_before_weight_loading(self, model: Any, **_: Any) -> Any:
         from greenfront.spaces.compression import apply_plan, check_plan
         from greenfront.spaces.plan import Plan

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from greenfront.errors import ConfigError
-from greenfront.field_types import Budget, File, Lengths, Names, Objectives, Share, ShareOrAll, ShareOrNone, Text
+from greenfront.field_types import Bits, Budget, File, Lengths, Names, Objectives, Share, ShareOrAll, ShareOrNone, Text
 from greenfront.yaml_source import shown
 
 Task = Literal["text-classification", "image-classification"]
@@ -179,6 +179,7 @@ class SpaceConfig(Section):
     lsh: Lengths | None = Field(default=None, description="tokens in a chunk of like hashes", examples=[[32, 64]])
     performer: Lengths | None = Field(default=None, description="random features", examples=[[64, 128]])
     sign_matching: Lengths | None = Field(default=None, description="keys that a query attends to", examples=[[32, 64]])
+    bits: Bits | None = Field(default=None, description="8, 8w (int8 weights alone), 16", examples=[[8, "8w"]])
     random_seed: int = Field(default=0, ge=0, lt=2**32, description="of lsh and performer")
     low_rank: LowRankConfig = LowRankConfig()
     linformer: LinformerConfig = LinformerConfig()

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.onnx_attention import ExplicitAttention
+from greenfront.hardware_profiles.onnx_quantization import DynamicQuantization
 from greenfront.hardware_profiles.runtime import first_line
 
 OPSET = 17
@@ -112,7 +113,7 @@ def record(
     recorded = _Recorded(module, leaves, structure)
     file = BytesIO()
     try:
-        with _quiet(), torch.no_grad(), ExplicitAttention():
+        with _quiet(), torch.no_grad(), ExplicitAttention(), DynamicQuantization():
             torch.onnx.export(
                 recorded, (*tensors, *weights.values()), file,  # type: ignore[arg-type]  # writes to files in memory, too
                 input_names=[*names, *weights], output_names=outputs,

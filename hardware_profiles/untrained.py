@@ -54,5 +54,7 @@ class Untrained:
         if memory is None or len(memory) < end:
             size = end if memory is None else max(end, 2 * len(memory))
             memory = torch.empty(size, dtype=hollow.dtype, device=next(iter(self._own.values())).device)
-            self._memory[hollow.dtype] = memory.normal_(0, 0.02)
+            self._memory[hollow.dtype] = (
+                memory.normal_(0, 0.02) if hollow.is_floating_point() else memory.random_(-127, 128)  # int8
+            )
         return self._memory[hollow.dtype][begin:end].view(hollow.shape)

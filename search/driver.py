@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 from optuna.trial import FrozenTrial
 from safetensors.numpy import save_file
 
@@ -21,7 +20,7 @@ from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, missed, summed_cost
 from greenfront.search.study import Proposal, Result, Study
-from greenfront.search.worker import Outcome
+from greenfront.search.worker import Outcome, load_arrays
 from greenfront.spaces import Plan, compress, save_checkpoint
 
 REJECTIONS = 10
@@ -153,7 +152,7 @@ class Driver:
             assert fetched is not None
             assert finished.outcome.logits is not None
             model = compress(self.model, result.plan)
-            model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in fetched.items()})
+            load_arrays(model, fetched)
             # The logits first: a candidate's folder, once it is there, is complete.
             save_file({"logits": finished.outcome.logits}, self.run.outputs(result.plan.id))
             save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)

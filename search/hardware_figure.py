@@ -92,7 +92,7 @@ def curves(profile: HardwareProfile) -> list[Curve]:
     """What the measured operations say of every kind of module that the forward pass calls."""
     lines: dict[tuple[str, str, str], list[tuple[int, OperationCost]]] = defaultdict(list)
     originals: dict[str, float] = {}
-    amounts = {method.keys[0] for method in METHODS.values()}
+    amounts = {method.keys[0] for method in METHODS.values()} - {"bits"}  # formats: nothing lies between two of them
     for operation in profile.operations:
         if not operation.settings:
             originals[operation.group] = operation.latency.interval_ms.median

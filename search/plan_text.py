@@ -12,8 +12,8 @@ GENERIC = (".dense", ".weight")  # path endings that say nothing about the site
 def plan_lines(plan: Plan, width: int = 76, limit: int = 20) -> list[str]:
     """The Plan in at most `limit` lines of about `width` characters.
 
-    A rank stands as `64`, a Linformer length as `k64`, anything else as `key=value`; `.` leaves the module as
-    it is. Stacks that are wider than `width` are wrapped into blocks of layers; sites outside a stack of
+    A rank stands as `64`, a Linformer length as `k64`, eight bits as `b8`, anything else as `key=value`; `.` leaves
+    the module as it is. Stacks that are wider than `width` are wrapped into blocks of layers; sites outside a stack of
     layers have a line each. What doesn't fit is counted in the last line.
     """
     if not plan:
@@ -80,6 +80,8 @@ def _cell(settings: Settings) -> str:
                 words.append(str(value))
             case "linformer":
                 words.append(f"k{value}")
+            case "bits":
+                words.append(f"b{value}")
             case _:
                 words.append(f"{key}={value}")
     return "+".join(words)

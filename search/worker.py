@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, GreenfrontError
 from greenfront.evaluators import Examples, Score, distill, predict, score
-from greenfront.spaces import Library, Plan, compress
+from greenfront.spaces import Library, Plan, complete, compress
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Worker:
         except Exception as error:  # a search outlives any bad candidate; the reason is kept with the trial
             reason = f"{type(error).__name__}: {error}"
             return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
-        weights = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
+        weights = to_arrays(model)
         seconds = time.perf_counter() - started
         return Outcome(plan.id, found.value, found.divergence, seconds, logits=logits), weights
 
@@ -84,8 +84,9 @@ class Worker:
         # The plan decides the seed: the same plan gives the same score, whichever worker takes it and when.
         seed = (work.seed + int(plan.id, 16)) % 2**32 if plan else work.seed
         torch.manual_seed(seed)
-        model = compress(work.original, plan, work.library)
-        distill(model, work.train, work.train_logits, work.fine_tune, seed=seed, frozen=frozen_paths(model, plan))
+        model = compress(work.original, plan, work.library, to_train=True)
+        distill(model, work.train, work.train_logits, work.fine_tune, seed=seed, frozen=frozen_paths(model))
+        complete(model)
         return model, predict(model, work.validation)
 
     def _score(self, logits: NDArray[np.float32]) -> Score:
@@ -96,9 +97,23 @@ class Worker:
         return found
 
 
-def frozen_paths(model: PreTrainedModel, plan: Plan) -> tuple[str, ...]:
-    """The embedding table, unless the plan compresses it: half of a small encoder, and quick steps hardly move it."""
+def to_arrays(model: torch.nn.Module) -> Weights:
+    """A model's state for another process; bfloat16, which NumPy hasn't, as int16 of the same bits."""
+    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    halves = {name: tensor.view(torch.int16) for name, tensor in state.items() if tensor.dtype == torch.bfloat16}
+    return {name: tensor.numpy() for name, tensor in {**state, **halves}.items()}
+
+
+def load_arrays(model: torch.nn.Module, weights: Weights) -> None:
+    """Inverse of `to_arrays`, into a model of the same plan."""
+    dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    model.load_state_dict(
+        {name: torch.from_numpy(np.array(value)).view(dtypes[name]) for name, value in weights.items()}
+    )
+
+
+def frozen_paths(model: PreTrainedModel) -> tuple[str, ...]:
+    """The embedding table, unless it is in factors: half of a small encoder, and quick steps hardly move it."""
     table = model.get_input_embeddings()
     path = next((path for path, module in model.named_modules() if module is table), "")
-    frozen = isinstance(table, torch.nn.Embedding) and path not in plan
-    return (path,) if frozen else ()
+    return (path,) if isinstance(table, torch.nn.Embedding) else ()

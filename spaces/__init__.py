@@ -6,7 +6,15 @@ from greenfront.lazy import lazily as _lazily
 
 if TYPE_CHECKING:
     from greenfront.spaces.checkpoint import load_checkpoint, plan_of, save_checkpoint, weight_bytes
-    from greenfront.spaces.compression import METHODS, apply_plan, apply_to_module, check_plan, compress, find_space
+    from greenfront.spaces.compression import (
+        METHODS,
+        apply_plan,
+        apply_to_module,
+        check_plan,
+        complete,
+        compress,
+        find_space,
+    )
     from greenfront.spaces.library import Library
     from greenfront.spaces.method import Choice, Method, Reduction, Refusal, Site
     from greenfront.spaces.plan import Plan, Settings
@@ -16,7 +24,15 @@ else:
         __name__,
         {
             "checkpoint": ("load_checkpoint", "plan_of", "save_checkpoint", "weight_bytes"),
-            "compression": ("METHODS", "apply_plan", "apply_to_module", "check_plan", "compress", "find_space"),
+            "compression": (
+                "METHODS",
+                "apply_plan",
+                "apply_to_module",
+                "check_plan",
+                "complete",
+                "compress",
+                "find_space",
+            ),
             "library": ("Library",),
             "method": ("Choice", "Method", "Reduction", "Refusal", "Site"),
             "plan": ("Plan", "Settings"),
@@ -38,6 +54,7 @@ __all__ = [
     "apply_plan",
     "apply_to_module",
     "check_plan",
+    "complete",
     "compress",
     "find_space",
     "load_checkpoint",

@@ -3,6 +3,7 @@
 import copy
 import difflib
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import TypeVar
@@ -13,6 +14,7 @@ from transformers import PreTrainedModel
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.registration import GreenfrontConfig
+from greenfront.spaces.bits import Bits
 from greenfront.spaces.blocks import Blocks
 from greenfront.spaces.checkpoint import plan_of
 from greenfront.spaces.clustered import Clustered
@@ -35,8 +37,8 @@ from greenfront.spaces.window import Window
 
 _STRUCTURE = (Blocks(), Heads(), Width())
 _ATTENTION = (Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
-METHODS: dict[str, Method] = {method.name: method for method in (*_STRUCTURE, LowRank(), *_ATTENTION)}
-"""Every compression method by its YAML name, in the order in which a Plan applies them."""
+METHODS: dict[str, Method] = {method.name: method for method in (*_STRUCTURE, LowRank(), *_ATTENTION, Bits())}
+"""Every compression method by its YAML name, in the order in which a Plan applies them; last those that don't train."""
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -83,10 +85,13 @@ def check_plan(model: nn.Module, plan: Plan) -> None:
         raise PlanError(clash.reason)
 
 
-def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> PreTrainedModel:
+def compress(
+    model: PreTrainedModel, plan: Plan, library: Library | None = None, *, to_train: bool = False
+) -> PreTrainedModel:
     """A new model with the Plan applied; the given one stays as it is.
 
     Weights come from the library; without one the new modules are untrained (for measuring and loading).
+    With `to_train`, what can't be fine-tuned is left for `complete`.
     The new model's configuration carries the Plan, so `save_pretrained` writes a folder that loads by itself.
 
     Raises:
@@ -96,14 +101,24 @@ def compress(model: PreTrainedModel, plan: Plan, library: Library | None = None)
     if plan and plan_of(model):
         raise PlanError(f"a Plan must be applied to the original, but this model carries {plan_of(model).id}")
     check_plan(model, plan)
-    compressed = copy.deepcopy(model, {id(module): module for module in _replaced(model, plan)})
-    apply_plan(compressed, plan, library)
+    methods = [method for method in METHODS.values() if method.trains or not to_train]
+    compressed = copy.deepcopy(model, {id(module): module for module in _replaced(model, plan, methods)})
+    _apply(compressed, plan, library, methods)
     return compressed
+
+
+def complete(model: PreTrainedModel) -> None:
+    """Apply in place what `compress(..., to_train=True)` has left of the model's Plan."""
+    _apply(model, plan_of(model), None, [method for method in METHODS.values() if not method.trains])
 
 
 def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = None) -> None:
     """Apply a Plan in place (also on the meta device); `compress` is the same on a copy."""
-    for method in METHODS.values():
+    _apply(model, plan, library, METHODS.values())
+
+
+def _apply(model: PreTrainedModel, plan: Plan, library: Library | None, methods: Iterable[Method]) -> None:
+    for method in methods:
         paths = [path for path, settings in plan.items() if method.keys[0] in settings]
         for path in paths:
             method.apply_to_model(model, path, plan, library)
@@ -117,13 +132,13 @@ def apply_to_module(path: str, module: _Model, settings: Settings, library: Libr
     """One module changed on its own, for measuring; the given one stays as it is."""
     changed: nn.Module = copy.deepcopy(module)
     for method in _methods(path, settings):
-        method.check(path, changed, settings)
+        method.check(path, module, settings)
         changed = method.apply(path, changed, settings, library)
     return changed
 
 
-def _replaced(model: nn.Module, plan: Plan) -> list[nn.Module]:
-    """What a Plan replaces: it need not be copied, but stands for itself in the copy until then."""
+def _replaced(model: nn.Module, plan: Plan, methods: Sequence[Method]) -> list[nn.Module]:
+    """What these methods replace of a Plan: it need not be copied, but stands for itself in the copy until then."""
     places = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     paths = [
         reduction.path
@@ -132,8 +147,14 @@ def _replaced(model: nn.Module, plan: Plan) -> list[nn.Module]:
         if reduction.happens(plan[path])
     ]
     shrunk = [module for path in paths if places[id(module := model.get_submodule(path))] == 1]
-    replaced = [path for path, settings in plan.items() if all(m.replaces for m in _methods(path, settings))]
+    replaced = [path for path, settings in plan.items() if _is_replaced(settings, methods)]
     return [*shrunk, *(model.get_submodule(path) for path in replaced)]
+
+
+def _is_replaced(settings: Settings, methods: Sequence[Method]) -> bool:
+    """Whether these methods put new modules in the place of one with these settings."""
+    used = [method for method in methods if method.keys[0] in settings]
+    return bool(used) and all(method.replaces for method in used)
 
 
 def _reductions(model: nn.Module, plan: Plan) -> dict[str, tuple[Reduction, ...]]:

@@ -91,7 +91,7 @@ class Method(ABC):
     `choices` never offers what `check` refuses; `apply` never changes a module it was given to replace
     (`replaces = True`), returns a module with the same inputs and outputs (but for the features that `reductions`
     takes from both sides), and builds the same structure with and without a library; and what `apply` builds has
-    fewer parameters or fewer operations.
+    fewer parameters, operations or bytes.
     """
 
     name: str
@@ -106,6 +106,8 @@ class Method(ABC):
     """Whether it is offered where the YAML names no methods."""
     offered_from: int = 0
     """The sequence length (tokens) from which it is offered where the YAML doesn't ask for it by name."""
+    trains: bool = True
+    """Whether what `apply` builds can be fine-tuned; otherwise it is applied afterwards, so after those that can."""
 
     @abstractmethod
     def choices(

@@ -38,9 +38,13 @@ def embedding_site(model: PreTrainedModel) -> tuple[Site, nn.Embedding] | None:
 
 def embedding_is_tied(model: PreTrainedModel) -> bool:
     """Whether another layer (the output, say) reads the same table, so that it can't be factored alone."""
-    table = model.get_input_embeddings()
-    others = (module for module in model.modules() if module is not table)
-    return any(weight is table.weight for module in others for weight in module.parameters(recurse=False))
+    return is_tied(model, model.get_input_embeddings())
+
+
+def is_tied(model: PreTrainedModel, module: nn.Module) -> bool:
+    """Whether another module has this one's weight, too."""
+    others = (other for other in model.modules() if other is not module)
+    return any(weight is module.weight for other in others for weight in other.parameters(recurse=False))
 
 
 def attention_sites(model: PreTrainedModel) -> Iterator[tuple[Site, nn.Module]]:

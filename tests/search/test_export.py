@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -14,6 +15,7 @@ from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.search import RunFolder
 from greenfront.search.export import example_inputs, export
 from greenfront.spaces import Plan, compress, load_checkpoint, plan_of, save_checkpoint, weight_bytes
+from greenfront.spaces.quantized import UnroundedInputs
 from tests.search.toy_run import toy_config, toy_model, toy_space
 
 
@@ -143,3 +145,21 @@ def test_an_onnx_file_with_other_logits_is_not_left_behind(
     with pytest.raises(GreenfrontError, match="the ONNX file gives logits that differ"):
         export(run, PLAN.id, tmp_path / "small", onnx=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whole_numbers_are_exported_as_such(run: RunFolder, tmp_path: Path) -> None:
+    """Their logits may be as far apart as rounding changes them, in another process or runtime."""
+    linears = [choice.site.path for choice in toy_space().choices if choice.site.kind == "linear"]
+    plan = Plan({path: {"rank": 2, "bits": 8} for path in linears})
+    candidate = compress(toy_model(), plan)
+    save_checkpoint(candidate, run.candidate(plan.id))
+    done = export(run, plan.id, tmp_path / "small", onnx=True)
+    with UnroundedInputs():
+        unrounded = logits(done.folder)
+    rounding = (unrounded - logits(done.folder)).abs().max().item()
+    assert rounding > 1e-6
+    assert done.difference <= 1e-4 + 2 * rounding
+    assert done.onnx_difference is not None
+    assert done.onnx_difference <= 1e-3 + 2 * rounding
+    kinds = {tensor.data_type for tensor in onnx.load(done.folder / "model.onnx").graph.initializer}
+    assert onnx.TensorProto.INT8 in kinds

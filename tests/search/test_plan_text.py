@@ -22,11 +22,11 @@ def test_sites_are_rows_and_layers_are_columns() -> None:
     )
     assert plan_lines(plan) == [
         "bert.embeddings.word_embeddings: 96",
-        "bert.encoder.layer         0        1        2",
-        "attention.output           .        .      128",
-        "self                     k64        .        .",
-        "query                      .        . bits=8+8",
-        "output                    16        .        .",
+        "bert.encoder.layer     0    1    2",
+        "attention.output       .    .  128",
+        "self                 k64    .    .",
+        "query                  .    . b8+8",
+        "output                16    .    .",
     ]
 
 

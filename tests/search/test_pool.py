@@ -17,8 +17,8 @@ from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.evaluators import predict, score
 from greenfront.search.pool import Finished, Pool, running_ray
-from greenfront.search.worker import Worker, frozen_paths
-from greenfront.spaces import Plan, compress
+from greenfront.search.worker import Worker, frozen_paths, load_arrays, to_arrays
+from greenfront.spaces import Plan, compress, plan_of
 from tests.search.tiny_assignment import assignment
 from tests.search.toy_run import toy_model, toy_space
 
@@ -169,8 +169,32 @@ def test_outputs_that_are_not_finite_are_no_score() -> None:
     assert outcome.validation is None
 
 
-def test_the_embedding_table_trains_only_where_it_is_compressed() -> None:
+def test_the_embedding_table_trains_only_in_factors() -> None:
     table = "bert.embeddings.word_embeddings"
-    assert frozen_paths(toy_model(), plan(1)) == (table,)
-    compressed = Plan({table: {"rank": 4}})
-    assert frozen_paths(compress(toy_model(), compressed), compressed) == ()
+    assert frozen_paths(toy_model()) == (table,)
+    assert frozen_paths(compress(toy_model(), Plan({table: {"rank": 4}}))) == ()
+    rounded_later = compress(toy_model(), Plan({table: {"bits": 8}}), to_train=True)
+    assert frozen_paths(rounded_later) == (table,)
+
+
+def test_linears_are_trained_as_floats_and_scored_as_whole_numbers() -> None:
+    query, output = (f"bert.encoder.layer.0.{path}" for path in ("attention.self.query", "output.dense"))
+    work, both = assignment(steps=3), Plan({query: {"rank": 2, "bits": 8}, output: {"bits": 16}})
+    outcome, weights = Worker(work).evaluate(both.to_json())
+    assert weights is not None, outcome.reason
+    assert weights[f"{query}.up.values"].dtype == np.int8
+    model = compress(toy_model(), both)
+    load_arrays(model, weights)
+    assert model.state_dict()[f"{output}.values"].dtype == torch.bfloat16
+    assert predict(model, work.validation) == pytest.approx(outcome.logits, abs=1e-6)
+    untrained = compress(work.original, both, work.library).state_dict()
+    assert not torch.equal(untrained[f"{query}.up.values"], model.state_dict()[f"{query}.up.values"])
+
+
+def test_weights_come_over_bit_for_bit() -> None:
+    model = compress(toy_model(), Plan({"bert.encoder.layer.0.output.dense": {"bits": 16}}))
+    other = compress(toy_model(), plan_of(model))
+    for tensor in other.state_dict().values():
+        tensor.zero_()
+    load_arrays(other, to_arrays(model))
+    assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in model.state_dict().items())

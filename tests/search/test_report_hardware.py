@@ -15,6 +15,7 @@ from greenfront.hardware_profiles.records import CalibrationPlan, Refused
 from greenfront.search.front import Front
 from greenfront.search.hardware_figure import Curve, curve_figures, curves, predicted_figure
 from greenfront.search.report_hardware import hardware_section
+from greenfront.spaces import Settings
 from tests.search.front_builder import build_front
 from tests.search.toy_run import FULL, MS_PER_RANK, toy_profile, toy_space
 
@@ -66,6 +67,17 @@ def test_the_curves_are_the_measured_operations() -> None:
         assert each.break_even == math.inf
     (figure,) = curve_figures(toy()).values()
     assert figure["data"][0]["y"] == pytest.approx([a / FULL for a in found[0].amounts])
+
+
+def test_formats_are_no_amounts_and_stand_in_a_curves_name() -> None:
+    profile = toy()
+    formats: tuple[Settings, ...] = ({"bits": 8}, {"bits": "8w"}, {"bits": 16}, {"rank": 2, "bits": "8w"})
+    more = [replace(profile.operations[0], settings=dict(settings)) for settings in formats]
+    found = curves(replace(profile, operations=(*profile.operations, *more)))
+    assert {curve.key for curve in found} == {"rank"}
+    (alone,) = [curve for curve in found if "bits" in curve.label]
+    assert alone.label.endswith(", bits 8w")
+    assert alone.amounts == (2,)
 
 
 def test_a_module_that_is_never_called_has_no_curve() -> None:

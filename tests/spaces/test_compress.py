@@ -157,7 +157,7 @@ WRONG: list[tuple[Plan, str]] = [
     (Plan({QUERY: {"rank": 16}}), f"{QUERY}: rank.*break-even of 16, but got 16"),
     (Plan({QUERY: {"rank": "8"}}), f"{QUERY}: rank must be a whole number, but got '8'"),
     (Plan({QUERY: {"ranks": 8}}), f"{QUERY}: settings must be among.*rank.*but got ranks"),
-    (Plan({QUERY: {"rank": 8, "bits": 8}}), f"{QUERY}: .*but got bits"),
+    (Plan({QUERY: {"rank": 8, "speed": 8}}), f"{QUERY}: .*but got speed"),
     (Plan({QUERY: {"rank": 8, "linformer_positions": 8}}), f"{QUERY}: .*but got linformer_positions"),
     (Plan({QUERY: {"linformer_positions": 8}}), f"{QUERY}: settings must carry one of .*rank, linformer"),
     (Plan({QUERY: {"linformer": 4, "linformer_positions": 8}}), f"{QUERY}: linformer.*attention.*Linear"),
