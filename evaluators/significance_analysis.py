@@ -1,13 +1,16 @@
 """Significance: what each setting alone costs in quality, before anything is trained."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Literal
 
 from transformers import PreTrainedModel
 
 from greenfront.evaluators.additivity import Additivity, additivity
 from greenfront.evaluators.interpolation import amount, between, lines, spread
+from greenfront.evaluators.json_record import Nats, Whole, record_from_json, record_to_json, strict
 from greenfront.evaluators.recorded_pass import Batch
 from greenfront.evaluators.replace_one import divergences
 from greenfront.spaces import Choice, Library, Plan, Space
@@ -18,6 +21,11 @@ ADDITIVITY_EXAMPLES, ADDITIVITY_TOKENS = 32, 4096
 """What additivity is measured on at most: a part of what settings are scored on."""
 
 
+VERSION = 2
+"""1 had the losses alone."""
+
+
+@strict
 @dataclass(frozen=True)
 class Significance:
     """What every setting alone costs.
@@ -30,9 +38,29 @@ class Significance:
         additivity: how far losses add up; None where there is no pair of changes to measure it on.
     """
 
-    losses: Mapping[str, Sequence[float]]
-    scored: Mapping[str, Sequence[int]]
+    losses: dict[str, list[Nats]]
+    scored: dict[str, list[Whole]]
     additivity: Additivity | None
+
+    def fits(self, space: Space) -> bool:
+        """Whether these are the losses of this space's options."""
+        sizes = {choice.name: len(choice.options) for choice in space.choices}
+        return {name: len(losses) for name, losses in self.losses.items()} == sizes
+
+    def finite(self) -> "Significance":
+        """With numbers for settings that break the model outright: ten times all that the worst others cost."""
+        worst = 10 * sum(max(filter(isfinite, options), default=0.0) for options in self.losses.values())
+        losses = {name: [x if isfinite(x) else worst for x in options] for name, options in self.losses.items()}
+        return replace(self, losses=losses)
+
+    def to_json(self) -> str:
+        """The whole record."""
+        return record_to_json(self, VERSION)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Significance":
+        """Inverse of `to_json`; raises RunError for anything else, a record of an older version too."""
+        return record_from_json(cls, text, VERSION, "a record of significance")
 
 
 def significance(
@@ -43,6 +71,7 @@ def significance(
     *,
     scored: int = SCORED,
     seed: int = 0,
+    precision: Literal["auto", "bfloat16", "float32"] = "float32",
     progress: Callable[[int, int], None] | None = None,
 ) -> Significance:
     """The predicted loss in nats of every option of every choice, chosen alone, and how far such losses add up.
@@ -58,6 +87,7 @@ def significance(
         batches: the model's inputs; a `labels` entry is ignored.
         scored: how many settings of a line are scored, at least 2; the others are interpolated (`between`).
         seed: of the pairs that additivity is measured on.
+        precision: what passes compute in.
         progress: called with the passes done and their total, from 0 anew for additivity.
     """
     losses = {
@@ -74,13 +104,15 @@ def significance(
     }
     pairs = [(choice, index) for choice in space.choices for index in wanted[choice.name]]
     plans = [Plan({choice.site.path: choice.settings[index]}) for choice, index in pairs]
-    found = divergences(model, plans, library, batches, progress=progress)
+    found = divergences(model, plans, library, batches, precision=precision, progress=progress)
     for (choice, index), loss in zip(pairs, found, strict=True):
         losses[choice.name][index] = loss
+    filled = {choice.name: [*_filled(choice, losses[choice.name]), 0.0] for choice in space.choices}
+    thinned = _thinned(batches)
     return Significance(
-        {choice.name: [*_filled(choice, losses[choice.name]), 0.0] for choice in space.choices},
+        filled,
         {name: sorted(indices) for name, indices in wanted.items() if indices},
-        additivity(model, space, library, _thinned(batches), seed=seed, progress=progress),
+        additivity(model, space, library, filled, thinned, seed=seed, precision=precision, progress=progress),
     )
 
 
