@@ -10,10 +10,11 @@ import numpy as np
 from pydantic import Field
 from transformers import PreTrainedModel
 
+from greenfront.errors import PlanError
 from greenfront.evaluators.json_record import Whole, strict
 from greenfront.evaluators.recorded_pass import Batch
 from greenfront.evaluators.replace_one import divergences
-from greenfront.spaces import Library, Plan, Space
+from greenfront.spaces import Library, Plan, Settings, Space, check_plan
 
 Ratio = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 SINGLES, PAIRS = 8, 16
@@ -63,15 +64,16 @@ def additivity(
     library predicts without a pass, are not on their scale. `losses` (by choice.name) say which are worth it.
     """
     rng = random.Random(seed)
-    lossy = {
-        choice.site.path: [s for s, loss in zip(choice.settings, losses[choice.name], strict=False)
-                           if LEAST_NATS <= loss < math.inf]
-        for choice in space.choices
-    }  # fmt: skip
+    lossy: dict[str, list[Settings]] = {}
+    for choice in space.choices:
+        known = zip(choice.settings, losses[choice.name], strict=False)  # losses end with the original's
+        lossy.setdefault(choice.site.path, []).extend(s for s, loss in known if LEAST_NATS <= loss < math.inf)
     sites = [path for path, settings in lossy.items() if settings]
     singles = [(path, rng.choice(lossy[path])) for path in rng.sample(sites, min(SINGLES, len(sites)))]
-    every = [(i, j) for j in range(len(singles)) for i in range(j)]
+    every = [(i, j) for j in range(len(singles)) for i in range(j) if _together(model, singles[i], singles[j])]
     pairs = rng.sample(every, min(PAIRS, len(every)))
+    if not pairs:
+        return None
     plans = [Plan(dict([change])) for change in singles]
     plans += [Plan(dict([singles[i], singles[j]])) for i, j in pairs]
     found = divergences(model, plans, library, batches, precision=precision, progress=progress)
@@ -85,3 +87,12 @@ def additivity(
         return None
     examples = sum(len(next(iter(batch.values()))) for batch in batches)
     return Additivity(len(ratios), examples, float(np.median(ratios)), float(np.quantile(ratios, 0.95)))
+
+
+def _together(model: PreTrainedModel, one: tuple[str, Settings], other: tuple[str, Settings]) -> bool:
+    """Whether a Plan may have both: nothing can be chosen in a block that is skipped, say."""
+    try:
+        check_plan(model, Plan(dict([one, other])))
+    except PlanError:
+        return False
+    return True

@@ -49,6 +49,9 @@ def divergences(
 
     Returns:
         One divergence a Plan; infinite where the changed model answers with NaN or infinity.
+
+    Raises:
+        PlanError: a Plan that doesn't fit the model.
     """
     totals, examples, done = [0.0] * len(plans), 0, 0
     if not plans:
@@ -59,8 +62,8 @@ def divergences(
         for part in _parts(model, batches, resolved, cache_bytes):
             examples += sum(len(recorded.logits) for recorded in part)
             for number, plan in enumerate(plans):
-                blocks = blocks_of(model, plan)
                 changed = compress_sharing(model, plan, library)
+                blocks = blocks_of(model, plan)
                 for recorded in part:
                     skipped = min((first_call(recorded, found) for found in blocks.values()), default=0)
                     with autocast(resolved, device):

@@ -96,13 +96,15 @@ class _Walk:
     def recording(self) -> Iterator[None]:
         """Inside, a change runs the model from its layer on: what comes before is kept as it is now."""
         with _removed(self._model, self._gone):
-            self._recorded, held = [], 0
+            passes, held, replayed = list[RecordedPass](), 0, None
             for batch in self._batches:
                 recorded = record(self._model, batch)
+                if replayed is None:
+                    replayed = replays(self._model, recorded)
                 held += recorded.bytes
-                usable = held <= CACHE_BYTES and (self._recorded or replays(self._model, recorded))
-                calls = recorded.calls if usable else ()
-                self._recorded.append(RecordedPass(batch, recorded.logits, calls))
+                usable = replayed and held <= CACHE_BYTES
+                passes.append(recorded if usable else RecordedPass(batch, recorded.logits, ()))
+        self._recorded = passes
         yield
         self._recorded = []
 

@@ -121,7 +121,7 @@ def test_every_loss_is_that_of_a_model_whose_weights_are_zeroed(focus: Focus) ->
             gone.append(finding)
     assert {finding.decision for finding in found} == {"prune", "approximate", "keep"}
     assert {finding.kind for finding in found} >= {"attention", "feed_forward"}
-    assert steps[-1] == (52, 52)  # four blocks, four heads or eight groups in each
+    assert steps[-1] == (28, 28)  # two layers of an attention, four heads, a feed-forward block, eight groups
     assert steps == sorted(steps)
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from greenfront.errors import ConfigError
 from greenfront.evaluators import Analysis, Finding, analyze
@@ -17,7 +18,6 @@ from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.significance_figure import MARKS, analysis_page, significance_figure
 from greenfront.spaces import Choice, Site, Space, check_plan, find_space
-from rich.console import Console
 from tests.search.front_builder import build_front
 from tests.search.test_report import Page
 from tests.search.toy_run import toy_model, toy_space
@@ -114,7 +114,9 @@ def test_approximations_where_they_are_asked_for() -> None:
             Choice(Site(f"{block(layer)}.attention.self", "attention", (4, 8), "Attention"), "attention", offered)
             for layer in range(3)
         )
-        approximated = Analysis("speed", 0.02, 0.1, 32, (found(0, "attention", "approximate", 0.05), *ANALYSIS.findings[:2]))
+        approximated = Analysis(
+            "speed", 0.02, 0.1, 32, (found(0, "attention", "approximate", 0.05), *ANALYSIS.findings[:2])
+        )
         (seed,) = analysis_seeds(approximated, Space(choices))
         assert seed.plan[f"{block(0)}.attention.self"] == expected
         assert f"{block(1)}.attention.self" not in seed.plan
