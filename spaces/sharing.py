@@ -6,9 +6,9 @@ from collections.abc import Collection
 from torch import nn
 from transformers import PreTrainedModel
 
-from greenfront.errors import PlanError
+from greenfront.spaces.attention import IMPLEMENTATION
 from greenfront.spaces.checkpoint import plan_of
-from greenfront.spaces.compression import apply_plan, check_plan
+from greenfront.spaces.compression import apply_plan, check_plan, compress
 from greenfront.spaces.library import Library
 from greenfront.spaces.plan import Plan
 
@@ -62,8 +62,10 @@ def compress_sharing(model: PreTrainedModel, plan: Plan, library: Library | None
     Raises:
         PlanError: as `compress`.
     """
-    if plan and plan_of(model):
-        raise PlanError(f"a Plan must be applied to the original, but this model carries {plan_of(model).id}")
+    if plan_of(model) or model.config._attn_implementation not in ("sdpa", IMPLEMENTATION):
+        # A method may switch the frame to the hook, whose masks are those of `sdpa`: blocks left as they are must
+        # read the same.
+        return compress(model, plan, library)
     check_plan(model, plan)
     copied = {place for path, blocks in blocks_of(model, plan).items() for place in blocks or [path]}
     changed = share(model, copied)

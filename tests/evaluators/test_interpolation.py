@@ -1,6 +1,7 @@
 """Losses between scored settings: exact where scored, monotone between, never beyond the neighbours."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -46,8 +47,7 @@ def test_what_is_scored_of_a_line_has_both_ends_and_is_no_more_than_asked(size: 
 def test_between_two_scored_settings_is_between_their_losses(losses: list[float], amounts: list[int]) -> None:
     known = dict(zip(sorted(float(a) for a in amounts[: len(losses)]), losses, strict=True))
     assert between(known, list(known)) == pytest.approx(losses)
-    ends = list(known)
-    for low, high in zip(ends, ends[1:], strict=False):
+    for low, high in pairwise(known):
         inner = between(known, list(np.linspace(low, high, 7)))
         floor, ceiling = sorted((known[low], known[high]))
         assert all(floor * (1 - 1e-9) <= loss <= ceiling * (1 + 1e-9) for loss in inner)

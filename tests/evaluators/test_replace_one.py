@@ -31,8 +31,16 @@ def electra() -> PreTrainedModel:
     return ElectraForSequenceClassification(ElectraConfig(**SIZES, embedding_size=16))
 
 
+def eager_bert() -> PreTrainedModel:
+    """Its masks are added to the scores."""
+    model = BUILDERS["bert"]()
+    model.set_attn_implementation("eager")
+    return model
+
+
 ARCHITECTURES: dict[str, Callable[[], PreTrainedModel]] = {
-    **BUILDERS, "distilbert": distilbert, "electra": electra, "modernbert": modernbert, "bart": bart
+    **BUILDERS, "distilbert": distilbert, "electra": electra, "modernbert": modernbert, "bart": bart,
+    "eager bert": eager_bert,
 }  # fmt: skip
 
 

@@ -70,7 +70,7 @@ def test_every_option_has_its_loss(prepared: Prepared) -> None:
 
 
 def test_of_a_long_line_some_are_scored_and_the_others_lie_between(prepared: Prepared) -> None:
-    model, space, library, batches = prepared
+    model, _, library, batches = prepared
     every = find_space(model, SpaceConfig(linformer=LinformerConfig(lengths=(2, 3, 4, 6, 8))), 16)
     small = Space(tuple(choice for choice in every.choices if choice.method == "linformer")[:1])
     whole = significance(model, small, library, batches, scored=9)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,8 @@ def test_names_are_escaped_and_nothing_is_fetched(tmp_path: Path) -> None:
     evil = "<img src=x onerror=alert(1)>"
     analysis = Analysis("speed", 0.1, 0.2, 1, (Finding(evil, "attention", 0, 0, evil, (evil,), 0.0, 0.5, "keep"),))
     page = analysis_page(analysis, evil)
-    assert evil not in page.replace("\\u003c", "<") or evil not in re.sub(r"<script.*?</script>", "", page, flags=re.S)
+    assert evil not in page
+    assert "&lt;img src=x" in page
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="?http', page)
     path = tmp_path / "report.html"
     write_report(build_front(verified=2, unverified=1), path, run_info={"run": "r"}, analysis=analysis)
@@ -176,7 +178,7 @@ def test_names_are_escaped_and_nothing_is_fetched(tmp_path: Path) -> None:
 
 
 def test_the_table_counts_decisions_per_layer() -> None:
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=120, record=True, file=StringIO())
     console.print(analysis_table(ANALYSIS))
     rows = console.export_text().splitlines()[2:]
     assert rows[0].split("  ")[0] == "0"
