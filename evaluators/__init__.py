@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from greenfront.lazy import lazily as _lazily
 
 if TYPE_CHECKING:
+    from greenfront.evaluators.analysis_record import Analysis, Finding, Focus
     from greenfront.evaluators.data import TaskData, load_data
     from greenfront.evaluators.examples import Examples, batches
     from greenfront.evaluators.image_examples import ImageExamples
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from greenfront.evaluators.precision import resolve_precision
     from greenfront.evaluators.prediction import predict
     from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score, tied
-    from greenfront.evaluators.significance_analysis import significance
+    from greenfront.evaluators.significance_analysis import Significance, significance
+    from greenfront.evaluators.significance_walk import THRESHOLDS, analyze
     from greenfront.evaluators.task import Task
     from greenfront.evaluators.tasks import TASKS, get_task
     from greenfront.evaluators.text_examples import TextExamples
@@ -22,6 +24,7 @@ else:
     __getattr__, __dir__ = _lazily(
         __name__,
         {
+            "analysis_record": ("Analysis", "Finding", "Focus"),
             "data": ("TaskData", "load_data"),
             "examples": ("Examples", "batches"),
             "image_examples": ("ImageExamples",),
@@ -30,7 +33,8 @@ else:
             "precision": ("resolve_precision",),
             "prediction": ("predict",),
             "scores": ("Score", "bootstrap_interval", "kl_divergence", "mcnemar_p", "score", "tied"),
-            "significance_analysis": ("significance",),
+            "significance_analysis": ("Significance", "significance"),
+            "significance_walk": ("THRESHOLDS", "analyze"),
             "task": ("Task",),
             "tasks": ("TASKS", "get_task"),
             "text_examples": ("TextExamples",),
@@ -41,13 +45,19 @@ else:
 __all__ = [
     "METRICS",
     "TASKS",
+    "THRESHOLDS",
+    "Analysis",
     "Examples",
+    "Finding",
+    "Focus",
     "ImageExamples",
     "Score",
+    "Significance",
     "Task",
     "TaskData",
     "TextExamples",
     "TrainingLog",
+    "analyze",
     "batches",
     "bootstrap_interval",
     "distill",

@@ -1,4 +1,4 @@
-"""The command line: `greenfront init`, `check`, `measure`, `search`, `show`, `select`, `export`.
+"""The command line: `greenfront init`, `check`, `measure`, `search`, `analyze`, `show`, `select`, `export`.
 
 Exit codes: 0 done, 1 failed, 2 can't be used, 3 no candidate meets every budget, 130 interrupted.
 Heavy libraries are imported inside the commands, so that `--help` answers at once.
@@ -153,6 +153,34 @@ def search(file: File, elsewhere: Elsewhere = False) -> None:
                 f"Results: {escape(here)}/report.html, front.png, front.json\n"
                 f"Next:    greenfront select {escape(here)} --knee", highlight=False, soft_wrap=True,
             )  # fmt: skip
+
+
+@app.command()
+@guarded
+def analyze(
+    file: File,
+    focus: Annotated[
+        str, typer.Option(help="speed, size or accuracy: what is tried first, at how much loss.")
+    ] = "speed",
+    elsewhere: Elsewhere = False,
+) -> None:
+    """Show which blocks, heads and neurons the model's answers need; nothing is searched."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    console = Console()
+    from greenfront.console import ConsoleReporter
+    from greenfront.search import RunFolder, resolve_targets
+    from greenfront.search.analysis import analyze_run, as_focus
+    from greenfront.search.analysis_table import analysis_table
+
+    wanted, config = as_focus(focus), resolve_targets(config, elsewhere=elsewhere)
+    run = RunFolder.create(config)
+    with ConsoleReporter(console, run.log) as report:
+        found = analyze_run(config, run, wanted, report)
+    console.print(analysis_table(found))
+    here = os.path.relpath(run.path)
+    console.print(f"Results: {escape(here)}/analysis.html, analysis.json", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -195,6 +195,9 @@ class SearchConfig(Section):
     sampler_options: dict[str, Any] = Field(default={}, description="its options, by Optuna's names")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of everything random")
     finalists: int = Field(default=8, ge=1, description="candidates measured and tested at the end")
+    scored_settings: int = Field(
+        default=3, ge=2, description="of a method at a module; the losses between are interpolated"
+    )
 
 
 class FineTuneConfig(Section):

@@ -12,6 +12,7 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from greenfront.config import COST_OF
+from greenfront.evaluators import Analysis
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
@@ -21,6 +22,7 @@ from greenfront.search.plan_text import plan_lines
 from greenfront.search.report_figure import axes, figure
 from greenfront.search.report_hardware import hardware_section
 from greenfront.search.report_template import PAGE, SCRIPT, STYLE
+from greenfront.search.significance_figure import analysis_words, significance_figure
 from greenfront.search.slack import budgets_to_text
 from greenfront.search.table import ordered
 
@@ -37,20 +39,21 @@ def write_report(
     run_info: Mapping[str, Any],
     profiles: Mapping[str, HardwareProfile] = MappingProxyType({}),
     warnings: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    analysis: Analysis | None = None,
 ) -> None:
     """Write the report as one HTML file of about 5 MB that needs no network.
 
     `profiles` and `warnings` are the targets': what predicted their costs, and what was said while the finalists were
-    measured. `run_info` is shown as nested tables: machine, versions, seed, data, configuration; its key `run` (a
-    folder, by default the one of `path`) stands in the title and in the `greenfront export` lines. Whatever
-    comes from users (names, plans, run_info) is escaped.
+    measured; `analysis` is drawn where there is one. `run_info` is shown as nested tables: machine, versions, seed,
+    data, configuration; its key `run` (a folder, by default the one of `path`) stands in the title and in the
+    `greenfront export` lines. Whatever comes from users (names, plans, run_info) is escaped.
     """
     run = str(run_info.get("run", path.parent))
     everyone = [front.original, *ordered(front, front.target)]
     hardware, figures = hardware_section(front, profiles, warnings)
     data = {
         "figure": figure(front),
-        "hardware": figures,
+        "hardware": figures if analysis is None else {**figures, "significance": significance_figure(analysis)},
         "axes": {target: axes(front, target) for target in front.targets},
         "details": {candidate.id: details(front, candidate) for candidate in everyone},
     }
@@ -65,6 +68,7 @@ def write_report(
         target_options=_options({target: target for target in front.targets}, front.target),
         table=_table(front, everyone, run),
         hardware=hardware,
+        significance="" if analysis is None else _significance(analysis),
         info=_info(run_info),
         view=_script_json(data),
         plotly=get_plotlyjs(),
@@ -138,6 +142,11 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
     ]
     kind = "front" if candidate.on_front else "" if measured else "predicted"
     return f'<tr class="{kind}">' + "".join(f'<td class="{style}">{text}</td>' for style, text in cells) + "</tr>"
+
+
+def _significance(analysis: Analysis) -> str:
+    words = escape(analysis_words(analysis))
+    return f'<h2>Significance</h2><p>{words}</p><div class="figure" id="significance"></div>'
 
 
 def _info(info: object) -> str:

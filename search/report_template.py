@@ -120,6 +120,7 @@ $summary
 $table
 <h2>Hardware</h2>
 $hardware
+$significance
 <h2>Run</h2>
 <details><summary>Machine, versions, seed, data, configuration</summary>
 $info

@@ -14,6 +14,8 @@ from greenfront.config import RunConfig, load_config, parse_config
 from greenfront.errors import BudgetError
 from greenfront.evaluators import TaskData, get_metric, score
 from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search.analysis import analysis_for, kept_analysis
+from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.candidate import Candidate
 from greenfront.search.driver import Driver, Timing, objective_names
 from greenfront.search.front import Front
@@ -110,17 +112,21 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     with summary.stage("library"):
         library = prepare_library(config, run, space, data, model, report)
     with summary.stage("significance"):
-        losses = prepare_significance(run, space, data, model, library, report)
+        losses = prepare_significance(config, run, space, data, model, library, report)
     validation = score(teacher.validation_logits, data.validation.labels, config.data.metric).value
     original = original_candidate(validation, profiles, config)
     report.note(f"original: {config.data.metric} {validation:.4f} on validation")
+
+    with summary.stage("analysis"):
+        analysis = analysis_for(config, run, space, data, model, report)
 
     unreachable, limits = budget_limits(config, space, profiles)
     for name in unreachable:
         report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
     searched = without(config, unreachable)
     study = Study(space, objective_names(config), sampler, run.study)
-    for seed in first_plans(searched, space, losses, profiles, limits):
+    analysed = analysis_seeds(analysis, space) if analysis is not None else []
+    for seed in (*first_plans(searched, space, losses, profiles, limits), *analysed):
         study.suggest(seed.plan, seed.origin)
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, processor)
     try:
@@ -182,7 +188,8 @@ def _write(
     front.save(run.front)
     plot_front(front, run.picture)
     info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
-    write_report(front, run.report, run_info=info, profiles=profiles, warnings=warnings)
+    analysis = kept_analysis(run, report)
+    write_report(front, run.report, run_info=info, profiles=profiles, warnings=warnings, analysis=analysis)
     return front
 
 

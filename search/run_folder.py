@@ -67,6 +67,16 @@ class RunFolder:
         return self.path / "significance.json"
 
     @property
+    def analysis(self) -> Path:
+        """Which blocks, heads and neurons the original's answers need."""
+        return self.path / "analysis.json"
+
+    @property
+    def analysis_page(self) -> Path:
+        """The analysis as a page."""
+        return self.path / "analysis.html"
+
+    @property
     def study(self) -> Path:
         """Optuna's journal."""
         return self.path / "study.journal"
@@ -135,7 +145,8 @@ class RunFolder:
                 )
             if not differences:
                 return run
-            run.environment.unlink(missing_ok=True)
+            for stale in (run.environment, run.analysis, run.analysis_page):
+                stale.unlink(missing_ok=True)
             shutil.rmtree(run.original, ignore_errors=True)
         elif run.path.exists() and any(run.path.iterdir()):
             raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")

@@ -200,6 +200,22 @@ def test_a_configuration_that_can_not_be_used(case: str, command: str, place: Pl
         assert all(name.startswith("run/") for name in new)
 
 
+@pytest.mark.parametrize("case", ["unknown key", "no data file", "no such column", "no model"])
+def test_a_configuration_that_can_not_be_analysed(case: str, place: Place) -> None:
+    change, says = (FILE_CASES | MODEL_CASES)[case]
+    change(place)
+    refused("analyze", str(place.yaml), says=says)
+
+
+def test_what_can_not_be_analysed(place: Place) -> None:
+    before = place.contents()
+    refused("analyze", str(place.yaml), "--focus", "fast", says=["--focus: must be one of speed, size", "'fast'"])
+    assert place.contents() == before
+    run = RunFolder.create(load_config(place.yaml))
+    with run.alone():
+        refused("analyze", str(place.yaml), says=["another process is searching in", "run"])
+
+
 @pytest.mark.parametrize("case", ["no such column", "unknown sampler", "rank above break-even"])
 def test_a_corrected_configuration_is_not_refused_for_the_mistake_before(case: str, place: Place) -> None:
     good = place.yaml.read_text()

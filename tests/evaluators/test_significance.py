@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ import torch
 from transformers import PreTrainedModel
 
 from greenfront.config import DataConfig, LinformerConfig, ModelConfig, SpaceConfig
-from greenfront.evaluators import kl_divergence, load_data, load_original, significance
-from greenfront.evaluators.significance_analysis import mean_divergence
-from greenfront.spaces import Library, Plan, Space, compress, find_space
+from greenfront.errors import RunError
+from greenfront.evaluators import Significance, kl_divergence, load_data, load_original, significance
+from greenfront.evaluators.additivity import additivity
+from greenfront.spaces import Choice, Library, Plan, Space, compress, find_space
 
 Batches = list[dict[str, torch.Tensor]]
 Prepared = tuple[PreTrainedModel, Space, Library, Batches]
@@ -45,11 +47,12 @@ def test_every_option_has_its_loss(prepared: Prepared) -> None:
     small = Space((*closed, *measured))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     progress: list[tuple[int, int]] = []
-    losses = significance(model, small, library, batches, progress=lambda *done: progress.append(done))
-    assert set(losses) == {choice.name for choice in small.choices}
+    found = significance(model, small, library, batches, progress=lambda *done: progress.append(done))
+    assert found.fits(small)
+    assert not found.fits(space)
     reference = logits(model, batches)
     for choice in small.choices:
-        of_options = losses[choice.name]
+        of_options = found.losses[choice.name]
         assert len(of_options) == len(choice.options)
         assert of_options[-1] == 0.0
         for settings, loss in zip(choice.settings, of_options, strict=False):
@@ -59,9 +62,28 @@ def test_every_option_has_its_loss(prepared: Prepared) -> None:
                 expected = float(kl_divergence(reference, changed).mean())
             assert loss == pytest.approx(expected)
             assert loss > 0
-    total = sum(len(choice.settings) for choice in small.choices)
-    assert progress == [(done, total) for done in range(1, total + 1)]
+    assert found.scored == {choice.name: list(range(len(choice.settings))) for choice in measured}
+    passes = sum(map(len, found.scored.values())) * len(batches)
+    assert progress[:passes] == [(done, passes) for done in range(1, passes + 1)]
+    assert progress[-1][0] == progress[-1][1]
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+
+
+def test_of_a_long_line_some_are_scored_and_the_others_lie_between(prepared: Prepared) -> None:
+    model, _, library, batches = prepared
+    every = find_space(model, SpaceConfig(linformer=LinformerConfig(lengths=(2, 3, 4, 6, 8))), 16)
+    small = Space(tuple(choice for choice in every.choices if choice.method == "linformer")[:1])
+    whole = significance(model, small, library, batches, scored=9)
+    some = significance(model, small, library, batches, scored=3)
+    name = small.choices[0].name
+    assert whole.scored == {name: [0, 1, 2, 3, 4]}
+    assert some.scored == {name: [0, 2, 4]}
+    for place, loss in enumerate(some.losses[name][:-1]):
+        if place in some.scored[name]:
+            assert loss == whole.losses[name][place]
+        else:
+            low, high = sorted((some.losses[name][place - 1], some.losses[name][place + 1]))
+            assert low <= loss <= high
 
 
 def test_labels_in_a_batch_are_ignored_and_modes_kept(prepared: Prepared) -> None:
@@ -75,14 +97,60 @@ def test_labels_in_a_batch_are_ignored_and_modes_kept(prepared: Prepared) -> Non
     assert model.training
 
 
-def test_answers_that_are_no_numbers_are_infinitely_bad() -> None:
-    reference = np.zeros((2, 3), dtype=np.float32)
-    for broken in (math.nan, math.inf):
-        changed = reference.copy()
-        changed[1, 0] = broken
-        assert mean_divergence(reference, changed) == math.inf
+def test_additivity_is_the_ratio_of_both_to_the_sum_of_each(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, space, library, batches = prepared
+    monkeypatch.setattr("greenfront.evaluators.additivity.LEAST_NATS", 1e-12)  # this model loses little
+    small = Space(tuple(choice for choice in space.choices if choice.method == "linformer"))
+    assert len(small.choices) == 2
+    losses = significance(model, small, library, batches).losses
+    only_first = Space(tuple(Choice(choice.site, choice.method, choice.settings[:1]) for choice in small.choices))
+    firsts = {choice.name: [losses[choice.name][0], 0.0] for choice in small.choices}
+    found = additivity(model, only_first, library, firsts, batches, seed=0)
+    assert found is not None
+    plans = [Plan({choice.site.path: choice.settings[0]}) for choice in only_first.choices]
+    reference = logits(model, batches)
+
+    def oracle(plan: Plan) -> float:
+        return float(kl_divergence(reference, logits(compress(model, plan, library), batches)).mean())
+
+    ratio = oracle(Plan({**plans[0], **plans[1]})) / (oracle(plans[0]) + oracle(plans[1]))
+    assert (found.pairs, found.examples) == (1, 24)
+    assert (found.median, found.p95) == pytest.approx((ratio, ratio), rel=1e-5)
+    assert f"{ratio:.2f} times the sum" in str(found)
+    assert additivity(model, only_first, library, firsts, batches, seed=0) == found
+    harmless = {name: [0.0, 0.0] for name in firsts}
+    assert additivity(model, only_first, library, harmless, batches, seed=0) is None
+
+
+def test_a_record_can_be_kept(prepared: Prepared) -> None:
+    model, space, library, batches = prepared
+    small = Space(tuple(choice for choice in space.choices if choice.method == "linformer"))
+    found = significance(model, small, library, batches)
+    assert Significance.from_json(found.to_json()) == found
+    broken = replace(found, losses={"a": [math.inf, 2.0, 0.0], "b": [1.0, 0.0]})
+    assert Significance.from_json(broken.to_json()) == broken
+    assert broken.finite().losses == {"a": [30.0, 2.0, 0.0], "b": [1.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"bert.encoder": [0.1, 0.0]}', "not a record of significance of version 2"),
+        ("[]", "not a record of significance of version 2"),
+        ('{"version": 2, "losses": {', "must be JSON"),
+        ('{"version": 2, "losses": {"a": [-1]}, "scored": {}, "additivity": null}', r"losses\.a\.0: .* got -1"),
+        ('{"version": 2, "losses": {"a": [NaN]}, "scored": {}, "additivity": null}', r"losses\.a\.0"),
+        ('{"version": 2, "losses": {}, "scored": {}}', "additivity: Field required"),
+        ('{"version": 2, "losses": {}, "scored": {}, "additivity": null, "more": 1}', "more"),
+    ],
+)
+def test_what_is_no_record_is_refused_by_place(text: str, says: str) -> None:
+    with pytest.raises(RunError, match=says):
+        Significance.from_json(text)
 
 
 def test_an_empty_space_has_no_losses(prepared: Prepared) -> None:
     model, _, library, batches = prepared
-    assert significance(model, Space(()), library, batches) == {}
+    assert significance(model, Space(()), library, batches) == Significance({}, {}, None)

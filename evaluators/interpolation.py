@@ -1,0 +1,56 @@
+"""Losses between settings that were scored: along one amount, the loss falls the more is kept, and smoothly."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from greenfront.spaces import Choice, Settings
+from greenfront.spaces.compression import method_of
+
+LEAST_NATS = 1e-12
+"""Taken for a loss of zero, which has no logarithm."""
+
+
+def lines(choice: Choice) -> list[list[int]]:
+    """The options of a choice that differ in the amount of one method alone, by ascending amount, as option indices.
+
+    Settings whose amount is no number are a line each.
+    """
+    found: dict[tuple[object, ...], list[int]] = {}
+    for index, settings in enumerate(choice.settings):
+        key = method_of(settings).keys[0]
+        rest = tuple(sorted((name, value) for name, value in settings.items() if name != key))
+        alone = isinstance(settings[key], str)
+        found.setdefault((key, rest, index if alone else None), []).append(index)
+    return [sorted(line, key=lambda index: amount(choice.settings[index])) for line in found.values()]
+
+
+def amount(settings: Settings) -> float:
+    """The number that says how much of a module settings keep; 0 where they say it in words."""
+    value = settings[method_of(settings).keys[0]]
+    return 0.0 if isinstance(value, str) else float(value)
+
+
+def spread(line: Sequence[int], most: int) -> list[int]:
+    """At most `most` (2 or more) members of a line: both ends, and what lies evenly between them."""
+    if len(line) <= most:
+        return list(line)
+    return [line[place] for place in np.linspace(0, len(line) - 1, most).round().astype(int)]
+
+
+def between(scored: Mapping[float, float], amounts: Sequence[float]) -> list[float]:
+    """Losses in nats at `amounts` within those `scored` (two or more, ascending): monotone cubic in the logarithms.
+
+    PCHIP (Fritsch & Carlson 1980) never leaves the range of its two neighbours, so nothing overshoots. Where the
+    cheaper neighbour is infinitely bad, so is what lies between.
+    """
+    finite = {each: loss for each, loss in scored.items() if math.isfinite(loss)}
+    if len(finite) < 2:
+        return [finite.get(each, math.inf) for each in amounts]
+    curve = PchipInterpolator(np.log(list(finite)), np.log(np.maximum(list(finite.values()), LEAST_NATS)))
+    lowest, highest = min(finite), max(finite)
+    return [
+        float(np.exp(curve(np.log(each)))) if lowest <= each <= highest else math.inf for each in amounts
+    ]  # fmt: skip
