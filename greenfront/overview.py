@@ -10,8 +10,11 @@ from rich.table import Table
 from greenfront.config import RunConfig
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from greenfront.search import Overview
     from greenfront.spaces import Choice
+    from greenfront.spaces.plan import Value
 
 
 def print_overview(found: "Overview", config: RunConfig, console: Console) -> None:
@@ -48,17 +51,29 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
 
 
 def _sites(choices: "tuple[Choice, ...]") -> Table:
-    """Choices grouped by method, kind and shape."""
+    """Choices by what is offered, for which kind of module and shape."""
+    from greenfront.spaces.compression import method_of  # knows PyTorch
+
     groups: dict[tuple[str, str, str, str], int] = defaultdict(int)
     for choice in choices:
-        key = {"linear": "rank", "embedding": "rank", "attention": "length"}[choice.site.kind]
-        amounts = [next(iter(settings.values())) for settings in choice.settings]
-        offered = f"{key} {amounts[0]} to {amounts[-1]} ({len(amounts)})" if len(amounts) > 1 else f"{key} {amounts[0]}"
-        groups[choice.method, choice.site.kind, " x ".join(map(str, choice.site.shape)), offered] += 1
+        offered: dict[tuple[str, str], list[Value]] = defaultdict(list)
+        for settings in choice.settings:
+            method = method_of(settings)
+            offered[method.name, method.keys[0]].append(settings[method.keys[0]])
+        shape = " x ".join(map(str, choice.site.shape))
+        for (name, key), amounts in offered.items():
+            groups[name, choice.site.kind, shape, f"{key} {_range(amounts)}"] += 1
     table = Table("method", "sites", "kind", "shape", "offered", box=None, header_style="bold")
-    for (method, kind, shape, offered), count in groups.items():
-        table.add_row(method, str(count), kind, shape, offered)
+    for (method_name, kind, shape, text), count in groups.items():
+        table.add_row(method_name, str(count), kind, shape, text)
     return table
+
+
+def _range(amounts: "Sequence[Value]") -> str:
+    """`8 to 184 (23)`, or all of a few, or of those that are no numbers."""
+    if len(amounts) > 3 and all(isinstance(amount, int) for amount in amounts):
+        return f"{amounts[0]} to {amounts[-1]} ({len(amounts)})"
+    return ", ".join(map(str, amounts))
 
 
 def _duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from greenfront.hardware_profiles.operation_table import SIDES
 from greenfront.hardware_profiles.records import settings_key
 from greenfront.hardware_profiles.tracing import Use
 from greenfront.spaces import Settings, Site, Space
@@ -13,7 +14,6 @@ from greenfront.spaces.compression import method_of
 from greenfront.spaces.effective import reduced_linears
 from greenfront.spaces.sites import Linear, linear_shape, signature
 
-SIDES = ("out", "in")
 LEVELS = 3
 """Sizes of a linear, below the whole one, at which all its settings are measured: cost is linear in the size."""
 

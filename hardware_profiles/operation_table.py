@@ -23,7 +23,7 @@ from greenfront.spaces.effective import effective_settings
 from greenfront.spaces.method import Reduction
 from greenfront.spaces.places import inside
 
-_SIDES = {"out": 0, "in": 1}
+SIDES = {"out": 0, "in": 1}
 """Which number of a linear's shape they are."""
 
 
@@ -172,10 +172,10 @@ class OperationTable:
         if entry is not None:
             return [(entry, 1.0)]
         found = []
-        for side in wanted.keys() & _SIDES.keys():
+        for side in wanted.keys() & SIDES.keys():
             rest = {key: value for key, value in wanted.items() if key != side}
             for size, share in self._neighbours(use, side, int(wanted[side])):
-                near = {**rest, side: size} if size < use.shape[_SIDES[side]] else rest
+                near = {**rest, side: size} if size < use.shape[SIDES[side]] else rest
                 entry = self._entries.get((use.group, settings_key(near)))
                 if entry is None:
                     break
@@ -186,7 +186,7 @@ class OperationTable:
 
     def _neighbours(self, use: SiteUse, side: str, size: int) -> Iterator[tuple[int, float]]:
         """The measured sizes around a size, and the share of each."""
-        sizes = [*self._sizes.get((use.group, side), ()), use.shape[_SIDES[side]]]
+        sizes = [*self._sizes.get((use.group, side), ()), use.shape[SIDES[side]]]
         place = min(max(bisect(sizes, size), 1), len(sizes) - 1)
         below, above = sizes[place - 1], sizes[place]
         share = (size - below) / (above - below)
@@ -215,7 +215,7 @@ class OperationTable:
         """The sizes that were measured, by group and side, ascending."""
         found: dict[tuple[str, str], set[int]] = {}
         for operation in self.operations:
-            for side in operation.settings.keys() & _SIDES.keys():
+            for side in operation.settings.keys() & SIDES.keys():
                 found.setdefault((operation.group, side), set()).add(int(operation.settings[side]))
         return {key: sorted(sizes) for key, sizes in found.items()}
 

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Interval
+from greenfront.hardware_profiles.operation_table import SIDES
 from greenfront.hardware_profiles.records import OperationCost
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
@@ -97,7 +98,11 @@ def curves(profile: HardwareProfile) -> list[Curve]:
         if not operation.settings:
             originals[operation.group] = operation.latency.interval_ms.median
             continue
-        key = next((key for key in operation.settings if key in amounts), None)
+        if operation.settings.keys() & set(SIDES):  # the same again, of a smaller module
+            continue
+        key = next(
+            (key for key, value in operation.settings.items() if key in amounts and isinstance(value, int)), None
+        )
         if key is not None:
             rest = ", ".join(f"{name} {value}" for name, value in operation.settings.items() if name != key)
             lines[operation.group, key, rest].append((int(operation.settings[key]), operation))
