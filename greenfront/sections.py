@@ -172,7 +172,9 @@ class SpaceConfig(Section):
     """What may be changed in the model."""
 
     methods: Names | None = Field(
-        default=None, description="default: every one that fits", examples=[["low_rank", "linformer"]]
+        default=None,
+        description="default: all that fit, but heads, width, blocks",
+        examples=[["low_rank", "linformer"]],
     )
     window: Lengths | None = Field(default=None, description="tokens seen to each side", examples=[[16, 32]])
     clustered: Lengths | None = Field(default=None, description="clusters of keys", examples=[[32, 64]])

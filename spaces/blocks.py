@@ -184,6 +184,8 @@ def _form(layer: nn.Module) -> _Form | None:
 def _gone(layer: nn.Module) -> dict[str, tuple[str, ...]] | str:
     """What each setting takes away, by paths in the layer ("" for all of it), or why nothing can be skipped."""
     form = _form(layer)
+    if not any(_is_attention(part) for part in layer.modules()):
+        return f"{type(layer).__name__} has no attention that calls Transformers' hook"
     if form is not None:
         attention, feed_forward = [form.attention], [form.feed_forward]
         if form.norm_first:

@@ -51,7 +51,8 @@ class Removal:
         root, weight = unpack(self.factor)[:inputs, :kept], weight.float()[:, self.sorted_inputs()]
         # (W L)[:, :n] L[:n, :n]^-1, without the product that the inverse undoes again.
         gone = weight[:, kept:] @ root[kept:]
-        return weight[:, :kept] + torch.linalg.solve_triangular(root[:kept], gone, upper=False, left=False)
+        taken_over: Tensor = torch.linalg.solve_triangular(root[:kept], gone, upper=False, left=False)
+        return weight[:, :kept] + taken_over
 
     def mean_output(self, weight: Tensor, reconstructed: Tensor) -> Tensor:
         """What the mean output (O) loses when `reconstructed` (O x N) stands for `weight` (O x I)."""

@@ -12,7 +12,7 @@ from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.spaces import METHODS, Choice, Method, Plan, compress, find_space
 from greenfront.spaces.plan import Value
-from tests.spaces.architectures import bart, t5
+from tests.spaces.architectures import bart, deberta, t5
 from tests.spaces.method_contract import MethodContract, flops, parameters
 from tests.spaces.models import LENGTH, Prepared, batch_for, build, logits, prepared
 from tests.spaces.structures import STRUCTURES, structure
@@ -130,7 +130,12 @@ def test_layers_that_do_not_fit_are_refused(builder: Callable[[], PreTrainedMode
         find_space(builder(), CONFIG, LENGTH)
 
 
-def test_a_plan_for_a_layer_that_does_not_fit_is_refused() -> None:
-    path = "model.encoder.layers.0"
-    with pytest.raises(PlanError, match=f"{path}: skip must be set on a layer: BartEncoderLayer"):
-        compress(bart(), Plan({path: {"skip": "layer"}}))
+@pytest.mark.parametrize(("builder", "path", "reason"), [
+    (bart, "model.encoder.layers.0", "BartEncoderLayer is no layer of a known form"),
+    (deberta, "deberta.encoder.layer.0", "DebertaV2Layer has no attention that calls Transformers' hook"),
+])  # fmt: skip
+def test_a_plan_for_a_layer_that_does_not_fit_is_refused(
+    builder: Callable[[], PreTrainedModel], path: str, reason: str
+) -> None:
+    with pytest.raises(PlanError, match=f"{path}: skip must be set on a layer: {reason}"):
+        compress(builder(), Plan({path: {"skip": "layer"}}))

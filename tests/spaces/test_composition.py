@@ -173,5 +173,5 @@ def test_methods_that_remove_parts_are_offered_by_name_alone() -> None:
 def _shape(module: nn.Module) -> tuple[int, int]:
     if isinstance(module, LowRankLinear):
         return module.out_features, module.in_features
-    rows, columns = module.weight.shape  # type: ignore[union-attr,misc]
+    rows, columns = module.weight.shape  # type: ignore[misc]
     return (int(columns), int(rows)) if isinstance(module, Conv1D) else (int(rows), int(columns))

@@ -85,8 +85,8 @@ def test_eighths_are_offered_or_the_widths_asked_for() -> None:
 def test_gates_go_with_their_neurons() -> None:
     path = "model.layers.0.mlp"
     changed = compress(structure("llama").model, Plan({f"{path}.up_proj": {"width": 16}})).get_submodule(path)
-    shapes = {name: tuple(child.weight.shape) for name, child in changed.named_children() if name != "act_fn"}  # type: ignore[union-attr]
-    assert shapes == {"gate_proj": (16, 32), "up_proj": (16, 32), "down_proj": (32, 16)}
+    shapes = {name: tuple(parameter.shape) for name, parameter in changed.named_parameters()}
+    assert shapes == {"gate_proj.weight": (16, 32), "up_proj.weight": (16, 32), "down_proj.weight": (32, 16)}
 
 
 def test_a_feed_forward_block_of_t5_is_known() -> None:
