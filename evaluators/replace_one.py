@@ -13,7 +13,7 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from greenfront.evaluators.precision import Precision, autocast, resolve_precision
-from greenfront.evaluators.recorded_pass import Batch, RecordedPass, logits_from, first_call, record
+from greenfront.evaluators.recorded_pass import Batch, RecordedPass, first_call, logits_from, record
 from greenfront.evaluators.scores import Logits, kl_divergence
 from greenfront.spaces import Library, Plan
 from greenfront.spaces.sharing import blocks_of, compress_sharing, share

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from greenfront.errors import DataError
 from greenfront.evaluators.analysis_record import Analysis, Decision, Finding, Focus
 from greenfront.evaluators.elements import Part, child_mask, find_parts
-from greenfront.evaluators.recorded_pass import Batch, RecordedPass, logits_of, logits_from, first_call, record
+from greenfront.evaluators.recorded_pass import Batch, RecordedPass, first_call, logits_from, logits_of, record
 from greenfront.evaluators.replace_one import CACHE_BYTES, evaluating, replays, summed_divergence
 from greenfront.spaces.sharing import share
 

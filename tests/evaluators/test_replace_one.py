@@ -18,7 +18,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from greenfront.errors import PlanError
 from greenfront.evaluators import kl_divergence
-from greenfront.evaluators.recorded_pass import logits_of, logits_from, first_call, record
+from greenfront.evaluators.recorded_pass import first_call, logits_from, logits_of, record
 from greenfront.evaluators.replace_one import divergences, replays
 from greenfront.spaces import Library, Plan, Space, compress, find_space
 from greenfront.spaces.sharing import block_paths, blocks_of, compress_sharing
