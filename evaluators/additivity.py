@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -55,7 +55,6 @@ def additivity(
     batches: Sequence[Batch],
     *,
     seed: int,
-    precision: Literal["auto", "bfloat16", "float32"] = "float32",
     progress: Callable[[int, int], None] | None = None,
 ) -> Additivity | None:
     """Measure it on random pairs of changes at different sites; None where fewer than two changes lose anything.
@@ -76,7 +75,7 @@ def additivity(
         return None
     plans = [Plan(dict([change])) for change in singles]
     plans += [Plan(dict([singles[i], singles[j]])) for i, j in pairs]
-    found = divergences(model, plans, library, batches, precision=precision, progress=progress)
+    found = divergences(model, plans, library, batches, progress=progress)
     alone, together = found[: len(singles)], found[len(singles) :]
     ratios = [
         both / (alone[i] + alone[j])

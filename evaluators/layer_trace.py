@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from greenfront.evaluators.recorded_pass import Batch, answer
+from greenfront.evaluators.recorded_pass import Batch, logits_of
 from greenfront.spaces.sharing import block_paths
 from greenfront.spaces.sites import attention_sites, linear_sites
 
@@ -55,7 +55,7 @@ def trace_layers(model: PreTrainedModel, batch: Batch) -> list[LayerTrace]:
             hooks.callback(module.register_forward_hook(tracer.leave).remove)
         for site, linear in linear_sites(model):
             hooks.callback(linear.register_forward_pre_hook(tracer.call(site.path)).remove)
-        answer(model, batch)
+        logits_of(model, batch)
     return list(tracer.layers.values())
 
 

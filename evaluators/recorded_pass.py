@@ -31,8 +31,9 @@ class RecordedPass:
 
     @property
     def bytes(self) -> int:
-        """How much memory the calls hold."""
-        return sum(tensor.numel() * tensor.element_size() for _, output in self.calls for tensor in _tensors(output))
+        """How much memory calls and logits hold."""
+        tensors = (tensor for _, output in self.calls for tensor in _tensors(output))
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors) + int(self.logits.nbytes)
 
 
 def record(model: PreTrainedModel, batch: Batch) -> RecordedPass:
@@ -45,7 +46,7 @@ def record(model: PreTrainedModel, batch: Batch) -> RecordedPass:
     with ExitStack() as hooks:
         for path, block in _blocks(model).items():
             hooks.callback(block.register_forward_hook(keep(path)).remove)
-        logits = answer(model, batch)
+        logits = logits_of(model, batch)
     return RecordedPass(batch, logits, tuple(calls))
 
 
@@ -54,16 +55,16 @@ def first_call(recorded: RecordedPass, blocks: Collection[str]) -> int:
     return next((number for number, (path, _) in enumerate(recorded.calls) if path in blocks), 0)
 
 
-def answer_from(model: PreTrainedModel, recorded: RecordedPass, calls: int) -> Logits:
+def logits_from(model: PreTrainedModel, recorded: RecordedPass, calls: int) -> Logits:
     """The (N, C) logits of a changed model on the recorded batch, whose first `calls` calls are not made again.
 
     The model's frame must be its own (`greenfront.spaces.sharing.share`): its blocks are exchanged for the time.
     """
     with _replaying(model, recorded.calls[:calls]):
-        return answer(model, recorded.batch)
+        return logits_of(model, recorded.batch)
 
 
-def answer(model: PreTrainedModel, batch: Batch) -> Logits:
+def logits_of(model: PreTrainedModel, batch: Batch) -> Logits:
     """The (N, C) float32 logits of one batch; a `labels` entry is ignored."""
     device = next(model.parameters()).device
     with torch.inference_mode():

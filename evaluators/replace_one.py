@@ -13,7 +13,7 @@ import numpy as np
 from transformers import PreTrainedModel
 
 from greenfront.evaluators.precision import Precision, autocast, resolve_precision
-from greenfront.evaluators.recorded_pass import Batch, RecordedPass, answer_from, first_call, record
+from greenfront.evaluators.recorded_pass import Batch, RecordedPass, first_call, logits_from, record
 from greenfront.evaluators.scores import Logits, kl_divergence
 from greenfront.spaces import Library, Plan
 from greenfront.spaces.sharing import blocks_of, compress_sharing, share
@@ -67,7 +67,7 @@ def divergences(
                 for recorded in part:
                     skipped = min((first_call(recorded, found) for found in blocks.values()), default=0)
                     with autocast(resolved, device):
-                        answered = answer_from(changed, recorded, skipped)
+                        answered = logits_from(changed, recorded, skipped)
                     totals[number] += summed_divergence(recorded.logits, answered)
                     done += 1
                     if progress is not None:
@@ -94,7 +94,7 @@ def evaluating(model: PreTrainedModel) -> Iterator[None]:
 def replays(model: PreTrainedModel, recorded: RecordedPass) -> bool:
     """Whether the model's last block alone, after all others replayed, gives the recorded logits again."""
     try:
-        again = answer_from(share(model), recorded, max(len(recorded.calls) - 1, 0))
+        again = logits_from(share(model), recorded, max(len(recorded.calls) - 1, 0))
     except Exception:  # whatever a block says that misses what another one would have left for it
         return False
     return bool(np.array_equal(again, recorded.logits))

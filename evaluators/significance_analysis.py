@@ -17,7 +17,7 @@ from greenfront.spaces import Choice, Library, Plan, Space
 
 SCORED = 3
 """Settings of one method at one module that are scored by a pass; those between them are interpolated."""
-ADDITIVITY_EXAMPLES, ADDITIVITY_TOKENS = 32, 4096
+ADDITIVITY_EXAMPLES, ADDITIVITY_TOKENS = 32, 2048
 """What additivity is measured on at most: a part of what settings are scored on."""
 
 
@@ -87,8 +87,9 @@ def significance(
         batches: the model's inputs; a `labels` entry is ignored.
         scored: how many settings of a line are scored, at least 2; the others are interpolated (`between`).
         seed: of the pairs that additivity is measured on.
-        precision: what passes compute in.
-        progress: called with the passes done and their total, from 0 anew for additivity.
+        precision: what passes of changed attentions compute in; number formats are chosen elsewhere, and tell only
+            in float32.
+        progress: called with the passes done and their total, from 0 anew for attentions, the rest and additivity.
     """
     losses = {
         choice.name: [library.loss(choice.site.path, settings) for settings in choice.settings]
@@ -102,17 +103,23 @@ def significance(
         ]
         for choice in space.choices
     }
-    pairs = [(choice, index) for choice in space.choices for index in wanted[choice.name]]
-    plans = [Plan({choice.site.path: choice.settings[index]}) for choice, index in pairs]
-    found = divergences(model, plans, library, batches, precision=precision, progress=progress)
-    for (choice, index), loss in zip(pairs, found, strict=True):
-        losses[choice.name][index] = loss
+    for attention in (True, False):
+        pairs = [
+            (choice, index)
+            for choice in space.choices
+            if (choice.site.kind == "attention") == attention
+            for index in wanted[choice.name]
+        ]
+        plans = [Plan({choice.site.path: choice.settings[index]}) for choice, index in pairs]
+        of_kind = precision if attention else "float32"
+        found = divergences(model, plans, library, batches, precision=of_kind, progress=progress)
+        for (choice, index), loss in zip(pairs, found, strict=True):
+            losses[choice.name][index] = loss
     filled = {choice.name: [*_filled(choice, losses[choice.name]), 0.0] for choice in space.choices}
-    thinned = _thinned(batches)
     return Significance(
         filled,
         {name: sorted(indices) for name, indices in wanted.items() if indices},
-        additivity(model, space, library, filled, thinned, seed=seed, precision=precision, progress=progress),
+        additivity(model, space, library, filled, _thinned(batches), seed=seed, progress=progress),
     )
 
 

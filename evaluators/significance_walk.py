@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from greenfront.errors import DataError
 from greenfront.evaluators.analysis_record import Analysis, Decision, Finding, Focus
 from greenfront.evaluators.elements import Part, child_mask, find_parts
-from greenfront.evaluators.recorded_pass import Batch, RecordedPass, answer, answer_from, first_call, record
+from greenfront.evaluators.recorded_pass import Batch, RecordedPass, first_call, logits_from, logits_of, record
 from greenfront.evaluators.replace_one import CACHE_BYTES, evaluating, replays, summed_divergence
 from greenfront.spaces.sharing import share
 
@@ -81,7 +81,7 @@ class _Walk:
     ) -> None:
         self._model, self._frame, self._batches = model, share(model), batches
         self._focus, self._thresholds, self._progress = focus, thresholds, progress
-        self._references = [answer(model, batch) for batch in batches]
+        self._references = [logits_of(model, batch) for batch in batches]
         self._gone: dict[Part, tuple[int, ...] | None] = {}
         self._recorded: list[RecordedPass] = []
         self._findings: list[Finding] = []
@@ -126,12 +126,12 @@ class _Walk:
 
     def analysis(self) -> Analysis:
         """Everything that was found."""
-        examples = sum(len(logits) for logits in self._references)
+        examples = sum(len(next(iter(batch.values()))) for batch in self._batches)
         return Analysis(self._focus, *self._thresholds, examples, tuple(self._findings))
 
     def _loss_without(self, gone: dict[Part, tuple[int, ...] | None], changed: Part) -> float:
         with _removed(self._model, gone):
-            answers = (answer_from(self._frame, each, first_call(each, [changed.block])) for each in self._recorded)
+            answers = (logits_from(self._frame, each, first_call(each, [changed.block])) for each in self._recorded)
             total = sum(summed_divergence(own, other) for own, other in zip(self._references, answers, strict=True))
         return total / sum(len(logits) for logits in self._references)
 

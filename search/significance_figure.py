@@ -11,8 +11,8 @@ from greenfront.evaluators import Analysis, Finding
 from greenfront.search import wording
 from greenfront.search.report_template import STYLE
 
-LEAST_NATS = 1e-6
-"""Losses below are drawn as this: float32 rounds that much away."""
+LEAST_NATS = 1e-4
+"""Losses below are drawn as this: they matter to nobody, and would take half of the colours."""
 MARKS = {"prune": "✕", "approximate": "≈", "keep": ""}
 TITLES = {"attention": "attention", "feed_forward": "feed-forward", "head": "head", "neurons": "neurons"}
 Column = tuple[str, int, int]

@@ -18,7 +18,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from greenfront.errors import PlanError
 from greenfront.evaluators import kl_divergence
-from greenfront.evaluators.recorded_pass import answer, answer_from, first_call, record
+from greenfront.evaluators.recorded_pass import first_call, logits_from, logits_of, record
 from greenfront.evaluators.replace_one import divergences, replays
 from greenfront.spaces import Library, Plan, Space, compress, find_space
 from greenfront.spaces.sharing import block_paths, blocks_of, compress_sharing
@@ -66,9 +66,9 @@ def batches_for(name: str) -> list[Batch]:
 
 def whole_pass(model: PreTrainedModel, plan: Plan, library: Library | None, batches: list[Batch]) -> float:
     """The oracle: everything is built, everything is run."""
-    reference = np.concatenate([answer(model, batch) for batch in batches])
+    reference = np.concatenate([logits_of(model, batch) for batch in batches])
     changed = compress(model, plan, library)
-    return float(kl_divergence(reference, np.concatenate([answer(changed, batch) for batch in batches])).mean())
+    return float(kl_divergence(reference, np.concatenate([logits_of(changed, batch) for batch in batches])).mean())
 
 
 def single_changes(space: Space, seed: int) -> list[Plan]:
@@ -110,10 +110,10 @@ def test_layers_before_the_change_are_not_run(name: str) -> None:
         changed.get_submodule(path).register_forward_hook(lambda *_, path=path: called.append(path))
     skipped = first_call(recorded, blocks_of(model, [site])[site])
     assert skipped == 1
-    answer_from(changed, recorded, skipped)
+    logits_from(changed, recorded, skipped)
     assert called == blocks[1:]
     called.clear()
-    answer(changed, batch)
+    logits_of(changed, batch)
     assert called == blocks
 
 
@@ -170,13 +170,13 @@ class Talkative(PreTrainedModel):
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
         self.layers = nn.ModuleList([Block(), Block(), Block()])
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def forward(self, values: torch.Tensor) -> SequenceClassifierOutput:
         notes: dict[str, torch.Tensor] = {}
         for layer in self.layers:
             values = layer(values, notes)
-        return SequenceClassifierOutput(logits=values)  # type: ignore[arg-type]
+        return SequenceClassifierOutput(logits=values)
 
 
 def test_blocks_that_talk_beside_their_outputs_are_all_run() -> None:
@@ -189,7 +189,7 @@ def test_blocks_that_talk_beside_their_outputs_are_all_run() -> None:
     space = find_space(model, CONFIG, LENGTH)
     library = Library.compute(model, [batch], space, CONFIG)
     expected = whole_pass(model, plan, library, [batch])
-    wrong = answer_from(compress_sharing(model, plan, library), recorded, 2)
+    wrong = logits_from(compress_sharing(model, plan, library), recorded, 2)
     assert float(kl_divergence(recorded.logits, wrong).mean()) != pytest.approx(expected, rel=1e-3)
     assert not replays(model, recorded)
     assert replays(made("bert"), record(made("bert"), batches_for("bert")[0]))
@@ -207,7 +207,8 @@ def test_what_is_kept_of_passes_is_bounded() -> None:
     total = len(plans) * len(batches)
     assert steps == [(done, total) for done in range(1, total + 1)]
     recorded = record(model, batches[0])
-    assert recorded.bytes == 2 * batches[0]["input_ids"].numel() * 32 * 4  # two blocks, width 32, float32
+    blocks, logits = 2 * batches[0]["input_ids"].numel() * 32, 4 * 3  # two of width 32; four examples, three classes
+    assert recorded.bytes == 4 * (blocks + logits)
 
 
 def test_modes_are_kept_and_labels_ignored() -> None:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from greenfront.errors import ConfigError, DataError, RunError
 from greenfront.evaluators import Analysis, Finding, Focus, analyze, kl_divergence
 from greenfront.evaluators.elements import GROUPS, find_parts
-from greenfront.evaluators.recorded_pass import answer
+from greenfront.evaluators.recorded_pass import logits_of
 from greenfront.spaces.library import dense_weight
 from tests.spaces.architectures import bart, distilbert, modernbert, mpnet
 from tests.spaces.models import BUILDERS, Batch, batch_for, build, randomized, text_batch
@@ -93,9 +93,9 @@ def without(model: PreTrainedModel, removed: Sequence[Finding]) -> Iterator[None
 
 
 def loss_without(model: PreTrainedModel, removed: Sequence[Finding], batches: Sequence[Batch]) -> float:
-    reference = np.concatenate([answer(model, batch) for batch in batches])
+    reference = np.concatenate([logits_of(model, batch) for batch in batches])
     with without(model, removed):
-        changed = np.concatenate([answer(model, batch) for batch in batches])
+        changed = np.concatenate([logits_of(model, batch) for batch in batches])
     return float(kl_divergence(reference, changed).mean())
 
 

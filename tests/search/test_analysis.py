@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from greenfront.errors import ConfigError
-from greenfront.evaluators import Analysis, Finding, analyze
-from greenfront.search.analysis import as_focus, kept_analysis
+from greenfront.evaluators import Analysis, Finding, TaskData, analyze
+from greenfront.search.analysis import analysis_for, as_focus, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds, takes_elements_away
 from greenfront.search.analysis_table import analysis_table
 from greenfront.search.progress import Silent
@@ -21,7 +21,8 @@ from greenfront.search.significance_figure import MARKS, analysis_page, signific
 from greenfront.spaces import Choice, Site, Space, check_plan, find_space
 from tests.search.front_builder import build_front
 from tests.search.test_report import Page
-from tests.search.toy_run import toy_model, toy_space
+from tests.search.tiny_assignment import examples
+from tests.search.toy_run import toy_config, toy_model, toy_space
 from tests.spaces.models import CONFIG, LENGTH, batch_for, build
 
 LINEARS = ("attention.self.query", "attention.output.dense", "intermediate.dense", "output.dense")
@@ -214,8 +215,18 @@ def test_a_kept_analysis_that_can_not_be_read_is_left_aside(tmp_path: Path) -> N
     assert "is left aside" in said[0]
 
 
-def test_seeds_are_suggestions_of_todays_space() -> None:
-    model = toy_model()
-    analysis = analyze(model, [{"input_ids": batch_for("bert")["input_ids"] % 40}])
-    for seed in analysis_seeds(analysis, toy_space()):
+def test_a_run_analyses_only_where_elements_can_be_taken_away(tmp_path: Path) -> None:
+    run, part, model = RunFolder(tmp_path), examples(20, seed=3), toy_model()
+    data = TaskData(part, part, part, part, ("a", "b", "c"), "fingerprint")
+    config = toy_config(tmp_path, objectives=["accuracy", "size"])
+    assert analysis_for(config, run, toy_space(), data, model, Silent()) is None
+    assert not run.analysis.exists()
+    site = Site("bert.encoder.layer.0.attention.self", "attention", (2, 8), "Attention")
+    heads = Space((*toy_space().choices, Choice(site, "heads", ({"heads": 1},))))
+    found = analysis_for(config, run, heads, data, model, Silent())
+    assert found is not None
+    assert (found.focus, found.examples, found.layers) == ("size", 20, 2)
+    assert run.analysis_page.exists()
+    assert analysis_for(config, run, toy_space(), data, model, Silent()) == found  # kept, so it is of use here, too
+    for seed in analysis_seeds(found, toy_space()):
         check_plan(model, seed.plan)
