@@ -55,8 +55,8 @@ def monotone(draw: st.DrawFn) -> tuple[Space, Table, Table, float]:
         steps = draw(st.lists(st.integers(1, 9), min_size=2 * n, max_size=2 * n))
         losses[choice.name] = [float(x) for x in np.cumsum(steps[:n])[::-1]] + [0.0]
         change[choice.name] = [-float(x) for x in np.cumsum(steps[n:])[::-1]] + [0.0]
-    change = by_site(space, change)
-    return space, losses, change, -cheapest(space, change) + draw(st.integers(1, 40))
+    costs = by_site(space, change)
+    return space, losses, costs, -cheapest(space, costs) + draw(st.integers(1, 40))
 
 
 def by_site(space: Space, table: Table) -> Table:

@@ -116,7 +116,7 @@ def toy_limits(config: RunConfig, space: Space, profile: HardwareProfile) -> lis
 
 def toy_changes(choices: tuple[Choice, ...], profile: HardwareProfile, name: str) -> Table:
     """What every option changes in the cost called `name`."""
-    return {choice.name: profile.option_costs(choice, summed_cost(name)) for choice in choices}
+    return {choice.site.path: profile.option_costs(choice, summed_cost(name)) for choice in choices}
 
 
 def toy_config(output: object, **sections: object) -> RunConfig:

@@ -167,7 +167,7 @@ def test_moot_settings_are_dropped() -> None:
 
 
 def test_methods_that_remove_parts_are_offered_by_name_alone() -> None:
-    assert [name for name, method in METHODS.items() if not method.by_default] == ["blocks", "heads", "width"]
+    assert [name for name, method in METHODS.items() if not method.by_default] == ["blocks", "heads", "width", "bits"]
 
 
 def _shape(module: nn.Module) -> tuple[int, int]:
