@@ -38,7 +38,8 @@ def bind(session: onnxruntime.InferenceSession, inputs: Mapping[str, Array]) -> 
     Runs the model once, to learn the outputs' shapes: a call then costs the run and no more.
     """
     binding = session.io_binding()
-    kept = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+    read = {value.name for value in session.get_inputs()}  # a block that is skipped reads no mask
+    kept = {name: np.ascontiguousarray(array) for name, array in inputs.items() if name in read}
     for name, array in kept.items():
         binding.bind_cpu_input(name, array)
     names = [output.name for output in session.get_outputs()]

@@ -177,7 +177,7 @@ def _undominated(space: Space, numbers: NDArray[np.float64]) -> NDArray[np.intp]
     What costs infinitely much can't be had.
     """
     parents, starts = {site.parent for site in space.states}, _starts(space)
-    possible: NDArray[np.bool_] = np.isfinite(numbers).all(axis=0)
+    possible = np.asarray(np.isfinite(numbers).all(axis=0))
     kept: list[int] = []
     for site in space.states:
         columns = np.arange(len(site.states)) + starts[site.path]
