@@ -47,7 +47,7 @@ class _Entry:
 class Library:
     """Decompositions of every module that low rank may change, and what heads and neurons may be removed by.
 
-    Immutable; at most one and a half times the model's size.
+    Immutable; with both about one and a half times the model's size.
     """
 
     def __init__(self, entries: dict[str, _Entry], removals: dict[str, Removal] | None = None) -> None:

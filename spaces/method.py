@@ -102,10 +102,10 @@ class Method(ABC):
     """Whether `apply` returns a new module, so that the old one need not be copied before."""
     group: str = ""
     """Methods of a group exclude each other: a module takes settings of one of them at most."""
-    by_default: bool = True
-    """Whether it is offered where the YAML names no methods."""
     offered_from: int = 0
     """The sequence length (tokens) from which it is offered where the YAML doesn't ask for it by name."""
+    by_default: bool = True
+    """Whether it is offered where the YAML names no methods."""
     trains: bool = True
     """Whether what `apply` builds can be fine-tuned; otherwise it is applied afterwards, so after those that can."""
 
