@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from greenfront.evaluators.scores import Logits, kl_divergence
+from greenfront.evaluators.outputs import kl_divergence
+from greenfront.evaluators.sum_metric import Logits
 from greenfront.spaces import Library, Plan, Space, compress
+from greenfront.spaces.answers import answer_rows
 
 Batch = Mapping[str, torch.Tensor]
 
@@ -30,8 +32,8 @@ def significance(
         model: the original; it is not changed.
         space: the choices.
         library: the computed weights that changes are built from.
-        batches: the model's inputs; a `labels` entry is ignored. Used only for settings without a closed
-        form.
+        batches: the model's inputs; of a `labels` entry only the positions that count are read (`answer_rows`).
+        Used only for settings without a closed form.
         progress: called with the settings done and their total.
 
     Returns:
@@ -60,21 +62,18 @@ def significance(
 
 
 def mean_divergence(reference: Logits, changed: Logits) -> float:
-    """Mean KL(reference || changed) of (N, C) logits in nats; infinite where `changed` isn't finite."""
+    """Mean KL(reference || changed) of (P, C) logits in nats; infinite where `changed` isn't finite."""
     return float(kl_divergence(reference, changed).mean()) if np.isfinite(changed).all() else math.inf
 
 
 def _logits(model: PreTrainedModel, batches: Sequence[Batch]) -> Logits:
-    """(N, C) float32 logits of all batches in eval mode."""
+    """(P, C) float32 logits of all batches' answers in eval mode."""
     device = next(model.parameters()).device
     was_training = model.training
     model.train(False)
     try:
         with torch.inference_mode():
-            answers = [
-                model(**{key: value.to(device) for key, value in batch.items() if key != "labels"}).logits
-                for batch in batches
-            ]
+            answers = [answer_rows(model, {key: value.to(device) for key, value in batch.items()}) for batch in batches]
     finally:
         model.train(was_training)
     return torch.cat(answers).float().cpu().numpy()

@@ -19,9 +19,13 @@ from greenfront.config import RunConfig
 from greenfront.errors import DataError
 from greenfront.evaluators import (
     Examples,
+    Outputs,
     TaskData,
+    answer,
+    answer_numbers,
     batches,
     fine_tune,
+    fitting,
     load_data,
     load_original,
     predict,
@@ -33,15 +37,22 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.spaces import Library, Space, load_checkpoint, save_checkpoint
 
 BATCH = 32
+LARGEST_NUMBERS = 2**26
+"""Of the original's logits that are kept, for all workers of a machine in one place: 268 MB. Where there would be more,
+as of a language model's, every worker asks the original again: a third more of a training step, but exact."""
+BATCH_NUMBERS = 2**25
+"""Logits of one calibration batch; half as many where two models are compared on them."""
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """The original's logits (N, C) on the examples that trials train on, and on validation."""
+    """The original's logits (P, C) on the examples that trials train on, and on validation; None where they would be
+    too many to keep. `outputs` are those on validation."""
 
     train: Examples
-    train_logits: NDArray[np.float32]
-    validation_logits: NDArray[np.float32]
+    train_logits: NDArray[np.float32] | None
+    validation_logits: NDArray[np.float32] | None
+    outputs: Outputs
 
 
 def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tuple[TaskData, Any, PreTrainedModel]:
@@ -55,7 +66,7 @@ def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tup
     _check_data(run, data)
     report.note(
         f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test examples, "
-        f"{len(data.label_names)} labels"
+        + (f"{len(data.label_names)} labels" if data.label_names else f"scored by {config.data.metric}")
     )
     if run.original.exists():
         return data, processor, load_checkpoint(run.original)
@@ -71,22 +82,28 @@ def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tup
 def prepare_teacher(
     config: RunConfig, run: RunFolder, data: TaskData, model: PreTrainedModel, report: Reporter
 ) -> Teacher:
-    """The original's logits, on as many training examples as a trial's steps take."""
+    """The original's logits, on as many training examples as a trial's steps take, and its outputs on validation."""
     wanted = max(1, min(len(data.train), config.fine_tune.steps * config.fine_tune.batch_size))
     chosen = np.sort(np.random.default_rng(config.search.seed).permutation(len(data.train))[:wanted])
     train = data.train.subset(chosen)
+    metric = config.data.metric
     if run.teacher.exists():
         kept = load_file(run.teacher)
     else:
         report.stage("The original's outputs, for training candidates")
-        total = len(train) + len(data.validation)
-        kept = {"validation": predict(model, data.validation, progress=lambda done, _: report.advance(done, total))}
-        start = len(data.validation)
-        kept["train"] = predict(model, train, progress=lambda done, _: report.advance(start + done, total))
+        kept = {}
+        if answer_numbers(model, train) + answer_numbers(model, data.validation) <= LARGEST_NUMBERS:
+            start, total = len(data.validation), len(train) + len(data.validation)
+            kept["validation"] = predict(model, data.validation, progress=lambda done, _: report.advance(done, total))
+            kept["train"] = predict(model, train, progress=lambda done, _: report.advance(start + done, total))
+        else:
+            kept["statistics"] = answer(model, data.validation, metric, progress=report.advance).statistics
         partial = run.teacher.with_suffix(".partial")
         save_file(kept, partial)
         partial.replace(run.teacher)
-    return Teacher(train, kept["train"], kept["validation"])
+    known = "validation" in kept
+    outputs = Outputs.of(kept["validation"], data.validation, metric) if known else Outputs(metric, kept["statistics"])
+    return Teacher(train, kept.get("train"), kept.get("validation"), outputs)
 
 
 def prepare_library(
@@ -98,7 +115,7 @@ def prepare_library(
     report.stage("Decomposing every layer on calibration data")
     library = Library.compute(
         model,
-        calibration_batches(data.calibration),
+        calibration_batches(data.calibration, fitting(model, data.calibration, BATCH, BATCH_NUMBERS)),
         space,
         config.space,
         token_counts=token_counts(model, data.train),
@@ -117,8 +134,9 @@ def prepare_significance(
         kept: dict[str, list[float]] = json.loads(run.significance.read_text())
         return kept
     report.stage("Significance of every setting")
-    part = data.calibration.subset(np.arange(min(len(data.calibration), 2 * BATCH)))
-    losses = significance(model, space, library, calibration_batches(part), progress=report.advance)
+    count = fitting(model, data.calibration, 2 * BATCH, BATCH_NUMBERS // 2)
+    part = data.calibration.subset(np.arange(min(len(data.calibration), count)))
+    losses = significance(model, space, library, calibration_batches(part, count), progress=report.advance)
     # A setting that breaks the model outright costs more than everything else, but stays a number.
     worst = 10 * sum(max((x for x in options if isfinite(x)), default=0.0) for options in losses.values())
     losses = {name: [x if isfinite(x) else worst for x in options] for name, options in losses.items()}
@@ -126,9 +144,9 @@ def prepare_significance(
     return losses
 
 
-def calibration_batches(examples: Examples) -> list[dict[str, torch.Tensor]]:
-    """Model inputs of every example, grouped by length."""
-    return [examples.batch(indices) for indices in batches(examples, BATCH)]
+def calibration_batches(examples: Examples, most: int = BATCH) -> list[dict[str, torch.Tensor]]:
+    """Inputs of every example, grouped by length, at most so many in a batch."""
+    return [examples.batch(indices) for indices in batches(examples, min(most, BATCH))]
 
 
 def token_counts(model: PreTrainedModel, train: Examples) -> torch.Tensor | None:
