@@ -38,7 +38,7 @@ class TextExamples(Examples):
         self.pad_left = pad_left
 
     def batch(self, indices: Indices, width: int = 1) -> dict[str, torch.Tensor]:
-        """`input_ids` and `attention_mask`, (B, L) int64 (and `token_type_ids`); L is the batch's longest, at least `width`."""
+        """`input_ids`, `attention_mask` (and `token_type_ids`), (B, L) int64; L is the longest, at least `width`."""
         lengths = self.lengths[indices]
         longest = int(lengths.max(initial=width))
         position = np.arange(longest)
