@@ -18,9 +18,9 @@ class Perplexity(SumMetric):
     """
 
     metric_name = "perplexity"
-    summary = "Exponential of the mean cross-entropy of the right tokens; the value is its inverse."
-    inputs = "predictions: log-probability in nats of each right token; references: their ids, which are not used"
-    features = datasets.Features({"predictions": datasets.Value("float64"), "references": datasets.Value("int64")})
+    summary = "Exponential of the mean cross-entropy of the right tokens."
+    inputs = "predictions: the log-probability, in nats, of each right token"
+    features = datasets.Features({"predictions": datasets.Value("float64")})
 
     def statistics(self, logits: Logits, examples: Examples, indices: Indices) -> Array:
         """(B, 2): the summed cross-entropy of a block's tokens in nats, and how many there are."""
@@ -34,5 +34,5 @@ class Perplexity(SumMetric):
         """The inverse of the perplexity."""
         return np.asarray(np.exp(-np.minimum(sums[..., 0] / sums[..., 1], _LARGEST)))
 
-    def _compute(self, predictions: list[float], references: list[int]) -> dict[str, float]:
-        return {self.metric_name: float(np.exp(-np.mean(predictions)))}
+    def _compute(self, predictions: list[float]) -> dict[str, float]:
+        return {self.metric_name: float(np.exp(-np.mean(predictions)))}  # the perplexity itself, as in `evaluate`
