@@ -1,5 +1,6 @@
 """Rows of answers: every head's, and the moments that are computed on them."""
 
+import functools
 from typing import Any
 
 import pytest
@@ -61,13 +62,18 @@ def test_positions_answer_where_they_are_asked(make: Any) -> None:
 
 
 def test_a_decoder_keeps_no_keys_and_values(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, seen = decoder(), list[Any]()
-    forward = model.transformer.forward  # type: ignore[union-attr, operator]
-    monkeypatch.setattr(
-        model.transformer, "forward", lambda *a, **k: (seen.append(k["use_cache"]), forward(*a, **k))[1]
-    )
+    model, found = decoder(), list[Any]()
+    forward = model.forward
+
+    @functools.wraps(forward)
+    def kept(*arguments: Any, **options: Any) -> Any:
+        found.append(forward(*arguments, **options))
+        return found[-1]
+
+    assert model(**inputs_of(model)).past_key_values is not None
+    monkeypatch.setattr(model, "forward", kept)
     answer_rows(model, inputs_of(model))
-    assert seen == [False]
+    assert found[0].past_key_values is None
 
 
 def test_spans_are_two_rows_over_positions_without_the_padding() -> None:
