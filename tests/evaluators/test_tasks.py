@@ -85,7 +85,7 @@ def test_words_are_labelled_at_their_first_token(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL, "good", "##ness", "film", "##s"]))
     BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
     content = [{"text": ["goodness", "films", "film"], "label": ["B-X", "O", "I-X"]}] * 2
-    data, _ = load_data(model, rows(tmp_path, content, max_length=8, validation_share=0.5), 0)
+    data, _ = load_data(model, rows(tmp_path, content, max_length=8, validation=str(tmp_path / "train.jsonl")), 0)
     assert data.label_names == ("B-X", "I-X", "O")
     assert isinstance(data.test, TokenExamples)
     batch = data.test.batch(np.array([0]))

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.details import details
 from greenfront.search.front import Front
 from greenfront.search.plot import draw_front
+from greenfront.search.preference import rank
 from greenfront.search.report import write_report
 from greenfront.search.table import front_table
 from tests.search.front_builder import build_front
@@ -43,7 +45,7 @@ def test_the_document_holds_perplexities_and_reads_back(front: Front) -> None:
 
 def test_scores_are_written_as_the_metric() -> None:
     assert wording.score(0.05, "perplexity") == "20.00"
-    assert wording.score(1 / 12345, "perplexity") == "12300"
+    assert wording.score(1 / 12345, "perplexity") == "12345"
     assert wording.score(0.0, "perplexity") == "inf"
     assert (wording.score(0.05, "accuracy"), wording.score(None, "perplexity")) == ("0.050", "-")
     assert wording.interval((0.04, 0.05), "perplexity") == "[20.00, 25.00]"
@@ -52,10 +54,9 @@ def test_scores_are_written_as_the_metric() -> None:
 
 
 def test_everything_shown_is_perplexity(front: Front, tmp_path: Path) -> None:
-    console = Console(width=120, record=True, quiet=True)
-    console.print(front_table(front))
-    text = console.export_text()
-    assert "1.08 → 1.08 [1.07, 1.10]" in text
+    written = StringIO()
+    Console(file=written, width=120).print(front_table(front))
+    assert "1.08 → 1.08 [1.07, 1.10]" in written.getvalue()
     best = front.members[-1]
     shown = f"{1 / best.score.validation:.2f}"
     assert shown in details(front, best)
@@ -78,4 +79,7 @@ def test_selecting_prefers_less_of_it_and_says_so(front: Front, tmp_path: Path) 
     reasons = " ".join(chosen.reasons)
     assert re.search(r"accuracy drop 3%: at most 1\.1\d on validation", reasons)
     assert re.search(r"perplexity 1\.\d\d on validation", reasons)
-    assert re.search(r"0\.\d{3} more perplexity on validation|equal perplexity", reasons)
+    best, other = sorted(front.members, key=lambda c: -c.score.validation)[:2]
+    worse = 1 / other.score.validation - 1 / best.score.validation
+    lost = rank([best, other], "most_accurate", "latency", "laptop").lost(other, "perplexity")
+    assert f"{worse:.3f} more perplexity on validation" in lost
