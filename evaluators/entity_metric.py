@@ -34,7 +34,7 @@ class EntityF1(SumMetric):
     def of_sums(self, sums: Array) -> Array:
         """Twice the right ones over predicted and true ones; 0 where there are neither."""
         below = sums[..., 1] + sums[..., 2]
-        return np.divide(2 * sums[..., 0], below, out=np.zeros(np.shape(below)), where=below != 0)
+        return np.asarray(np.divide(2 * sums[..., 0], below, out=np.zeros(np.shape(below)), where=below != 0))
 
     def _compute(self, predictions: list[list[str]], references: list[list[str]]) -> dict[str, float]:
         each = [counts(guessed, true) for guessed, true in zip(predictions, references, strict=True)]

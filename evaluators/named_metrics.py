@@ -16,9 +16,8 @@ from greenfront.evaluators.sum_metric import SumMetric
 
 METRICS: tuple[str, ...] = tuple(kind.metric_name for kind in COUNT_METRICS)
 """The names of the built-in metrics of labels."""
-_MAKERS: dict[str, Callable[[], SumMetric]] = {
-    kind.metric_name: kind for kind in (*COUNT_METRICS, EntityF1, ExactMatch, AnswerF1, Perplexity)
-}
+_KINDS: tuple[type[SumMetric], ...] = (*COUNT_METRICS, EntityF1, ExactMatch, AnswerF1, Perplexity)
+_MAKERS: dict[str, Callable[[], SumMetric]] = {kind.metric_name: kind for kind in _KINDS}
 
 
 def get_metric(name: str) -> evaluate.Metric:

@@ -96,7 +96,7 @@ def answer_numbers(model: PreTrainedModel, examples: Examples) -> int:
     if len(examples) == 0:
         return 0
     with _at_rest(model):
-        columns = _rows(model, examples, np.zeros(1, dtype=np.int64), "float32").shape[1]
+        columns: int = _rows(model, examples, np.zeros(1, dtype=np.int64), "float32").shape[1]
     return int(examples.rows[-1]) * columns
 
 

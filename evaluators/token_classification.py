@@ -72,12 +72,12 @@ class TokenClassification(Task):
             verbose=False,
         )  # fmt: skip
         asked = []
-        for row, own in enumerate(ids):
+        for row, right in enumerate(ids):
             places = encoded.word_ids(row)
             first = [word is not None and word != before for word, before in zip(places, [None, *places], strict=False)]
             if not any(first):
                 raise table.row_error(row, f"the tokenizer makes nothing of the words in column {data.text!r}")
-            asked.append([int(own[word]) if new else UNCOUNTED for word, new in zip(places, first, strict=True)])
+            asked.append([int(right[word]) if new else UNCOUNTED for word, new in zip(places, first, strict=True)])
         tokens, offsets = pack(encoded["input_ids"], np.int32)
         types = pack_types(encoded.get("token_type_ids", []))
         return TokenExamples(tokens, offsets, pack(asked, np.int32)[0], labels.names, types=types, **layout(processor))

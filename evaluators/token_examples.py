@@ -35,17 +35,19 @@ class TokenExamples(TextExamples):
     @property
     def targets(self) -> Indices:
         """(P,) the labels of the positions that count, sequence by sequence."""
-        return self.position_labels[self.position_labels != UNCOUNTED].astype(np.int64)
+        counted: Indices = self.position_labels[self.position_labels != UNCOUNTED].astype(np.int64)
+        return counted
 
     @property
     def rows(self) -> Indices:
         """(N + 1,) where the rows of each sequence begin."""
         counted = offsets_of((self.position_labels != UNCOUNTED).astype(np.int64))
-        return counted[self.offsets]
+        begins: Indices = counted[self.offsets]
+        return begins
 
-    def batch(self, indices: Indices) -> dict[str, torch.Tensor]:
+    def batch(self, indices: Indices, width: int = 1) -> dict[str, torch.Tensor]:
         """As of a text, and `labels` (B, L), `UNCOUNTED` where no answer is asked for."""
-        inputs = super().batch(indices)
+        inputs = super().batch(indices, width)
         filled = inputs["attention_mask"].numpy().astype(bool)
         return {**inputs, "labels": self._padded(self.position_labels, indices, filled, UNCOUNTED)}
 

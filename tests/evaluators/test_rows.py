@@ -57,20 +57,21 @@ def blocks(count: int, seed: int = 0) -> TokenExamples:
 def tagger() -> PreTrainedModel:
     """Tells three labels apart at every position."""
     torch.manual_seed(0)
-    return BertForTokenClassification(
-        BertConfig(
-            hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=VOCABULARY,
-            max_position_embeddings=16, num_labels=3, pad_token_id=0, initializer_range=0.3,
-        )
-    ).eval()  # fmt: skip
+    config = BertConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, vocab_size=VOCABULARY,
+        max_position_embeddings=16, pad_token_id=0, initializer_range=0.3,
+    )  # fmt: skip
+    config.num_labels = 3
+    model: PreTrainedModel = BertForTokenClassification(config).eval()
+    return model
 
 
 def decoder() -> PreTrainedModel:
     """Says what comes next."""
     torch.manual_seed(0)
-    return GPT2LMHeadModel(
-        GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=1, n_head=2, n_positions=16, initializer_range=0.3)
-    ).eval()
+    config = GPT2Config(vocab_size=VOCABULARY, n_embd=16, n_layer=1, n_head=2, n_positions=16, initializer_range=0.3)
+    model: PreTrainedModel = GPT2LMHeadModel(config).eval()
+    return model
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.data())
