@@ -31,7 +31,7 @@ class ModelConfig(Section):
     """The trained model to make smaller and faster."""
 
     path: Text = Field(description="a folder, or a hub id")
-    task: Task = Field(description="or image-, token-classification, question-answering, causal-language-modelling")
+    task: Task = Field(description="image-, token-classification, question-answering, causal-language-modelling")
 
 
 class DataConfig(Section):

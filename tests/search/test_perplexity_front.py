@@ -79,7 +79,7 @@ def test_selecting_prefers_less_of_it_and_says_so(front: Front, tmp_path: Path) 
     reasons = " ".join(chosen.reasons)
     assert re.search(r"accuracy drop 3%: at most 1\.1\d on validation", reasons)
     assert re.search(r"perplexity 1\.\d\d on validation", reasons)
-    best, other = sorted(front.members, key=lambda c: -c.score.validation)[:2]
+    best, other = sorted((c for c in front.candidates if c.verified), key=lambda c: -c.score.validation)[:2]
     worse = 1 / other.score.validation - 1 / best.score.validation
     lost = rank([best, other], "most_accurate", "latency", "laptop").lost(other, "perplexity")
     assert f"{worse:.3f} more perplexity on validation" in lost
