@@ -37,8 +37,8 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.spaces import Library, Space, load_checkpoint, save_checkpoint
 
 BATCH = 32
-LARGEST_NUMBERS = 2**26
-"""Of the original's logits that are kept, for all workers of a machine in one place: 268 MB. Where there would be more,
+LARGEST_NUMBERS = 2**25
+"""Of the original's logits that are kept, for all workers of a machine in one place: 134 MB. Where there would be more,
 as of a language model's, every worker asks the original again: a third more of a training step, but exact."""
 BATCH_NUMBERS = 2**25
 """Logits of one calibration batch; half as many where two models are compared on them."""
