@@ -28,10 +28,10 @@ class Section(BaseModel):
 
 
 class ModelConfig(Section):
-    """The trained model to make smaller and faster."""
+    """The trained model, for text-, image- or token-classification, question-answering or causal-language-modelling."""
 
     path: Text = Field(description="a folder, or a hub id")
-    task: Task = Field(description="image-, token-classification, question-answering, causal-language-modelling")
+    task: Task = Field(description="text-classification or another task")
 
 
 class DataConfig(Section):
