@@ -19,7 +19,7 @@ from rich.table import Table
 from transformers import PreTrainedModel
 
 from greenfront.config import LowRankConfig, RunConfig, SpaceConfig
-from greenfront.evaluators import TaskData, load_data, predict, score
+from greenfront.evaluators import TaskData, answer, load_data, score
 from greenfront.search import RunFolder
 from greenfront.search.allocation import Limit, allocate, uniform
 from greenfront.search.prepare import calibration_batches
@@ -49,8 +49,7 @@ def measure(run: RunFolder, shares: Sequence[float], decompositions: Sequence[st
     metric = config.data.metric
 
     def accuracy(plan: Plan, library: Library | None) -> float:
-        logits = predict(compress(model, plan, library), data.test)
-        return score(logits, data.test.labels, metric).value
+        return score(answer(compress(model, plan, library), data.test, metric)).value
 
     original = accuracy(Plan(), None)
     table = Table(title=f"{run.path.name}: {metric} on {len(data.test):,} test examples; original {original:.4f}")

@@ -7,7 +7,6 @@ predicted loss, since only the driver's own time is asked for. Weights are not w
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from greenfront.evaluators import Outputs, Significance
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
 from greenfront.search.driver import Driver, objective_names
@@ -58,7 +58,9 @@ class InstantPool:
         divergence = sum(
             self.losses[choice.name][index] for choice, index in zip(space.choices, space.indices(plan), strict=True)
         )
-        outcome = Outcome(plan.id, float(np.exp(-divergence)), divergence, 0.0, logits=np.zeros((1, 2), np.float32))
+        outcome = Outcome(
+            plan.id, float(np.exp(-divergence)), divergence, 0.0, outputs=Outputs("accuracy", np.zeros((1, 2)))
+        )
         return [Finished(tag, outcome, None)]
 
 
@@ -73,7 +75,7 @@ def main() -> None:
     profiles = {t.name: HardwareProfile.load(source.profile(t.name)) for t in config.hardware}
     longest = max(config.target_length(target) for target in config.hardware)
     space = useful(find_space(model, config.space, longest), profiles, config)
-    losses = json.loads(source.significance.read_text())
+    losses = Significance.from_json(source.significance.read_text()).losses
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(config.model_copy(update={"output": Path(folder) / "run"}))
         sampler = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)

@@ -9,16 +9,19 @@ if TYPE_CHECKING:
     from greenfront.evaluators.data import TaskData, load_data
     from greenfront.evaluators.examples import Examples, batches
     from greenfront.evaluators.image_examples import ImageExamples
-    from greenfront.evaluators.metrics import METRICS, get_metric
+    from greenfront.evaluators.named_metrics import METRICS, get_metric
     from greenfront.evaluators.original import load_original
+    from greenfront.evaluators.outputs import Outputs, kl_divergence
     from greenfront.evaluators.precision import resolve_precision
-    from greenfront.evaluators.prediction import predict
-    from greenfront.evaluators.scores import Score, bootstrap_interval, kl_divergence, mcnemar_p, score, tied
+    from greenfront.evaluators.prediction import Teacher, answer, answer_numbers, fitting, predict
+    from greenfront.evaluators.question_examples import QuestionExamples
+    from greenfront.evaluators.scores import Score, bootstrap_interval, mcnemar_p, score, tied
     from greenfront.evaluators.significance_analysis import Significance, significance
     from greenfront.evaluators.significance_walk import THRESHOLDS, analyze
     from greenfront.evaluators.task import Task
     from greenfront.evaluators.tasks import TASKS, get_task
     from greenfront.evaluators.text_examples import TextExamples
+    from greenfront.evaluators.token_examples import TokenExamples
     from greenfront.evaluators.training import TrainingLog, distill, fine_tune
 else:
     __getattr__, __dir__ = _lazily(
@@ -28,16 +31,19 @@ else:
             "data": ("TaskData", "load_data"),
             "examples": ("Examples", "batches"),
             "image_examples": ("ImageExamples",),
-            "metrics": ("METRICS", "get_metric"),
+            "named_metrics": ("METRICS", "get_metric"),
             "original": ("load_original",),
+            "outputs": ("Outputs", "kl_divergence"),
             "precision": ("resolve_precision",),
-            "prediction": ("predict",),
-            "scores": ("Score", "bootstrap_interval", "kl_divergence", "mcnemar_p", "score", "tied"),
+            "prediction": ("Teacher", "answer", "answer_numbers", "fitting", "predict"),
+            "question_examples": ("QuestionExamples",),
+            "scores": ("Score", "bootstrap_interval", "mcnemar_p", "score", "tied"),
             "significance_analysis": ("Significance", "significance"),
             "significance_walk": ("THRESHOLDS", "analyze"),
             "task": ("Task",),
             "tasks": ("TASKS", "get_task"),
             "text_examples": ("TextExamples",),
+            "token_examples": ("TokenExamples",),
             "training": ("TrainingLog", "distill", "fine_tune"),
         },
     )
@@ -51,17 +57,24 @@ __all__ = [
     "Finding",
     "Focus",
     "ImageExamples",
+    "Outputs",
+    "QuestionExamples",
     "Score",
     "Significance",
     "Task",
     "TaskData",
+    "Teacher",
     "TextExamples",
+    "TokenExamples",
     "TrainingLog",
     "analyze",
+    "answer",
+    "answer_numbers",
     "batches",
     "bootstrap_interval",
     "distill",
     "fine_tune",
+    "fitting",
     "get_metric",
     "get_task",
     "kl_divergence",

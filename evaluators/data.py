@@ -10,7 +10,6 @@ from greenfront.config import DataConfig, ModelConfig
 from greenfront.errors import DataError
 from greenfront.evaluators.checkpoints import read_config
 from greenfront.evaluators.examples import Examples, Indices
-from greenfront.evaluators.labels import head_names, resolve_labels
 from greenfront.evaluators.splits import Keys, split_off, stratified, warn_of_duplicates
 from greenfront.evaluators.tables import read_tables
 from greenfront.evaluators.tasks import get_task
@@ -19,7 +18,7 @@ from greenfront.evaluators.tasks import get_task
 @dataclass(frozen=True)
 class TaskData:
     """Four sets of examples that serve different ends, and the names of their labels in the order of their
-    ids.
+    ids (none where a task has no classes).
 
     Attributes:
         train: what models are trained on.
@@ -53,13 +52,11 @@ def load_data(model: ModelConfig, data: DataConfig, seed: int) -> tuple[TaskData
     task = get_task(model.task)
     config = read_config(model)
     tables = read_tables(data, task.columns(data))
-    labels = resolve_labels(tables["train"], data.label, head_names(config, task.head))
-    ids = {split: labels.encode(table, data.label) for split, table in tables.items()}
-    keys = {split: task.keys(table, data) for split, table in tables.items()}
+    labels = task.labels(tables["train"], data, config)
     processor = task.processor(model, config, data)
-    whole = {split: task.encode(table, ids[split], data, processor, config) for split, table in tables.items()}
+    whole = {split: task.encode(table, labels, data, processor, config) for split, table in tables.items()}
 
-    parts = {split: (whole[split], keys[split]) for split in tables}
+    parts = {split: (whole[split], task.keys(table, data, whole[split])) for split, table in tables.items()}
     rows = len(whole["train"])
     for order, (split, share) in enumerate((("test", data.test_share), ("validation", data.validation_share))):
         if split not in parts:
@@ -92,8 +89,8 @@ def _take(
     stay, taken = split_off(examples.labels, keys, count / len(examples), seed=seed)
     if len(taken) == 0:
         raise DataError(
-            f"data.{split}: the {len(examples)} train rows are too few to split off a {split} set "
-            f"and keep one row of each label; give data.{split}"
+            f"data.{split}: the {len(examples)} train examples are too few to split off a {split} set "
+            f"and keep one of each label; give data.{split}"
         )
     return (examples.subset(stay), keys[stay]), (examples.subset(taken), keys[taken])
 

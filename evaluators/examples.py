@@ -15,8 +15,12 @@ Indices = np.ndarray[Any, np.dtype[np.int64]]
 class Examples(ABC):
     """N labelled examples in arrays that pickle compactly (Ray shares them between workers without copies).
 
+    A model answers an example in one or several rows of logits: one where the example has one label, one for each
+    position that counts where positions have labels. Everything that is compared is compared row by row; everything
+    that is drawn (batches, splits, resamples) is drawn example by example.
+
     Attributes:
-        labels: (N,) int64, positions in the task's label names.
+        labels: (N,) int64, the class that splits keep the shares of; zeros where an example has no class.
         lengths: (N,) int64, tokens of each example; constant for images.
     """
 
@@ -26,12 +30,23 @@ class Examples(ABC):
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def targets(self) -> Indices:
+        """(P,) int64, the right column of every row."""
+        return self.labels
+
+    @property
+    def rows(self) -> Indices:
+        """(N + 1,) int64: `rows[i]:rows[i + 1]` are the rows of example i."""
+        return np.arange(len(self) + 1)
+
     @abstractmethod
     def batch(self, indices: Indices) -> dict[str, torch.Tensor]:
-        """The model's inputs (no labels) for B examples, in the order of the indices.
+        """What `answer_rows` takes for B examples, in the order of the indices.
 
         Text: `input_ids`, `attention_mask` (and `token_type_ids` where they matter), (B, L) int64, padded to
-        the longest of the batch. Images: `pixel_values`, (B, C, height, width) float32.
+        the longest of the batch; where positions have labels, `labels` (B, L) as well. Images: `pixel_values`,
+        (B, C, height, width) float32.
         """
 
     @abstractmethod
@@ -41,6 +56,18 @@ class Examples(ABC):
     @abstractmethod
     def digest(self) -> bytes:
         """SHA-256 of the contents, labels included."""
+
+
+def pick(offsets: Indices, indices: Indices) -> Indices:
+    """The places of the chosen stretches `offsets[i]:offsets[i + 1]`, one after the other."""
+    lengths = np.diff(offsets)[indices]
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(offsets[indices] - before, lengths) + np.arange(int(lengths.sum()))
+
+
+def offsets_of(lengths: Indices) -> Indices:
+    """(N + 1,) where each of N stretches of these lengths begins, and where the last ends."""
+    return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
 # Random batches are grouped by length inside windows of this many batches: little padding, yet every pass

@@ -1,6 +1,5 @@
 """Image classification: one image, one label."""
 
-import hashlib
 import io
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from transformers import (
 from greenfront.config import DataConfig, ModelConfig
 from greenfront.errors import DataError
 from greenfront.evaluators.checkpoints import load
-from greenfront.evaluators.examples import Indices
+from greenfront.evaluators.examples import Examples
 from greenfront.evaluators.image_examples import MODES, ImageExamples
-from greenfront.evaluators.splits import Keys
+from greenfront.evaluators.labels import Labels
+from greenfront.evaluators.splits import Keys, hashed
 from greenfront.evaluators.tables import Table, values
 from greenfront.evaluators.task import Task
 
@@ -44,16 +44,12 @@ class ImageClassification(Task):
             return _plain_processor(model, config)
         return load(AutoImageProcessor, model, backend="pil")
 
-    def keys(self, table: Table, data: DataConfig) -> Keys:
-        """A hash of the encoded image."""
-        digests = [hashlib.blake2b(image, digest_size=8).digest() for image in _encoded(table, data.image)]
-        return np.frombuffer(b"".join(digests), dtype=np.uint64)
-
     def encode(
-        self, table: Table, labels: Indices, data: DataConfig, processor: Any, config: PretrainedConfig
+        self, table: Table, labels: Labels, data: DataConfig, processor: Any, config: PretrainedConfig
     ) -> ImageExamples:
         """The encoded images; each is opened once here, so that what isn't an image is found before
         training."""
+        ids = labels.encode(table, data.label)
         encoded = _encoded(table, data.image)
         for row, image in enumerate(encoded):
             try:
@@ -64,11 +60,15 @@ class ImageClassification(Task):
         return ImageExamples(
             np.frombuffer(b"".join(encoded), dtype=np.uint8),
             offsets,
-            labels,
+            ids,
             processor=processor,
             channels=_channels(config),
             tokens=_tokens(config),
         )
+
+    def keys(self, table: Table, data: DataConfig, examples: Examples) -> Keys:
+        """A hash of the encoded image."""
+        return hashed(_encoded(table, data.image))
 
 
 def _encoded(table: Table, column: str) -> list[bytes]:

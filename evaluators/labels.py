@@ -41,6 +41,10 @@ class Labels:
         return np.array([self.ids[key(label)] for label in found], dtype=np.int64)
 
 
+NO_LABELS = Labels((), {})
+"""Of tasks that have no classes."""
+
+
 def resolve_labels(table: Table, column: str, model_names: tuple[str, ...] | None) -> Labels:
     """The labels of a task, from its train split and from the model's head, where the checkpoint has one.
 

@@ -1,26 +1,18 @@
-"""Metrics under their `evaluate` names, as `evaluate.Metric` subclasses that need no script from the hub.
+"""Metrics of labels under their `evaluate` names, as `evaluate.Metric` subclasses that need no script from the hub.
 
-Every built-in metric is a function of three counts per class, so that a thousand bootstrap resamples are one
-array operation. Undefined ratios (0 / 0) are 0, as in scikit-learn. With two labels, precision, recall and f1
-are those of label id 1, as `evaluate`'s defaults have it; with more they are macro averages over the classes
-that occur in labels or predictions, which `evaluate` would refuse without `average=`.
+Each is a function of three counts per class. Undefined ratios (0 / 0) are 0, as in scikit-learn. With two labels,
+precision, recall and f1 are those of label id 1, as `evaluate`'s defaults have it; with more they are macro averages
+over the classes that occur in labels or predictions, which `evaluate` would refuse without `average=`.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import datasets
-import evaluate
 import numpy as np
 
-from greenfront.errors import ConfigError
-from greenfront.evaluators.names import nearest, reason
-from greenfront.evaluators.quiet import quiet
-
-Array = np.ndarray[Any, np.dtype[Any]]
+from greenfront.evaluators.examples import Examples, Indices, pick
+from greenfront.evaluators.sum_metric import Array, Logits, SumMetric, per_example
 
 
 @dataclass(frozen=True)
@@ -39,30 +31,27 @@ class Counts:
         return cls(*counted)
 
 
-class CountMetric(evaluate.Metric):  # type: ignore[misc]  # evaluate carries no types
+class CountMetric(SumMetric):
     """A metric of the counts. `compute(predictions=ids, references=ids)` works as in `evaluate`."""
 
-    metric_name: str
-    summary: str
-
-    def __init__(self) -> None:
-        super().__init__(keep_in_memory=True)
+    inputs = "predictions, references: class ids; num_labels: C (default: largest id + 1)"
+    features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
 
     @abstractmethod
     def value(self, counts: Counts) -> Array:
         """The metric, (...), from counts of shape (..., C)."""
 
-    def _build_data_dir(self) -> str:
-        # The base creates a folder in the user's cache, which may be read-only and is never used in memory.
-        return ""
+    def statistics(self, logits: Logits, examples: Examples, indices: Indices) -> Array:
+        """(B, 3 C): the three counts, one after the other."""
+        predictions, labels, of_example, classes = *answered(logits, examples, indices), logits.shape[-1]
+        hit = predictions == labels
+        cells = (of_example[hit], labels[hit]), (of_example, predictions), (of_example, labels)
+        counts = [np.bincount(i * classes + ids, minlength=len(indices) * classes) for i, ids in cells]
+        return np.concatenate([count.reshape(len(indices), classes) for count in counts], axis=1)
 
-    def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=self.summary,
-            citation="",
-            inputs_description="predictions, references: class ids; num_labels: C (default: largest id + 1)",
-            features=datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}),
-        )
+    def of_sums(self, sums: Array) -> Array:
+        """The metric of (..., 3 C) sums."""
+        return self.value(Counts(*np.split(sums, 3, axis=-1)))
 
     def _compute(
         self, predictions: list[int], references: list[int], num_labels: int | None = None
@@ -81,6 +70,15 @@ class Accuracy(CountMetric):
     def value(self, counts: Counts) -> Array:
         """Correct predictions over all."""
         return _ratio(counts.correct.sum(-1), counts.actual.sum(-1))
+
+    def statistics(self, logits: Logits, examples: Examples, indices: Indices) -> Array:
+        """(B, 2): correct rows, rows. As many counts as classes would be too many where classes are tokens."""
+        predictions, labels, of_example = answered(logits, examples, indices)
+        return per_example(np.stack([predictions == labels, np.ones(len(labels))], axis=1), of_example, len(indices))
+
+    def of_sums(self, sums: Array) -> Array:
+        """Correct rows over all."""
+        return _ratio(sums[..., 0], sums[..., 1])
 
 
 class Precision(CountMetric):
@@ -131,30 +129,14 @@ class MatthewsCorrelation(CountMetric):
         return _ratio(covariance, np.sqrt(variances))
 
 
-_BUILT_IN: tuple[type[CountMetric], ...] = (Accuracy, F1, Precision, Recall, MatthewsCorrelation)
-_MAKERS: dict[str, Callable[[], CountMetric]] = {kind.metric_name: kind for kind in _BUILT_IN}
-METRICS: tuple[str, ...] = tuple(_MAKERS)
-"""The names of the built-in metrics; of all of them more is better."""
+COUNT_METRICS: tuple[type[CountMetric], ...] = (Accuracy, F1, Precision, Recall, MatthewsCorrelation)
 
 
-def get_metric(name: str) -> evaluate.Metric:
-    """The metric of this `evaluate` name, or of a metric script's local path; more must be better.
-
-    Raises:
-        ConfigError: neither a built-in name nor a path, or a script that doesn't load.
-    """
-    if name in _MAKERS:
-        return _MAKERS[name]()
-    if not Path(name).exists():
-        raise ConfigError(
-            f"data.metric: must be one of {', '.join(METRICS)}, or the path of a metric script, "
-            f"but got {name!r}{nearest(name, METRICS)}"
-        )
-    try:
-        with quiet():
-            return evaluate.load(name)
-    except Exception as error:  # a script may raise anything
-        raise ConfigError(f"data.metric: the script {name!r} can't be loaded ({reason(error)})") from error
+def answered(logits: Logits, examples: Examples, indices: Indices) -> tuple[Indices, Indices, Indices]:
+    """Of the chosen examples' rows: (P,) predictions, (P,) labels, and (P,) which of the examples each belongs to."""
+    labels = examples.targets[pick(examples.rows, indices)]
+    of_example = np.repeat(np.arange(len(indices)), np.diff(examples.rows)[indices])
+    return logits.argmax(-1), labels, of_example
 
 
 def _ratio(above: Array, below: Array) -> Array:

@@ -17,8 +17,8 @@ logger = logging.getLogger(__name__)
 
 
 def load_original(model: ModelConfig, label_names: Sequence[str]) -> tuple[PreTrainedModel, bool]:
-    """The checkpoint in float32 and eval mode, with a head of these labels, and whether that head is
-    untrained.
+    """The checkpoint in float32 and eval mode, with a head of these labels (if the task has any), and whether that
+    head is untrained.
 
     A head is untrained where the checkpoint has no weights for it, or where its labels are not `label_names`
     in this order (`load_data` follows the order of a head that fits). New weights are the same at every call.
@@ -29,9 +29,12 @@ def load_original(model: ModelConfig, label_names: Sequence[str]) -> tuple[PreTr
     task = get_task(model.task)
     config = read_config(model)
     had = head_names(config, task.head)
-    fits = had == tuple(label_names)
-    config.id2label = dict(enumerate(label_names))
-    config.label2id = {name: position for position, name in enumerate(label_names)}
+    fits = not label_names or had == tuple(label_names)
+    if label_names:
+        config.id2label = dict(enumerate(label_names))
+        config.label2id = {name: position for position, name in enumerate(label_names)}
+    elif had is None:
+        config.num_labels = 2  # a span has a start and an end; what another head had says nothing
     if getattr(config, "pad_token_id", None) is None and hasattr(config, "eos_token_id"):
         # Decoders find a sequence's last token by the padding; the tokenizer pads with the same token.
         config.pad_token_id = _first(config.eos_token_id)

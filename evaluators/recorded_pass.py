@@ -15,7 +15,8 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from greenfront.evaluators.scores import Logits
+from greenfront.evaluators.sum_metric import Logits
+from greenfront.spaces.answers import answer_rows
 from greenfront.spaces.sharing import block_paths
 
 Batch = Mapping[str, torch.Tensor]
@@ -37,7 +38,7 @@ class RecordedPass:
 
 
 def record(model: PreTrainedModel, batch: Batch) -> RecordedPass:
-    """Run a batch (a `labels` entry is ignored) and keep it; the model is expected in evaluation mode."""
+    """Run a batch and keep it; the model is expected in evaluation mode."""
     calls: list[tuple[str, Any]] = []
 
     def keep(path: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -56,7 +57,7 @@ def first_call(recorded: RecordedPass, blocks: Collection[str]) -> int:
 
 
 def logits_from(model: PreTrainedModel, recorded: RecordedPass, calls: int) -> Logits:
-    """The (N, C) logits of a changed model on the recorded batch, whose first `calls` calls are not made again.
+    """The (P, C) logits of a changed model on the recorded batch, whose first `calls` calls are not made again.
 
     The model's frame must be its own (`greenfront.spaces.sharing.share`): its blocks are exchanged for the time.
     """
@@ -65,11 +66,11 @@ def logits_from(model: PreTrainedModel, recorded: RecordedPass, calls: int) -> L
 
 
 def logits_of(model: PreTrainedModel, batch: Batch) -> Logits:
-    """The (N, C) float32 logits of one batch; a `labels` entry is ignored."""
+    """The (P, C) float32 logits of every answer that one batch asks for, see `answer_rows`."""
     device = next(model.parameters()).device
     with torch.inference_mode():
-        logits = model(**{key: value.to(device) for key, value in batch.items() if key != "labels"}).logits
-    found: Logits = logits.float().cpu().numpy()
+        rows = answer_rows(model, {key: value.to(device) for key, value in batch.items()})
+    found: Logits = rows.float().cpu().numpy()
     return found
 
 

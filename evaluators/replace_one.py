@@ -12,9 +12,10 @@ from typing import Literal
 import numpy as np
 from transformers import PreTrainedModel
 
+from greenfront.evaluators.outputs import kl_divergence
 from greenfront.evaluators.precision import Precision, autocast, resolve_precision
 from greenfront.evaluators.recorded_pass import Batch, RecordedPass, first_call, logits_from, record
-from greenfront.evaluators.scores import Logits, kl_divergence
+from greenfront.evaluators.sum_metric import Logits
 from greenfront.spaces import Library, Plan
 from greenfront.spaces.sharing import blocks_of, compress_sharing, share
 
@@ -33,7 +34,7 @@ def divergences(
     cache_bytes: int = CACHE_BYTES,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[float]:
-    """Mean KL(original || changed) in nats over all examples of every Plan applied alone, each by a partial pass.
+    """Mean KL(original || changed) in nats over all answers of every Plan applied alone, each by a partial pass.
 
     Where replaying blocks doesn't give the original's logits again (a model whose blocks talk to each other beside
     their outputs), all of it is run, with the same result.
@@ -42,7 +43,7 @@ def divergences(
         model: the original; it is not changed.
         plans: what to score; of a Plan that changes several blocks, the first one counts.
         library: the computed weights that changes are built from.
-        batches: the model's inputs; a `labels` entry is ignored.
+        batches: the model's inputs; of a `labels` entry only the positions that count are read (`answer_rows`).
         precision: what passes compute in. bfloat16 rounds about 2e-4 nats into a divergence.
         cache_bytes: how much of the passes is kept at once.
         progress: called with the (plan, batch) pairs done and their total.
@@ -53,14 +54,14 @@ def divergences(
     Raises:
         PlanError: a Plan that doesn't fit the model.
     """
-    totals, examples, done = [0.0] * len(plans), 0, 0
+    totals, answers, done = [0.0] * len(plans), 0, 0
     if not plans:
         return totals
     device = next(model.parameters()).device
     resolved = resolve_precision(precision, device)
     with evaluating(model):
         for part in _parts(model, batches, resolved, cache_bytes):
-            examples += sum(len(recorded.logits) for recorded in part)
+            answers += sum(len(recorded.logits) for recorded in part)
             for number, plan in enumerate(plans):
                 changed = compress_sharing(model, plan, library)
                 blocks = blocks_of(model, plan)
@@ -72,11 +73,11 @@ def divergences(
                     done += 1
                     if progress is not None:
                         progress(done, len(plans) * len(batches))
-    return [total / examples for total in totals]
+    return [total / answers for total in totals]
 
 
 def summed_divergence(reference: Logits, changed: Logits) -> float:
-    """Summed KL(reference || changed) of (N, C) logits in nats; infinite where `changed` isn't finite."""
+    """Summed KL(reference || changed) of (P, C) logits in nats; infinite where `changed` isn't finite."""
     return float(kl_divergence(reference, changed).sum()) if np.isfinite(changed).all() else math.inf
 
 

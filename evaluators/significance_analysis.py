@@ -84,7 +84,7 @@ def significance(
         model: the original; it is not changed.
         space: the choices.
         library: the computed weights that changes are built from.
-        batches: the model's inputs; a `labels` entry is ignored.
+        batches: the model's inputs; of a `labels` entry only the positions that count are read (`answer_rows`).
         scored: how many settings of a line are scored, at least 2; the others are interpolated (`between`).
         seed: of the pairs that additivity is measured on.
         precision: what passes of changed attentions compute in; number formats are chosen elsewhere, and tell only

@@ -1,7 +1,8 @@
 """Splits: what is trained on, selected on and reported on stays apart."""
 
+import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,17 @@ Keys = np.ndarray[Any, np.dtype[np.uint64]]
 """(N,) one number per row, equal where the contents (without the label) are equal."""
 
 logger = logging.getLogger(__name__)
+
+
+def hashed(contents: Iterable[bytes]) -> Keys:
+    """(N,) a hash of each row's contents."""
+    digests = [hashlib.blake2b(content, digest_size=8).digest() for content in contents]
+    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+
+
+def text_keys(rows: Iterable[Sequence[str]]) -> Keys:
+    """(N,) a hash of each row's texts."""
+    return hashed("\0".join(row).encode(errors="surrogatepass") for row in rows)
 
 
 def stratified(labels: Indices, count: int, *, seed: int, leave: int = 0) -> Indices:

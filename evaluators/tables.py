@@ -158,6 +158,17 @@ def _read_hub(path: str, name: str | None) -> Any:
         ) from error
 
 
+def texts(table: Table, column: str) -> list[str]:
+    """A column of text; raises DataError naming a row that holds none."""
+    found = list(values(table, column))
+    for row, text in enumerate(found):
+        if text is None:
+            raise table.row_error(row, f"no text in column {column!r}")
+        if not isinstance(text, str):
+            raise table.row_error(row, f"column {column!r} must hold text, but has {text!r}")
+    return found
+
+
 def values(table: Table, column: str) -> Sequence[Any]:
     """A column as plain Python values."""
     found: list[Any] = table.rows.with_format("arrow")[column][:].to_pylist()

@@ -1,25 +1,22 @@
 """Text classification: one text or a pair of texts, one label."""
 
-import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PretrainedConfig
+from transformers import AutoModelForSequenceClassification, PretrainedConfig
 
 from greenfront.config import DataConfig, ModelConfig
-from greenfront.errors import ConfigError, DataError
-from greenfront.evaluators.checkpoints import load
-from greenfront.evaluators.examples import Indices
-from greenfront.evaluators.splits import Keys
-from greenfront.evaluators.tables import Table, values
+from greenfront.evaluators.examples import Examples
+from greenfront.evaluators.labels import Labels
+from greenfront.evaluators.splits import Keys, text_keys
+from greenfront.evaluators.tables import Table, texts
 from greenfront.evaluators.task import Task
-from greenfront.evaluators.text_examples import TextExamples, pack
+from greenfront.evaluators.text_examples import TextExamples, pack, pack_types
+from greenfront.evaluators.tokenizer import layout, load_tokenizer
 
 # Texts tokenized at once: enough for the tokenizer's own threads, little memory in Python lists.
 _CHUNK = 1000
-# RoBERTa and its kin reserve up to this many positions before the first token.
-_RESERVED_POSITIONS = 4
 
 
 class TextClassification(Task):
@@ -35,32 +32,14 @@ class TextClassification(Task):
         return {"data.text": data.text, **pair, "data.label": data.label}
 
     def processor(self, model: ModelConfig, config: PretrainedConfig, data: DataConfig) -> Any:
-        """The tokenizer; one without a padding token gets the end-of-text token for it."""
-        tokenizer = load(AutoTokenizer, model)
-        if len(tokenizer) <= len(tokenizer.all_special_tokens):
-            # Without its files, Transformers makes a tokenizer that knows no word, and says nothing.
-            raise DataError(f"model.path: {model.path!r} has no tokenizer, such as a tokenizer.json")
-        if tokenizer.pad_token_id is None:
-            if tokenizer.eos_token_id is None:
-                raise DataError(f"model.path: the tokenizer of {model.path!r} has neither a padding nor an end token")
-            tokenizer.pad_token = tokenizer.eos_token
-        limit = _positions(config, tokenizer.model_max_length)
-        if limit is not None and data.max_length > limit:
-            raise ConfigError(
-                f"data.max_length: must be at most {limit}, the positions of {model.path!r}, but got {data.max_length}"
-            )
-        return tokenizer
-
-    def keys(self, table: Table, data: DataConfig) -> Keys:
-        """A hash of the text, or of both texts."""
-        rows = zip(*self._texts(table, data), strict=True)
-        digests = [hashlib.blake2b("\0".join(row).encode(errors="surrogatepass"), digest_size=8) for row in rows]
-        return np.frombuffer(b"".join(digest.digest() for digest in digests), dtype=np.uint64)
+        """The tokenizer."""
+        return load_tokenizer(model, config, data)
 
     def encode(
-        self, table: Table, labels: Indices, data: DataConfig, processor: Any, config: PretrainedConfig
+        self, table: Table, labels: Labels, data: DataConfig, processor: Any, config: PretrainedConfig
     ) -> TextExamples:
         """Token sequences cut to `data.max_length`."""
+        ids = labels.encode(table, data.label)
         tokens: list[list[int]] = []
         types: list[list[int]] = []
         for chunk in self._chunks(table, data):
@@ -81,37 +60,17 @@ class TextClassification(Task):
             if types:
                 types[row] = [processor.pad_token_type_id]
         flat, offsets = pack(tokens, np.int32)
-        flat_types = pack(types, np.int8)[0] if types else None
-        return TextExamples(
-            flat,
-            offsets,
-            labels,
-            types=flat_types if flat_types is not None and flat_types.any() else None,
-            pad_token=processor.pad_token_id,
-            pad_type=processor.pad_token_type_id,
-            pad_left=processor.padding_side == "left",
-        )
+        return TextExamples(flat, offsets, ids, types=pack_types(types), **layout(processor))
+
+    def keys(self, table: Table, data: DataConfig, examples: Examples) -> Keys:
+        """A hash of the text, or of both texts."""
+        return text_keys(zip(*self._texts(table, data), strict=True))
 
     def _chunks(self, table: Table, data: DataConfig) -> Iterator[list[list[str]]]:
-        texts = self._texts(table, data)
-        for start in range(0, len(texts[0]), _CHUNK):
-            yield [column[start : start + _CHUNK] for column in texts]
+        columns = self._texts(table, data)
+        for start in range(0, len(columns[0]), _CHUNK):
+            yield [column[start : start + _CHUNK] for column in columns]
 
     def _texts(self, table: Table, data: DataConfig) -> list[list[str]]:
         names = [data.text] if data.text_pair is None else [data.text, data.text_pair]
-        columns = [list(values(table, name)) for name in names]
-        for name, column in zip(names, columns, strict=True):
-            for row, text in enumerate(column):
-                if text is None:
-                    raise table.row_error(row, f"no text in column {name!r}")
-                if not isinstance(text, str):
-                    raise table.row_error(row, f"column {name!r} must hold text, but has {text!r}")
-        return columns
-
-
-def _positions(config: PretrainedConfig, tokenizer_limit: int) -> int | None:
-    """The longest input in tokens, where the model has a limit."""
-    positions: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if positions is not None and 0 < positions - tokenizer_limit <= _RESERVED_POSITIONS:
-        return tokenizer_limit
-    return positions if positions is not None and positions > 0 else None
+        return [texts(table, name) for name in names]

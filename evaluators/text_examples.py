@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from greenfront.evaluators.examples import Examples, Indices
+from greenfront.evaluators.examples import Examples, Indices, offsets_of, pick
 
 
 class TextExamples(Examples):
@@ -37,10 +37,10 @@ class TextExamples(Examples):
         self.pad_type = pad_type
         self.pad_left = pad_left
 
-    def batch(self, indices: Indices) -> dict[str, torch.Tensor]:
-        """`input_ids` and `attention_mask`, (B, L) int64 (and `token_type_ids`); L is the batch's longest."""
+    def batch(self, indices: Indices, width: int = 1) -> dict[str, torch.Tensor]:
+        """`input_ids`, `attention_mask` (and `token_type_ids`), (B, L) int64; L is the longest, at least `width`."""
         lengths = self.lengths[indices]
-        longest = int(lengths.max(initial=1))
+        longest = int(lengths.max(initial=width))
         position = np.arange(longest)
         filled = position >= longest - lengths[:, None] if self.pad_left else position < lengths[:, None]
         inputs = {
@@ -53,10 +53,9 @@ class TextExamples(Examples):
 
     def subset(self, indices: Indices) -> "TextExamples":
         """These examples alone, in the order of the indices."""
-        offsets = np.concatenate([[0], np.cumsum(self.lengths[indices])]).astype(np.int64)
         return TextExamples(
             self._flat(self.tokens, indices),
-            offsets,
+            offsets_of(self.lengths[indices]),
             self.labels[indices],
             types=None if self.types is None else self._flat(self.types, indices),
             pad_token=self.pad_token,
@@ -71,8 +70,7 @@ class TextExamples(Examples):
         return hashlib.sha256(b"".join(hashlib.sha256(part.tobytes()).digest() for part in parts)).digest()
 
     def _flat(self, values: np.ndarray[Any, Any], indices: Indices) -> np.ndarray[Any, Any]:
-        pieces = [values[self.offsets[index] : self.offsets[index + 1]] for index in indices]
-        return np.concatenate(pieces) if pieces else values[:0]
+        return values[pick(self.offsets, indices)]
 
     def _padded(
         self, values: np.ndarray[Any, Any], indices: Indices, filled: np.ndarray[Any, Any], pad: int
@@ -86,4 +84,10 @@ def pack(sequences: Iterable[Sequence[int]], dtype: type[np.generic]) -> tuple[n
     """Sequences as one flat array of `dtype` and its (N + 1,) offsets."""
     arrays = [np.asarray(sequence, dtype=dtype) for sequence in sequences]
     flat = np.concatenate(arrays) if arrays else np.empty(0, dtype=dtype)
-    return flat, np.concatenate([[0], np.cumsum([len(array) for array in arrays])]).astype(np.int64)
+    return flat, offsets_of(np.array([len(array) for array in arrays], dtype=np.int64))
+
+
+def pack_types(types: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.int8]] | None:
+    """Token types as one flat array; None where there are none or all are zero."""
+    flat = pack(types, np.int8)[0]
+    return flat if flat.any() else None

@@ -17,12 +17,15 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import DataError, Diverged, PlanError
-from greenfront.evaluators.examples import Examples, Indices, endless_batches
+from greenfront.evaluators.examples import Examples, endless_batches, pick
 from greenfront.evaluators.precision import Precision, autocast, resolve_precision
+from greenfront.evaluators.prediction import Teacher
+from greenfront.spaces.answers import answer_rows
 
 Progress = Callable[[int, int], None]
-Loss = Callable[[torch.Tensor, Indices], torch.Tensor]
-"""(logits (B, C), indices (B,)) -> mean loss in nats."""
+Batch = dict[str, torch.Tensor]
+Loss = Callable[[torch.Tensor, torch.Tensor, Batch], torch.Tensor]
+"""(logits (P, C), which rows of all examples' they are (P,), the batch) -> mean loss in nats."""
 
 TEMPERATURE = 2.0
 """Both sides' logits are divided by it in distillation: the teacher's small probabilities teach, too."""
@@ -63,16 +66,17 @@ def fine_tune(
     seed: int,
     progress: Progress | None = None,
 ) -> TrainingLog:
-    """Train the original, in place, on its labels: cross-entropy, every parameter, `original_epochs` passes.
+    """Train the original, in place, on its labels: mean cross-entropy of a batch's rows, every parameter,
+    `original_epochs` passes.
 
     Raises:
         Diverged: the loss or a gradient is NaN or infinite; the message names the step.
     """
-    labels = torch.from_numpy(examples.labels)
+    targets = torch.from_numpy(examples.targets)
     steps = math.ceil(config.original_epochs * math.ceil(len(examples) / config.batch_size))
 
-    def cross_entropy(logits: torch.Tensor, indices: Indices) -> torch.Tensor:
-        return F.cross_entropy(logits, labels[indices].to(logits.device))
+    def cross_entropy(logits: torch.Tensor, rows: torch.Tensor, _: Batch) -> torch.Tensor:
+        return F.cross_entropy(logits, targets[rows].to(logits.device))
 
     return _train(
         model, examples, config, cross_entropy,
@@ -84,7 +88,7 @@ def fine_tune(
 def distill(
     model: PreTrainedModel,
     examples: Examples,
-    teacher_logits: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    teacher: Teacher,
     config: FineTuneConfig,
     *,
     seed: int,
@@ -101,7 +105,8 @@ def distill(
     Args:
         model: the candidate.
         examples: N examples; their labels are not used.
-        teacher_logits: (N, C) the original's logits on the same examples in the same order.
+        teacher: the original's logits (P, C) on the same examples in the same order, or the original itself, which
+            then answers every batch in the candidate's precision.
         config: steps, batch size, learning rate and precision.
         seed: of the order of examples and of dropout.
         frozen: module paths whose parameters stay as they are.
@@ -109,19 +114,14 @@ def distill(
 
     Raises:
         Diverged: the loss or a gradient is NaN or infinite; the message names the step.
-        DataError: the logits are not one row per example.
+        DataError: the logits are not one row per answer.
         PlanError: a frozen path that isn't a module of the model.
     """
-    if len(teacher_logits) != len(examples):
-        raise DataError(
-            f"teacher_logits must have one row per example ({len(examples)}), but got {len(teacher_logits)}"
-        )
-    teacher = torch.from_numpy(np.asarray(teacher_logits, dtype=np.float32))
-    targets = torch.log_softmax(teacher / TEMPERATURE, dim=-1)
+    answers_of = _answers_of(teacher, int(examples.rows[-1]), config)
 
-    def divergence(logits: torch.Tensor, indices: Indices) -> torch.Tensor:
+    def divergence(logits: torch.Tensor, rows: torch.Tensor, batch: Batch) -> torch.Tensor:
         student = torch.log_softmax(logits / TEMPERATURE, dim=-1)
-        target = targets[indices].to(logits.device)
+        target = torch.log_softmax(answers_of(rows, batch).to(logits.device) / TEMPERATURE, dim=-1)
         return TEMPERATURE**2 * F.kl_div(student, target, reduction="batchmean", log_target=True)
 
     with _frozen(model, frozen):
@@ -130,6 +130,24 @@ def distill(
             steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, dropout=False,
             progress=progress,
         )  # fmt: skip
+
+
+def _answers_of(teacher: Teacher, rows: int, config: FineTuneConfig) -> Callable[[torch.Tensor, Batch], torch.Tensor]:
+    """The original's logits (P, C) of the chosen rows, looked up or computed on the batch."""
+    if isinstance(teacher, PreTrainedModel):
+        original, device = teacher.train(False), next(teacher.parameters()).device
+        precision = resolve_precision(config.precision, device)
+
+        @torch.no_grad()
+        def compute(_: torch.Tensor, batch: Batch) -> torch.Tensor:
+            with autocast(precision, device):
+                return answer_rows(original, batch).float()
+
+        return compute
+    if len(teacher) != rows:
+        raise DataError(f"teacher: must have one row per answer ({rows}), but got {len(teacher)}")
+    kept = torch.from_numpy(np.asarray(teacher, dtype=np.float32))
+    return lambda chosen, _: kept[chosen]
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: float) -> float:
@@ -161,6 +179,7 @@ def _train(
     seen = 0
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = _optimizer(trained)
+    offsets = examples.rows
     order = endless_batches(examples, config.batch_size, seed=seed)
     with _training(model, seed, device, dropout=dropout):
         for step in range(steps):
@@ -170,8 +189,8 @@ def _train(
             indices = next(order)
             inputs = {key: value.to(device) for key, value in examples.batch(indices).items()}
             with autocast(precision, device):
-                logits = model(**inputs).logits
-            loss = loss_of(logits.float(), indices)
+                logits = answer_rows(model, inputs)
+            loss = loss_of(logits.float(), torch.from_numpy(pick(offsets, indices)), inputs)
             torch.autograd.backward(loss)
             norm = torch.nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
             losses.append(loss.item())

@@ -66,11 +66,11 @@ def _interrupt(*_: object) -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("greenfront.yaml"),
     model: Annotated[str | None, typer.Option(help="A model folder or hub id.")] = None,
-    task: Annotated[str | None, typer.Option(help="text-classification or image-classification.")] = None,
+    task: Annotated[str | None, typer.Option(help="Such as text-classification or question-answering.")] = None,
     train: Annotated[str | None, typer.Option(help="The training data: a CSV, JSON or Parquet file.")] = None,
     test: Annotated[str | None, typer.Option(help="The test data.")] = None,
-    text: Annotated[str | None, typer.Option(help="The column with the text, or the image.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column with the label.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column with the text, the image or the context.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column with the label, or the answers.")] = None,
 ) -> None:
     """Write a commented configuration file."""
     from greenfront.template import render_template

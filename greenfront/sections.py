@@ -11,7 +11,12 @@ from greenfront.errors import ConfigError
 from greenfront.field_types import Bits, Budget, File, Lengths, Names, Objectives, Share, ShareOrAll, ShareOrNone, Text
 from greenfront.yaml_source import shown
 
-Task = Literal["text-classification", "image-classification"]
+Task = Literal[
+    "text-classification", "image-classification", "token-classification", "question-answering",
+    "causal-language-modelling",
+]  # fmt: skip
+DEFAULT_METRIC: dict[Task, str] = {"question-answering": "answer_f1", "causal-language-modelling": "perplexity"}
+"""Where it isn't accuracy."""
 
 
 class Section(BaseModel):
@@ -23,10 +28,10 @@ class Section(BaseModel):
 
 
 class ModelConfig(Section):
-    """The trained model to make smaller and faster."""
+    """The trained model, for text-, image- or token-classification, question-answering or causal-language-modelling."""
 
     path: Text = Field(description="a folder, or a hub id")
-    task: Task = Field(description="text-classification or image-classification")
+    task: Task = Field(description="text-classification or another task")
 
 
 class DataConfig(Section):
@@ -37,12 +42,20 @@ class DataConfig(Section):
     train: Text | None = Field(default=None, description="a CSV, JSON or Parquet file; with `path` a split")
     validation: Text | None = Field(default=None, description="scores the search; default: split off")
     test: Text | None = Field(default=None, description="scores the front, once; default: split off")
-    text: Text = Field(default="text", description="the column with the text")
+    text: Text = Field(default="text", description="the column with the text, or with a list of words")
     text_pair: Text | None = Field(default=None, description="the column with a second text")
     image: Text = Field(default="image", description="the column with the image")
-    label: Text = Field(default="label", description="the column with the label")
-    max_length: int = Field(default=128, ge=8, description="tokens; longer texts are cut")
-    metric: Text = Field(default="accuracy", description="such as f1, recall, matthews_correlation")
+    label: Text = Field(default="label", description="the column with the label, or the words' labels")
+    question: Text = Field(default="question", description="the column with the question")
+    context: Text = Field(default="context", description="the column where the answer stands")
+    answers: Text = Field(default="answers", description="the column with answers: text, answer_start")
+    max_length: int = Field(default=128, ge=8, description="tokens; longer texts are cut, or read in parts")
+    stride: int | None = Field(
+        default=None, ge=0, description="tokens that parts of a context share; default: some", examples=[32]
+    )
+    metric: Text = Field(
+        default="auto", description="auto: accuracy, answer_f1 or perplexity, by task; or f1, entity_f1, ..."
+    )
     validation_share: Share = Field(default=0.1, description="of train, where no validation is given")
     test_share: Share = Field(default=0.1, description="of train, where no test is given")
     validation_examples: int = Field(default=1000, ge=1, description="at most so many score a trial")
@@ -249,6 +262,14 @@ class RunConfig(Section):
             what = f"targets with the names {shown(names)}" if names else "an empty list"
             raise ConfigError(f"must be one or more targets, each with a `name` of its own, but got {what}")
         return hardware
+
+    @field_validator("data")
+    @classmethod
+    def _has_metric(cls, data: DataConfig, info: ValidationInfo) -> DataConfig:
+        model = info.data.get("model")
+        if data.metric != "auto" or model is None:
+            return data
+        return data.model_copy(update={"metric": DEFAULT_METRIC.get(model.task, "accuracy")})
 
     @field_validator("ray")
     @classmethod

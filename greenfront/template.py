@@ -38,7 +38,8 @@ def render_template(
     Args:
         model: a folder or hub id.
         train, test: data files.
-        column: the column with the text (or the image, by `task`).
+        column: the column with the text (or the image or the context, by `task`).
+        label: the column with the label (or the answers).
         folder: where the YAML will stand; paths that exist are written as seen from there.
 
     Raises:
@@ -46,18 +47,26 @@ def render_template(
     """
     if task not in get_args(Task):
         raise ConfigError(f"task: must be one of {', '.join(get_args(Task))}, but got {task!r}")
-    kind = "text" if task == "text-classification" else "image"
     paths = {"path": model, "train": train, "test": test}
     if folder is not None:
         paths = {key: _seen_from(folder, path) for key, path in paths.items()}
     given: dict[str, dict[str, Any]] = {
         "model": {"path": paths["path"], "task": task},
-        "data": {"train": paths["train"], "test": paths["test"], kind: column or kind, "label": label},
+        "data": {"train": paths["train"], "test": paths["test"], **_columns(task, column, label)},
     }
     lines = [HEAD]
     for name, info in RunConfig.model_fields.items():
         lines += [*_render(name, info, given.get(name, {}), ""), ""]
     return "\n".join(lines)
+
+
+def _columns(task: str, column: str | None, label: str) -> dict[str, str]:
+    """The keys that name a task's columns; the first holds what is read, the last what is right."""
+    if task == "question-answering":
+        answers = "answers" if label == "label" else label
+        return {"context": column or "context", "question": "question", "answers": answers}
+    kind = "image" if task == "image-classification" else "text"
+    return {kind: column or kind, **({} if task == "causal-language-modelling" else {"label": label})}
 
 
 def _render(name: str, info: FieldInfo, given: Mapping[str, Any], indent: str) -> Iterator[str]:

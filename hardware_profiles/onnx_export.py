@@ -23,6 +23,7 @@ from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.onnx_attention import ExplicitAttention
 from greenfront.hardware_profiles.onnx_quantization import DynamicQuantization
 from greenfront.hardware_profiles.runtime import first_line
+from greenfront.spaces.answers import answer_tensors
 
 OPSET = 17
 LARGEST_BYTES = 2**31 - 1
@@ -138,9 +139,12 @@ def record_model(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> OnnxGr
     axes = {name: {0: "batch", 1: "length"} if value.dim() == 2 else {0: "batch"} for name, value in inputs.items()}
     short = {name: value[:, :_TRACED_TOKENS] if value.dim() == 2 else value for name, value in inputs.items()}
     traced = {name: value[:1].repeat(_TRACED_BATCH, *[1] * (value.dim() - 1)) for name, value in short.items()}
-    return record(
-        _Logits(model), (), traced, names=list(inputs), outputs=["logits"], dynamic={**axes, "logits": {0: "batch"}}
-    )  # fmt: skip
+    with torch.inference_mode():
+        answers = answer_tensors(model, traced)
+    for name, value in answers.items():
+        by_token = value.dim() == 3 or name != "logits"
+        axes[name] = {0: "batch", 1: "length"} if by_token else {0: "batch"}
+    return record(_Answers(model), (), traced, names=list(inputs), outputs=list(answers), dynamic=axes)
 
 
 def export_onnx(model: PreTrainedModel, inputs: Mapping[str, Tensor], path: Path) -> None:
@@ -173,21 +177,20 @@ class _Recorded(nn.Module):
         return tuple(leaf for leaf in pytree.tree_leaves(returned) if isinstance(leaf, Tensor))
 
 
-class _Logits(nn.Module):
-    """A model that returns its logits alone."""
+class _Answers(nn.Module):
+    """A model that returns its logits alone, or those of a span's start and end."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         self.train(False)
         self.model = model
 
-    def forward(self, **inputs: Tensor) -> Tensor:
-        logits: Tensor = self.model(**inputs).logits
-        return logits
+    def forward(self, **inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(answer_tensors(self.model, inputs).values())
 
 
 def _name(module: nn.Module) -> str:
-    return type(module.model if isinstance(module, _Logits) else module).__name__
+    return type(module.model if isinstance(module, _Answers) else module).__name__
 
 
 def _places(module: nn.Module) -> Iterator[tuple[str, dict[str, Any], str, Tensor]]:

@@ -6,9 +6,9 @@ from transformers import PreTrainedModel
 
 from greenfront.config import COST_OF, RunConfig
 from greenfront.errors import ConfigError, RunError
-from greenfront.evaluators import Analysis, Focus, TaskData, analyze
+from greenfront.evaluators import Analysis, Focus, TaskData, analyze, fitting
 from greenfront.search.analysis_seeds import takes_elements_away
-from greenfront.search.prepare import prepare_original, some_batches
+from greenfront.search.prepare import BATCH, BATCH_NUMBERS, prepare_original, some_batches
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder, write_atomic
 from greenfront.search.significance_figure import analysis_page
@@ -39,7 +39,9 @@ def prepare_analysis(
 ) -> Analysis:
     """Walk over the original's elements on calibration data; kept in the run folder, a page beside it."""
     report.stage(f"Significance of blocks, heads and neurons for {focus}")
-    batches = some_batches(data.calibration, seed=config.search.seed)
+    batches = some_batches(
+        data.calibration, seed=config.search.seed, most=fitting(model, data.calibration, BATCH, BATCH_NUMBERS // 2)
+    )
     found = analyze(model, batches, focus=focus, progress=report.advance)
     write_atomic(run.analysis, found.to_json())
     write_atomic(run.analysis_page, analysis_page(found, f"Greenfront: {run.path}"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from greenfront.errors import GreenfrontError, RunError
+from greenfront.evaluators.direction import natural
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.fields import mapping, only, strings, take
 from greenfront.spaces.plan import Plan
@@ -14,8 +15,9 @@ from greenfront.spaces.plan import Plan
 class CandidateScore:
     """How good a candidate is after quick fine-tuning: `metric` on validation and on test.
 
-    `test` and its 95% bootstrap interval are None until the candidate is verified. Higher is better; a
-    validation score of NaN (a diverged candidate) is kept and never on the front.
+    `test` and its 95% bootstrap interval are None until the candidate is verified. Higher is better (a perplexity is
+    kept as its inverse, and stands in `front.json` as itself); a validation score of NaN (a diverged candidate) is kept
+    and never on the front.
     """
 
     metric: str
@@ -72,9 +74,9 @@ class Candidate:
             "plan": self.plan.to_dict(),
             "score": {
                 "metric": score.metric,
-                "validation": None if math.isnan(score.validation) else score.validation,
-                "test": score.test,
-                "test_interval": None if score.test_interval is None else list(score.test_interval),
+                "validation": None if math.isnan(score.validation) else natural(score.metric, score.validation),
+                "test": None if score.test is None else natural(score.metric, score.test),
+                "test_interval": None if score.test_interval is None else _ordered(score.metric, score.test_interval),
             },
             "cost": None if self.cost is None else {name: cost.to_dict() for name, cost in self.cost.items()},
             "predicted": {name: cost.to_dict() for name, cost in self.predicted.items()},
@@ -128,13 +130,19 @@ def _score(raw: object, where: str) -> CandidateScore:
             _number(interval[0], f"{where}.test_interval"),
             _number(interval[1], f"{where}.test_interval"),
         )
-    validation, test = fields["validation"], fields["test"]
+    validation, test, metric = fields["validation"], fields["test"], take(fields, "metric", str, where)
+    low, high = (None, None) if interval is None else _ordered(metric, interval)
     return CandidateScore(
-        metric=take(fields, "metric", str, where),
-        validation=math.nan if validation is None else _number(validation, f"{where}.validation"),
-        test=None if test is None else _number(test, f"{where}.test"),
-        test_interval=interval,
+        metric=metric,
+        validation=math.nan if validation is None else natural(metric, _number(validation, f"{where}.validation")),
+        test=None if test is None else natural(metric, _number(test, f"{where}.test")),
+        test_interval=None if low is None or high is None else (low, high),
     )
+
+
+def _ordered(metric: str, interval: tuple[float, float]) -> list[float]:
+    """An interval between what is kept and the metric itself, the lower end first."""
+    return sorted(natural(metric, end) for end in interval)
 
 
 def _costs(raw: object, where: str) -> dict[str, Cost]:

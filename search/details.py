@@ -9,9 +9,9 @@ from greenfront.search.plan_text import plan_lines
 def details(front: Front, candidate: Candidate) -> str:
     """A candidate in plain text: scores, costs measured and predicted on every target, origin, plan."""
     score, original = candidate.score, front.original
-    line = f"{front.metric}: {wording.score(score.validation)} validation"
+    line = f"{front.metric}: {wording.score(score.validation, front.metric)} validation"
     if score.test is not None:
-        line += f", {wording.score(score.test)} {wording.interval(score.test_interval)}".rstrip() + " test"
+        line += f", {wording.tested(score)} test"
     lines = [f"{candidate.id}: {_place(front, candidate)}, {verdict(candidate)}", line]
     for target in front.targets:
         own, reference = candidate.costs()[target], original.costs()[target]

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from greenfront.config import RunConfig
 from greenfront.hardware_profiles import Cost, HardwareProfile
+from greenfront.search import wording
 from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
@@ -139,9 +140,9 @@ class Driver:
             self._keep(trial)
         else:
             self._saves.append(self._saver.submit(self._save, result, trial, finished))
-            cost = self.predict(result.plan)[self.config.hardware[0].name]
+            cost, metric = self.predict(result.plan)[self.config.hardware[0].name], self.config.data.metric
             report.note(
-                f"{result.plan.id}: {self.config.data.metric} {result.validation:.4f}, predicted "
+                f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}, predicted "
                 f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({result.origin}, {result.seconds:.0f} s)"
             )
 
@@ -150,11 +151,11 @@ class Driver:
         if self.contenders.would_take(result):
             fetched = Pool.fetch(finished.weights)
             assert fetched is not None
-            assert finished.outcome.logits is not None
+            assert finished.outcome.outputs is not None
             model = compress(self.model, result.plan)
             load_arrays(model, fetched)
-            # The logits first: a candidate's folder, once it is there, is complete.
-            save_file({"logits": finished.outcome.logits}, self.run.outputs(result.plan.id))
+            # The outputs first: a candidate's folder, once it is there, is complete.
+            save_file({"statistics": finished.outcome.outputs.statistics}, self.run.outputs(result.plan.id))
             save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)
         # In this order: what the journal holds has weights, and nothing is deleted before its better is safe.
         self.study.keep(trial)

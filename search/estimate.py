@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import TaskData, batches, get_metric, load_data, load_original, resolve_precision
+from greenfront.evaluators import TaskData, batches, load_data, load_original, resolve_precision
 from greenfront.hardware_profiles.measure import CANDIDATES_SECONDS
+from greenfront.search.metric_check import check_metric
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Space, find_space
+from greenfront.spaces.answers import answer_rows
 
 BACKWARD = 2.0
 """A backward pass costs about two forward passes: one for the activations, one for the weights."""
@@ -40,7 +42,7 @@ def overview(config: RunConfig) -> Overview:
     Raises:
         GreenfrontError: whatever `run_search` would refuse before it begins.
     """
-    get_metric(config.data.metric)
+    check_metric(config)
     make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
     data, _ = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
@@ -86,10 +88,10 @@ def _seconds_per_example(model: Any, data: TaskData, config: RunConfig) -> float
     torch.set_num_threads(config.ray.threads_per_worker)
     try:
         with torch.inference_mode():
-            model(**data.train.batch(chosen[0][:2]))
+            answer_rows(model, data.train.batch(chosen[0][:2]))
             started = time.perf_counter()
             for indices in chosen:
-                model(**data.train.batch(indices))
+                answer_rows(model, data.train.batch(indices))
             return (time.perf_counter() - started) / sum(map(len, chosen))
     finally:
         torch.set_num_threads(threads)

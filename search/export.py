@@ -1,5 +1,6 @@
 """Exporting a candidate: a folder that loads anywhere, loaded again in a clean process before it is called done."""
 
+import math
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
 from greenfront.errors import GreenfrontError, RunError
+from greenfront.evaluators import get_task
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.hardware_profiles.registry import get_runtime
@@ -22,24 +24,23 @@ from greenfront.hardware_profiles.workload import workload
 from greenfront.search.front import Front
 from greenfront.search.run_folder import RunFolder
 from greenfront.spaces import load_checkpoint, weight_bytes
+from greenfront.spaces.answers import answer_tensors
 from greenfront.spaces.quantized import UnroundedInputs
 
 TOLERANCE = 1e-4
 """Largest difference of a logit between the candidate here and its export in a clean process, but for rounding."""
 
-AUTO_CLASS = {
-    "text-classification": "AutoModelForSequenceClassification",
-    "image-classification": "AutoModelForImageClassification",
-}
 _RELOAD = """
 import sys
 import greenfront
 import transformers
 from safetensors.torch import load_file, save_file
-folder, inputs, outputs, name = sys.argv[1:]
+folder, inputs, outputs, name, *answers = sys.argv[1:]
 model = getattr(transformers, name).from_pretrained(folder, local_files_only=True).eval()
-save_file({"logits": model(**load_file(inputs)).logits.detach().contiguous()}, outputs)
+found = model(**load_file(inputs))
+save_file({answer: found[answer].detach().contiguous() for answer in answers}, outputs)
 """
+Answers = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,13 +74,13 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
     config, model = run.load_config(), load_checkpoint(source)
     inputs = example_inputs(model, max(config.target_length(target) for target in config.hardware))
     with torch.inference_mode():
-        expected = model(**inputs).logits
+        expected = answer_tensors(model, inputs)
     leeway = _rounding_leeway(model, inputs, expected)
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as temporary:
         partial = Path(temporary) / "export"
         shutil.copytree(source, partial)
-        difference = (_reloaded(partial, inputs, config) - expected).abs().max().item()
+        difference = _difference(_reloaded(partial, inputs, list(expected), config), expected)
         if not difference < TOLERANCE + leeway:
             raise GreenfrontError(
                 f"the export of {id_} gives logits that differ by {difference:.2e} after loading it again"
@@ -102,12 +103,19 @@ def example_inputs(model: PreTrainedModel, tokens: int) -> dict[str, torch.Tenso
     return inputs
 
 
-def _reloaded(folder: Path, inputs: dict[str, torch.Tensor], config: RunConfig) -> torch.Tensor:
+def _difference(found: Answers, expected: Answers) -> float:
+    """The largest between two models' answers; infinite where one answers with NaN."""
+    differences = [(found[name] - expected[name]).abs().max().item() for name in expected]
+    return math.inf if any(map(math.isnan, differences)) else max(differences)
+
+
+def _reloaded(folder: Path, inputs: Answers, names: list[str], config: RunConfig) -> Answers:
     """The logits that a process with nothing but `import greenfront` computes."""
     with tempfile.TemporaryDirectory(prefix="greenfront-export-") as scratch:
         before, after = Path(scratch) / "inputs.safetensors", Path(scratch) / "outputs.safetensors"
         save_file(inputs, before)
-        arguments = [str(folder.resolve()), str(before), str(after), AUTO_CLASS[config.model.task]]
+        auto_class = get_task(config.model.task).auto_class.__name__
+        arguments = [str(folder.resolve()), str(before), str(after), auto_class, *names]
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
         ran = subprocess.run(
             [sys.executable, "-c", _RELOAD, *arguments],
@@ -118,27 +126,27 @@ def _reloaded(folder: Path, inputs: dict[str, torch.Tensor], config: RunConfig) 
         )
         if ran.returncode:
             raise GreenfrontError(f"the export doesn't load in a clean process: {ran.stderr.strip().splitlines()[-1]}")
-        return load_file(after)["logits"]
+        return load_file(after)
 
 
-def _rounding_leeway(model: PreTrainedModel, inputs: dict[str, torch.Tensor], expected: torch.Tensor) -> float:
+def _rounding_leeway(model: PreTrainedModel, inputs: Answers, expected: Answers) -> float:
     """How far apart the logits may be where linears round their inputs: twice what the rounding changes; else 0.
 
     A difference in a float's last digit may become one of a whole step, and the next layer has more of them: with
     another number of threads, or in another runtime, the errors of rounding are others, but not larger.
     """
     with torch.inference_mode(), UnroundedInputs():
-        rounding: float = (model(**inputs).logits - expected).abs().max().item()
-    return 2 * rounding
+        return 2 * _difference(answer_tensors(model, inputs), expected)
 
 
-def _export_onnx(
-    model: PreTrainedModel, inputs: dict[str, torch.Tensor], expected: torch.Tensor, leeway: float, path: Path
-) -> float:
+def _export_onnx(model: PreTrainedModel, inputs: Answers, expected: Answers, leeway: float, path: Path) -> float:
     """Write `model.onnx`, for any batch and length, and compare its logits; returns the largest difference."""
     export_onnx(model, inputs, path)
-    runtime = OnnxRuntime(Target("export", "cpu", OnnxRuntime.name, 1, len(expected), 1))
-    difference: float = (runtime.load(path)(inputs)() - expected).abs().max().item()
+    batch_size = len(next(iter(expected.values())))
+    runtime = OnnxRuntime(Target("export", "cpu", OnnxRuntime.name, 1, batch_size, 1))
+    found = runtime.load(path)(inputs)()
+    answers = (found,) if isinstance(found, torch.Tensor) else found
+    difference = _difference(dict(zip(expected, answers, strict=True)), expected)
     if not difference < 10 * TOLERANCE + leeway:
         raise GreenfrontError(f"the ONNX file gives logits that differ by {difference:.2e} from the candidate's")
     return difference

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from greenfront.config import CostName
+from greenfront.evaluators.direction import INVERTED
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.front import Front
@@ -122,6 +123,8 @@ def _frame(axes: Axes, front: Front, name: CostName, workload: str | None) -> No
     how = "measured" if front.original.measured(front.target) else "predicted"
     axes.set_xlabel(f"{words}, {how}; labels: times {wording.WORDS[name].better} than the original")
     axes.set_ylabel(f"{front.metric} on validation (faint bar: on test, 95%)")
+    if front.metric in INVERTED:  # better stays above: the scale is that of the inverse, its numbers are the metric's
+        axes.yaxis.set_major_formatter(lambda value, _: wording.score(value, front.metric) if value > 0 else "")
     for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
         text.set_parse_math(False)  # names come from users: a dollar sign in them begins no formula
     axes.xaxis.set_major_locator(MaxNLocator(8))

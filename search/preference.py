@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from greenfront.evaluators.direction import natural
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.slack import cost_name, minimised
@@ -23,7 +24,7 @@ class Ranking:
     def lost(self, runner_up: Candidate, metric: str) -> str:
         """Why `runner_up` isn't the first, in words."""
         winner, name = self.order[0], cost_name(self.axis)
-        difference = runner_up.score.validation - winner.score.validation
+        difference = natural(metric, runner_up.score.validation) - natural(metric, winner.score.validation)
         own = runner_up.costs()[self.target].value(name)
         compared = wording.compared(name, winner.costs()[self.target].value(name), own)
         words = []

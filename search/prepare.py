@@ -18,10 +18,14 @@ from greenfront.config import RunConfig
 from greenfront.errors import DataError, RunError
 from greenfront.evaluators import (
     Examples,
+    Outputs,
     Significance,
     TaskData,
+    answer,
+    answer_numbers,
     batches,
     fine_tune,
+    fitting,
     load_data,
     load_original,
     predict,
@@ -39,15 +43,22 @@ BATCH_TOKENS = 2048
 LONG = 256
 """Tokens from which settings are scored in bfloat16, where the processor has it: 2.3 times as fast, on MiniLM-L6 at
 512 tokens 0.0187 nats instead of 0.0185, but 0.0011 instead of 0.0010, so not where it takes seconds anyway."""
+LARGEST_NUMBERS = 2**25
+"""Of the original's logits that are kept, for all workers of a machine in one place: 134 MB. Where there would be more,
+as of a language model's, every worker asks the original again: a third more of a training step, but exact."""
+BATCH_NUMBERS = 2**25
+"""Logits of one calibration batch; half as many where two models are compared on them."""
 
 
 @dataclass(frozen=True)
 class Teacher:
-    """The original's logits (N, C) on the examples that trials train on, and on validation."""
+    """The original's logits (P, C) on the examples that trials train on, and on validation; None where they would be
+    too many to keep. `outputs` are those on validation."""
 
     train: Examples
-    train_logits: NDArray[np.float32]
-    validation_logits: NDArray[np.float32]
+    train_logits: NDArray[np.float32] | None
+    validation_logits: NDArray[np.float32] | None
+    outputs: Outputs
 
 
 def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tuple[TaskData, Any, PreTrainedModel]:
@@ -61,7 +72,7 @@ def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tup
     _check_data(run, data)
     report.note(
         f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test examples, "
-        f"{len(data.label_names)} labels"
+        + (f"{len(data.label_names)} labels" if data.label_names else f"scored by {config.data.metric}")
     )
     if run.original.exists():
         return data, processor, load_checkpoint(run.original)
@@ -77,22 +88,28 @@ def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tup
 def prepare_teacher(
     config: RunConfig, run: RunFolder, data: TaskData, model: PreTrainedModel, report: Reporter
 ) -> Teacher:
-    """The original's logits, on as many training examples as a trial's steps take."""
+    """The original's logits, on as many training examples as a trial's steps take, and its outputs on validation."""
     wanted = max(1, min(len(data.train), config.fine_tune.steps * config.fine_tune.batch_size))
     chosen = np.sort(np.random.default_rng(config.search.seed).permutation(len(data.train))[:wanted])
     train = data.train.subset(chosen)
+    metric = config.data.metric
     if run.teacher.exists():
         kept = load_file(run.teacher)
     else:
         report.stage("The original's outputs, for training candidates")
-        total = len(train) + len(data.validation)
-        kept = {"validation": predict(model, data.validation, progress=lambda done, _: report.advance(done, total))}
-        start = len(data.validation)
-        kept["train"] = predict(model, train, progress=lambda done, _: report.advance(start + done, total))
+        kept = {}
+        if answer_numbers(model, train) + answer_numbers(model, data.validation) <= LARGEST_NUMBERS:
+            start, total = len(data.validation), len(train) + len(data.validation)
+            kept["validation"] = predict(model, data.validation, progress=lambda done, _: report.advance(done, total))
+            kept["train"] = predict(model, train, progress=lambda done, _: report.advance(start + done, total))
+        else:
+            kept["statistics"] = answer(model, data.validation, metric, progress=report.advance).statistics
         partial = run.teacher.with_suffix(".partial")
         save_file(kept, partial)
         partial.replace(run.teacher)
-    return Teacher(train, kept["train"], kept["validation"])
+    known = "validation" in kept
+    outputs = Outputs.of(kept["validation"], data.validation, metric) if known else Outputs(metric, kept["statistics"])
+    return Teacher(train, kept.get("train"), kept.get("validation"), outputs)
 
 
 def prepare_library(
@@ -104,7 +121,7 @@ def prepare_library(
     report.stage("Decomposing every layer on calibration data")
     library = Library.compute(
         model,
-        calibration_batches(data.calibration),
+        calibration_batches(data.calibration, fitting(model, data.calibration, BATCH, BATCH_NUMBERS)),
         space,
         config.space,
         token_counts=token_counts(model, data.train),
@@ -131,7 +148,8 @@ def prepare_significance(
     found = _kept_significance(run, space, report)
     if found is None:
         report.stage("Significance of every setting")
-        part = some_batches(data.calibration, seed=config.search.seed)
+        most = fitting(model, data.calibration, BATCH, BATCH_NUMBERS // 2)
+        part = some_batches(data.calibration, seed=config.search.seed, most=most)
         longest = max(next(iter(batch.values())).shape[1] for batch in part)
         found = significance(
             model, space, library, part,
@@ -158,22 +176,22 @@ def _kept_significance(run: RunFolder, space: Space, report: Reporter) -> Signif
     return found
 
 
-def some_batches(examples: Examples, *, seed: int) -> list[dict[str, torch.Tensor]]:
-    """Model inputs of up to `SOME_EXAMPLES` random examples, fewer where they are long, grouped by length.
+def some_batches(examples: Examples, *, seed: int, most: int = BATCH) -> list[dict[str, torch.Tensor]]:
+    """Inputs of up to `SOME_EXAMPLES` random examples, fewer where they are long, grouped by length, `most` in a batch.
 
     Small batches are faster where texts are long: at 512 tokens 4 to 8 at a time take 60% of what 32 do, as less is
     padded and more stays in the cache.
     """
     order = np.random.default_rng(seed).permutation(len(examples))
-    fitting = np.cumsum(examples.lengths[order]) <= SOME_TOKENS
-    chosen = examples.subset(order[: min(SOME_EXAMPLES, max(LEAST_EXAMPLES, int(fitting.sum())))])
+    few = np.cumsum(examples.lengths[order]) <= SOME_TOKENS
+    chosen = examples.subset(order[: min(SOME_EXAMPLES, max(LEAST_EXAMPLES, int(few.sum())))])
     longest = int(chosen.lengths.max(initial=1))
-    return [chosen.batch(indices) for indices in batches(chosen, max(1, min(BATCH, BATCH_TOKENS // longest)))]
+    return [chosen.batch(indices) for indices in batches(chosen, max(1, min(most, BATCH_TOKENS // longest)))]
 
 
-def calibration_batches(examples: Examples) -> list[dict[str, torch.Tensor]]:
-    """Model inputs of every example, grouped by length."""
-    return [examples.batch(indices) for indices in batches(examples, BATCH)]
+def calibration_batches(examples: Examples, most: int = BATCH) -> list[dict[str, torch.Tensor]]:
+    """Inputs of every example, grouped by length, at most so many in a batch."""
+    return [examples.batch(indices) for indices in batches(examples, min(most, BATCH))]
 
 
 def token_counts(model: PreTrainedModel, train: Examples) -> torch.Tensor | None:

@@ -44,7 +44,7 @@ class Question:
             f"({wording.compared(name, original.value(name), own.value(name))})"
             for name in names
         ]
-        score = f"{self.front.metric} {wording.score(candidate.score.validation)} on validation"
+        score = f"{self.front.metric} {wording.score(candidate.score.validation, self.front.metric)} on validation"
         return f"{candidate.id}: {score}, {', '.join(parts)}"
 
     def verdict(self, candidate: Candidate) -> str:
@@ -58,7 +58,7 @@ class Question:
         text = slacks.budgets_to_text(self.bounds)[name]
         floors = slacks.accuracy_floors(self.bounds, self.front.original.score.validation)
         if name in floors:
-            return f"{wording.plain(name)} {text}: at least {wording.score(floors[name])} on validation"
+            return f"{wording.plain(name)} {text}: {wording.floor(floors[name], self.front.metric)} on validation"
         bound, cost = slacks.cost_bounds(self.bounds)[name], slacks.cost_name(name)
         if not bound.relative:
             return f"{most} {wording.cost(cost, bound.value)}"

@@ -87,7 +87,7 @@ def _summary(front: Front) -> str:
     lines = [
         f"{len(front.candidates)} candidates, {verified} of them measured and tested, "
         f"{len(shown.front)} on the front of {', '.join(front.objectives)}. Budgets: {budgets or 'none'}.",
-        f"The original: {front.metric} {wording.score(original.score.validation)} on validation, "
+        f"The original: {front.metric} {wording.score(original.score.validation, front.metric)} on validation, "
         f"{wording.latency(own.latency_ms)} on {front.target}, {wording.cost('size_mb', own.size_mb)}.",
     ]
     hidden = view.below(front, view.score_range(front)[0])
@@ -122,12 +122,12 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
     error = f" ({prediction_error(candidate, target)})" if measured else ""
     star = "★ " if candidate.on_front else ""
     approx = "" if measured else "~"
-    test = f"{wording.score(score.test)} {wording.interval(score.test_interval)}"
+    test = wording.tested(score)
     plan = escape("\n".join(plan_lines(candidate.plan)))
     command = f"greenfront export {shlex.quote(run)} {candidate.id} --to {candidate.id}"
     cells = [
         ("", escape(star + candidate.id)),
-        ("number", wording.score(score.validation)),
+        ("number", wording.score(score.validation, front.metric)),
         ("number", test),
         ("number", latency),
         ("number", f"{wording.number(predicted)} ms{error}"),

@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from greenfront.config import COST_OF, CostName
+from greenfront.evaluators.direction import INVERTED
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.details import details
@@ -49,6 +50,7 @@ def figure(front: Front) -> dict[str, Any]:
                 "title": {"text": escape(f"{front.metric} on validation")},
                 "range": [low, high],
                 "showgrid": True,
+                **_ticks(front.metric, low, high),
             },
             hoverlabel={
                 "align": "left",
@@ -61,6 +63,14 @@ def figure(front: Front) -> dict[str, Any]:
     # Through plotly's own encoder once, so that the page's JSON holds plain lists and numbers (NaN as null).
     document: dict[str, Any] = json.loads(plot.to_json())
     return document
+
+
+def _ticks(metric: str, low: float, high: float) -> dict[str, Any]:
+    """Better stays above: where less is better, the scale is that of the inverse, and its numbers are the metric's."""
+    if metric not in INVERTED:
+        return {}
+    places = [low + (high - low) * step / 6 for step in range(1, 6)]
+    return {"tickvals": places, "ticktext": [wording.score(place, metric) if place > 0 else "" for place in places]}
 
 
 def axes(front: Front, target: str) -> dict[str, dict[str, Any]]:

@@ -12,14 +12,16 @@ from optuna.samplers import BaseSampler
 
 from greenfront.config import RunConfig, load_config, parse_config
 from greenfront.errors import BudgetError
-from greenfront.evaluators import TaskData, get_metric, score
+from greenfront.evaluators import TaskData, score
 from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search import wording
 from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.candidate import Candidate
 from greenfront.search.driver import Driver, Timing, objective_names
 from greenfront.search.front import Front
 from greenfront.search.limits import budget_limits, first_plans, without
+from greenfront.search.metric_check import check_metric
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, running_ray
 from greenfront.search.prepare import (
@@ -80,7 +82,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         GreenfrontError: what can't be used, before anything expensive is begun.
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
-    get_metric(config.data.metric)
+    check_metric(config)
     sampler = make_sampler(
         config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives)
     )
@@ -113,9 +115,9 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
         library = prepare_library(config, run, space, data, model, report)
     with summary.stage("significance"):
         losses = prepare_significance(config, run, space, data, model, library, report)
-    validation = score(teacher.validation_logits, data.validation.labels, config.data.metric).value
+    validation = score(teacher.outputs).value
     original = original_candidate(validation, profiles, config)
-    report.note(f"original: {config.data.metric} {validation:.4f} on validation")
+    report.note(f"original: {config.data.metric} {wording.score(validation, config.data.metric)} on validation")
 
     with summary.stage("analysis"):
         analysis = analysis_for(config, run, space, data, model, report)

@@ -119,8 +119,8 @@ class RunFolder:
         return self.original if id_ == "original" else self.path / "candidates" / id_
 
     def outputs(self, id_: str) -> Path:
-        """A candidate's logits on validation, beside its checkpoint."""
-        return self.path / "candidates" / f"{id_}.logits.safetensors"
+        """What the metric needs of a candidate's outputs on validation, beside its checkpoint."""
+        return self.path / "candidates" / f"{id_}.outputs.safetensors"
 
     @classmethod
     def create(cls, config: RunConfig) -> "RunFolder":

@@ -134,8 +134,7 @@ def _closing(question: Question, chosen: Candidate) -> list[str]:
         lines.append(f"Slack of {chosen.id} (share of each limit): {spare}; {first} binds first.")
     score = chosen.score
     if score.test is not None:
-        interval = f" {wording.interval(score.test_interval)}" if score.test_interval else ""
-        lines.append(f"Test {question.front.metric} {wording.score(score.test)}{interval}, shown, not used to choose.")
+        lines.append(f"Test {question.front.metric} {wording.tested(score)}, shown, not used to choose.")
     return lines
 
 

@@ -51,7 +51,7 @@ def cost_rows(front: Front, target: str, candidates: Sequence[Candidate]) -> lis
         ]
         return [wording.title(name, costs), tildes[0] + wording.cost(name, reference), *cells]
 
-    scores = [wording.score(candidate.score.validation) for candidate in everyone]
+    scores = [wording.score(candidate.score.validation, front.metric) for candidate in everyone]
     return [[f"{front.metric} on validation", *scores], *(shown(name) for name in wording.WORDS)]
 
 
@@ -89,9 +89,9 @@ def _row(front: Front, candidate: Candidate, target: str, member: bool) -> list[
     own, reference = candidate.costs()[target], front.original.costs()[target]
     tilde = "" if candidate.measured(target) else "~"
     score = candidate.score
-    accuracy = wording.score(score.validation)
+    accuracy = wording.score(score.validation, front.metric)
     if score.test is not None:
-        accuracy += f" → {wording.score(score.test)} {wording.interval(score.test_interval)}".rstrip()
+        accuracy += f" → {wording.tested(score)}"
     shown: list[CostName] = ["latency_ms", "size_mb"]
     if _looks_at_memory(front):
         shown.append("peak_memory_mb")

@@ -4,12 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import TaskData, bootstrap_interval, predict, score, tied
+from greenfront.evaluators import Outputs, TaskData, answer, bootstrap_interval, score, tied
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.candidate import Candidate, CandidateScore
@@ -77,25 +75,24 @@ def verify(
         for warning in dict.fromkeys(warning for found in measured.values() for warning in found.warnings):
             report.note(f"{name}: {warning}")
     report.stage("Scoring them on the test split")
-    logits: dict[str, NDArray[np.float32]] = {}
+    outputs: dict[str, Outputs] = {}
     for done, (id_, folder) in enumerate(folders.items()):
-        logits[id_] = predict(load_checkpoint(folder), data.test)
+        outputs[id_] = answer(load_checkpoint(folder), data.test, config.data.metric)
         report.advance(done + 1, len(folders))
-    checked = [_checked(c, costs[c.id], logits[c.id], data.test.labels, config) for c in (original, *finalists)]
+    checked = [_checked(c, costs[c.id], outputs[c.id], config.search.seed) for c in (original, *finalists)]
     base = checked[0]
     judged = []
     for candidate in checked:
         over = missed_budgets(candidate.costs(), candidate.score.validation, base, config.budgets)
         judged.append(replace(candidate, feasible=not over, missed=over))
-    return judged[0], _tied(judged[1:], data.validation.labels, run)
+    return judged[0], _tied(judged[1:], run)
 
 
-def _tied(candidates: Sequence[Candidate], labels: NDArray[np.int64], run: RunFolder) -> list[Candidate]:
+def _tied(candidates: Sequence[Candidate], run: RunFolder) -> list[Candidate]:
     """Mark ties. On validation, as selecting prefers the cheaper of two tied ones and must not see the test split."""
-    metric = candidates[0].score.metric if candidates else ""
-    logits = {c.id: load_file(run.outputs(c.id))["logits"] for c in candidates}
+    outputs = {c.id: Outputs(c.score.metric, load_file(run.outputs(c.id))["statistics"]) for c in candidates}
     return [
-        replace(c, tied=tuple(i for i in logits if i != c.id and tied(logits[c.id], logits[i], labels, metric, seed=0)))
+        replace(c, tied=tuple(i for i, other in outputs.items() if i != c.id and tied(outputs[c.id], other, seed=0)))
         for c in candidates
     ]
 
@@ -141,15 +138,6 @@ def original_candidate(validation: float, profiles: Mapping[str, HardwareProfile
     )  # fmt: skip
 
 
-def _checked(
-    candidate: Candidate,
-    cost: dict[str, Cost],
-    logits: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    config: RunConfig,
-) -> Candidate:
-    metric = config.data.metric
-    value = score(logits, labels, metric).value
-    interval = bootstrap_interval(logits, labels, metric, seed=config.search.seed)
-    found = replace(candidate.score, test=value, test_interval=interval)
+def _checked(candidate: Candidate, cost: dict[str, Cost], outputs: Outputs, seed: int) -> Candidate:
+    found = replace(candidate.score, test=score(outputs).value, test_interval=bootstrap_interval(outputs, seed=seed))
     return replace(candidate, cost=cost, score=found, verified=True)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from greenfront.config import COST_OF, HIGHER_IS_BETTER, CostName
+from greenfront.evaluators.direction import INVERTED, natural
 from greenfront.hardware_profiles.cost import ENERGETIC, Cost, Interval
+from greenfront.search.candidate import CandidateScore
 
 _HIGHER = {COST_OF[name] for name in HIGHER_IS_BETTER}
 
@@ -80,14 +82,32 @@ def cost(name: CostName, value: float) -> str:
     return number(value / words.scale) + words.unit
 
 
-def score(value: float | None) -> str:
-    """A metric with three decimals; `-` where there is none."""
-    return "-" if value is None else f"{value:.3f}"
+def score(value: float | None, metric: str) -> str:
+    """A metric with three decimals, a perplexity below a thousand with two; `-` where there is none."""
+    if value is None:
+        return "-"
+    if metric not in INVERTED:
+        return f"{value:.3f}"
+    shown = natural(metric, value)
+    return f"{shown:.2f}" if shown < 1000 else number(shown)
 
 
-def interval(low_high: tuple[float, float] | None) -> str:
+def interval(low_high: tuple[float, float] | None, metric: str) -> str:
     """The interval of a score, `[0.885, 0.923]`; empty where there is none."""
-    return "" if low_high is None else f"[{low_high[0]:.3f}, {low_high[1]:.3f}]"
+    if low_high is None:
+        return ""
+    low, high = reversed(low_high) if metric in INVERTED else low_high
+    return f"[{score(low, metric)}, {score(high, metric)}]"
+
+
+def tested(of: CandidateScore) -> str:
+    """The score on test with its interval, `0.905 [0.885, 0.923]`; `-` where there is none."""
+    return f"{score(of.test, of.metric)} {interval(of.test_interval, of.metric)}".rstrip()
+
+
+def floor(value: float, metric: str) -> str:
+    """The least score that is good enough: `at least 0.900`, and of a perplexity `at most 20.2`."""
+    return f"{'at most' if metric in INVERTED else 'at least'} {score(value, metric)}"
 
 
 def latency(of: Interval) -> str:

@@ -13,20 +13,23 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, GreenfrontError
-from greenfront.evaluators import Examples, Score, distill, predict, score
+from greenfront.evaluators import Examples, Outputs, Score, Teacher, answer, distill, score
 from greenfront.spaces import Library, Plan, complete, compress
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """What every worker needs, put into the object store once. Logits (N, C) are the original's, by example."""
+    """What every worker needs, put into the object store once.
+
+    Logits (P, C) are the original's, by row; without them the original is asked again.
+    """
 
     original: PreTrainedModel
     library: Library
     train: Examples
-    train_logits: NDArray[np.float32]
+    train_logits: NDArray[np.float32] | None
     validation: Examples
-    validation_logits: NDArray[np.float32]
+    validation_logits: NDArray[np.float32] | None
     fine_tune: FineTuneConfig
     metric: str
     seed: int
@@ -35,14 +38,14 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one plan; `reason` says why there is no score. `logits` (N, C) are on validation."""
+    """What came of one plan; `reason` says why there is no score. `outputs` are those on validation."""
 
     plan_id: str
     validation: float | None
     divergence: float | None
     seconds: float
     reason: str = ""
-    logits: NDArray[np.float32] | None = None
+    outputs: Outputs | None = None
 
 
 Weights = Mapping[str, NDArray[Any]]
@@ -63,8 +66,8 @@ class Worker:
         """Build, fine-tune and score one plan; a failure comes back as an outcome with its reason."""
         plan, started = Plan.from_json(plan_json), time.perf_counter()
         try:
-            model, logits = self._train(plan)
-            found = self._score(logits)
+            model, outputs = self._train(plan)
+            found = self._score(outputs)
         except Diverged as error:
             return Outcome(plan.id, None, None, time.perf_counter() - started, f"diverged: {error}"), None
         except GreenfrontError as error:
@@ -76,22 +79,25 @@ class Worker:
             return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
         weights = to_arrays(model)
         seconds = time.perf_counter() - started
-        return Outcome(plan.id, found.value, found.divergence, seconds, logits=logits), weights
+        return Outcome(plan.id, found.value, found.divergence, seconds, outputs=outputs), weights
 
-    def _train(self, plan: Plan) -> tuple[PreTrainedModel, NDArray[np.float32]]:
-        """The fine-tuned candidate and its logits on validation."""
+    def _train(self, plan: Plan) -> tuple[PreTrainedModel, Outputs]:
+        """The fine-tuned candidate and its outputs on validation."""
         work = self.assignment
         # The plan decides the seed: the same plan gives the same score, whichever worker takes it and when.
         seed = (work.seed + int(plan.id, 16)) % 2**32 if plan else work.seed
         torch.manual_seed(seed)
         model = compress(work.original, plan, work.library, to_train=True)
-        distill(model, work.train, work.train_logits, work.fine_tune, seed=seed, frozen=frozen_paths(model))
+        frozen = frozen_paths(model)
+        distill(model, work.train, self._teacher(work.train_logits), work.fine_tune, seed=seed, frozen=frozen)
         complete(model)
-        return model, predict(model, work.validation)
+        return model, answer(model, work.validation, work.metric, self._teacher(work.validation_logits))
 
-    def _score(self, logits: NDArray[np.float32]) -> Score:
-        work = self.assignment
-        found = score(logits, work.validation.labels, work.metric, work.validation_logits)
+    def _teacher(self, logits: NDArray[np.float32] | None) -> Teacher:
+        return self.assignment.original if logits is None else logits
+
+    def _score(self, outputs: Outputs) -> Score:
+        found = score(outputs)
         if found.divergence is None or not np.isfinite(found.divergence):
             raise Diverged(f"the outputs on validation are not finite (divergence {found.divergence})")
         return found

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedModel
 
 from greenfront.errors import DataError
+from greenfront.spaces.answers import answer_rows
 
 
 @dataclass
@@ -22,7 +23,8 @@ class Moments:
     """Sums over calibration tokens of one module, in float64. I inputs (or vocabulary), O outputs.
 
     `inputs` (I x I) and `mean` (I) for a linear; for an embedding `inputs` (I) counts tokens and `mean` is unused.
-    `gradients` (O x O) is per *example*, so that a layer's loss adds up over its tokens.
+    `gradients` (O x O) is per *answer* (an example where the model answers once), so that a layer's loss adds up over
+    its tokens.
     `mask_gradients` (examples x I) float32, where asked for: each example's gradients with respect to a mask of ones on
     the inputs, `sum over tokens of x dL/dx`.
     """
@@ -33,10 +35,10 @@ class Moments:
     tokens: int = 0
     mask_gradients: Tensor | None = None
 
-    def finish(self, examples: int) -> "Moments":
-        """Expectations: inputs and mean per token, gradients per example."""
+    def finish(self, answers: int) -> "Moments":
+        """Expectations: inputs and mean per token, gradients per answer."""
         count = max(self.tokens, 1)
-        gradients = self.gradients / max(examples, 1)
+        gradients = self.gradients / max(answers, 1)
         return Moments(self.inputs / count, self.mean / count, gradients, self.tokens, self.mask_gradients)
 
 
@@ -60,7 +62,7 @@ def collect(
     modules = {path: model.get_submodule(path) for path in paths}
     moments: dict[str, Moments] = {}
     trainable = {name: parameter.requires_grad for name, parameter in model.named_parameters()}
-    training, examples = model.training, 0
+    training, answers = model.training, 0
     model.eval()
     model.requires_grad_(False)
     with ExitStack() as stack:
@@ -73,16 +75,16 @@ def collect(
                 stack.enter_context(_removing(module.register_forward_pre_hook(recorder.mask_hook(path))))
         for batch in batches:
             recorder.mask = batch.get("attention_mask")
-            logits = model(**batch).logits.float()
+            logits = answer_rows(model, batch).float()
             labels = torch.multinomial(logits.detach().softmax(-1), 1, generator=generator).squeeze(-1)
             F.cross_entropy(logits, labels, reduction="sum").backward()
-            examples += len(logits)
+            answers += len(logits)
             recorder.end_batch()
             if progress is not None:
-                progress(examples)
-    if not examples:
+                progress(answers)
+    if not answers:
         raise DataError("calibration needs at least one example, but got none")
-    return {path: found.finish(examples) for path, found in moments.items()}
+    return {path: found.finish(answers) for path, found in moments.items()}
 
 
 class _Recorder:

@@ -147,7 +147,7 @@ def test_an_empty_text_is_one_token(save_bert: SaveModel, tmp_path: Path) -> Non
             "good,1\nbad,0\n",
             {},
             DataError,
-            r"data\.test: the 2 train rows are too few to split off a test set",
+            r"data\.test: the 2 train examples are too few to split off a test set",
         ),
         ("good,1\nbad,0\n", {"test": "t.csv"}, DataError, r"data\.test: no such file: 't\.csv'"),
         ("good,1\nbad,0\n", {"text": "txt"}, DataError, "no column 'txt' .*did you mean 'text'"),

@@ -15,6 +15,7 @@ from greenfront.config import DataConfig, ModelConfig
 from greenfront.errors import DataError, Diverged, PlanError
 from greenfront.evaluators import (
     TaskData,
+    answer,
     distill,
     fine_tune,
     load_data,
@@ -55,7 +56,7 @@ def test_fine_tuning_learns_the_labels(loaded: Loaded, quick: Quick) -> None:
     assert log.seconds > 0
     assert log.final_loss == pytest.approx(np.mean(log.losses[-(steps // 10) :]))
     assert log.final_loss < 0.3 < log.losses[0]
-    assert score(predict(model, data.test), data.test.labels, "accuracy").value > 0.9
+    assert score(answer(model, data.test, "accuracy")).value > 0.9
     assert not model.training
     changed = {name for name, weight in state(model).items() if not torch.equal(weight, before[name])}
     assert "bert.embeddings.word_embeddings.weight" in changed
@@ -68,9 +69,9 @@ def test_distillation_brings_a_student_to_its_teacher(loaded: Loaded, quick: Qui
     answers, on_test = predict(teacher, data.train), predict(teacher, data.test)
     torch.manual_seed(1)
     student = type(teacher)(teacher.config)
-    before = score(predict(student, data.test), data.test.labels, "accuracy", on_test)
+    before = score(answer(student, data.test, "accuracy", on_test))
     log = distill(student, data.train, answers, quick(steps=150, learning_rate=3e-3), seed=0)
-    after = score(predict(student, data.test), data.test.labels, "accuracy", on_test)
+    after = score(answer(student, data.test, "accuracy", on_test))
     assert log.steps == 150
     assert before.divergence is not None
     assert after.divergence is not None
@@ -157,7 +158,7 @@ def test_an_absurd_learning_rate_diverges(loaded: Loaded, quick: Quick) -> None:
 
 def test_teacher_must_fit_the_examples(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
-    with pytest.raises(DataError, match=rf"one row per example \({len(data.train)}\), but got 3"):
+    with pytest.raises(DataError, match=rf"one row per answer \({len(data.train)}\), but got 3"):
         distill(model, data.train, np.zeros((3, 2), dtype=np.float32), quick(), seed=0)
 
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from greenfront.config import LowRankConfig, RunConfig, Section, config_differences, load_config, parse_config
+from greenfront.config import LowRankConfig, RunConfig, Section, Task, config_differences, load_config, parse_config
 from greenfront.errors import ConfigError
 from greenfront.template import render_template
 from greenfront.yaml_source import read_yaml
@@ -32,7 +33,7 @@ def keys_of(section: Section) -> Iterator[str]:
             yield from keys_of(inner)
 
 
-@pytest.mark.parametrize("task", ["text-classification", "image-classification"])
+@pytest.mark.parametrize("task", get_args(Task))
 def test_the_template_loads_to_the_defaults(folder: Path, task: str) -> None:
     (folder / "run.yaml").write_text(render_template(task=task))
     config = load_config(folder / "run.yaml")
@@ -91,6 +92,20 @@ def test_existing_paths_are_written_as_seen_from_the_yaml(folder: Path, monkeypa
     assert raw["data"]["train"] == "../train.csv"
     assert raw["data"]["test"] == "missing.csv"
     assert raw["model"]["path"] == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+@pytest.mark.parametrize(
+    ("task", "columns"),
+    [
+        ("image-classification", {"image": "one", "label": "two"}),
+        ("token-classification", {"text": "one", "label": "two"}),
+        ("question-answering", {"question": "question", "context": "one", "answers": "two"}),
+        ("causal-language-modelling", {"text": "one"}),
+    ],
+)
+def test_the_columns_that_a_task_reads_are_set(task: str, columns: dict[str, str]) -> None:
+    raw, _ = read_yaml(render_template(task=task, column="one", label="two"))
+    assert {key: value for key, value in raw["data"].items() if key != "train"} == columns
 
 
 def test_an_unknown_task_is_refused() -> None:

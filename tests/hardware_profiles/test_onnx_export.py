@@ -2,14 +2,25 @@
 
 import functools
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import DistilBertConfig, DistilBertForSequenceClassification, PreTrainedModel
+from transformers import (
+    BertConfig,
+    BertForQuestionAnswering,
+    BertForTokenClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    GPT2Config,
+    GPT2LMHeadModel,
+    PreTrainedModel,
+)
 
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles import Target, onnx_export
@@ -18,6 +29,7 @@ from greenfront.hardware_profiles.onnx_export import export_onnx, record
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.hardware_profiles.timed_model import TimedModel
 from greenfront.spaces import Plan, apply_to_module, compress
+from greenfront.spaces.answers import answer_tensors
 from greenfront.spaces.plan import Value
 from tests.spaces.models import BUILDERS, SIZES, Batch, batch_for, bert, build, prepared, randomized, text_batch
 
@@ -67,6 +79,37 @@ def test_so_does_everything_a_plan_can_change(name: str, tmp_path: Path) -> None
     model = compress(whole.model, smallest, whole.library)
     export_onnx(model, batch_for(name), tmp_path / "model.onnx")
     assert largest_difference(tmp_path / "model.onnx", model, [batch_for(name), *other_sizes(name)]) < 1e-4
+
+
+SIZED: dict[str, Any] = {**SIZES, "num_labels": 2}
+HEADS: dict[str, Callable[[], PreTrainedModel]] = {
+    "tagger": lambda: BertForTokenClassification(BertConfig(**SIZES)),
+    "spans": lambda: BertForQuestionAnswering(BertConfig(**SIZED)),
+    "decoder": lambda: GPT2LMHeadModel(
+        GPT2Config(vocab_size=SIZES["vocab_size"], n_embd=32, n_layer=2, n_head=4, n_positions=64)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads_that_answer_at_every_position_do_so_at_any_size(name: str, tmp_path: Path) -> None:
+    model = randomized(HEADS[name]())
+    names = ["input_ids", "attention_mask"] if name == "decoder" else None
+    batches = [text_batch([16, 16]), *other_sizes("bert")]
+    batches = [{key: batch[key] for key in names or batch} for batch in batches]
+    export_onnx(model, batches[0], tmp_path / "model.onnx")
+    onnx.checker.check_model(tmp_path / "model.onnx", full_check=True)
+    outputs = [value.name for value in onnx.load(tmp_path / "model.onnx").graph.output]
+    assert outputs == (["start_logits", "end_logits"] if name == "spans" else ["logits"])
+    serve = RUNTIME.load(tmp_path / "model.onnx")
+    for batch in batches:
+        with torch.no_grad():
+            expected = answer_tensors(model, batch)
+        found = serve(batch)()
+        valid = batch["attention_mask"].bool()
+        for name_, one in zip(expected, found if isinstance(found, tuple) else (found,), strict=True):
+            assert one.shape == expected[name_].shape
+            assert (one - expected[name_])[valid].abs().max() < 1e-4
 
 
 def test_a_projection_shared_by_all_layers_is_written_once(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def keep_weights(run: RunFolder, found: Result) -> None:
     folder = run.candidate(found.plan.id)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text("{}")
-    run.outputs(found.plan.id).write_bytes(b"logits")
+    run.outputs(found.plan.id).write_bytes(b"outputs")
 
 
 def beaten(point: Point, others: list[Point]) -> bool:
@@ -82,7 +82,7 @@ def test_only_contenders_keep_their_weights(run: RunFolder, points: list[Point])
     contenders(run, results).prune()
     left = {r.plan.id for r, point in zip(results, points, strict=True) if not beaten(point, points)}
     names = {path.name for path in (run.path / "candidates").iterdir()}
-    assert names == left | {f"{id_}.logits.safetensors" for id_ in left}
+    assert names == left | {f"{id_}.outputs.safetensors" for id_ in left}
 
 
 def test_what_a_killed_run_left_half_written_goes(run: RunFolder) -> None:
@@ -91,7 +91,7 @@ def test_what_a_killed_run_left_half_written_goes(run: RunFolder) -> None:
     (run.path / "candidates" / f"{'0' * 8}.partial").mkdir()
     contenders(run, [kept]).prune()
     assert {p.name for p in (run.path / "candidates").iterdir()} == {
-        kept.plan.id, f"{kept.plan.id}.logits.safetensors"
+        kept.plan.id, f"{kept.plan.id}.outputs.safetensors"
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
+from greenfront.evaluators import Outputs
 from greenfront.search import RunFolder
 from greenfront.search.driver import Driver, objective_names
 from greenfront.search.pool import Finished, Pool
@@ -30,7 +31,7 @@ from tests.search.toy_run import (
 )
 
 VALIDATION = 20
-"""Examples; their logits are all that is known of them here."""
+"""Examples; what the metric needs of them is all that is known here."""
 
 
 class FormulaPool(Pool):
@@ -64,9 +65,9 @@ class FormulaPool(Pool):
         if reason:
             return [Finished(tag, Outcome(plan.id, None, None, 0.5, reason), None)]
         divergence = toy_divergence(toy_space(), plan)
-        logits = np.full((VALIDATION, 3), divergence, dtype=np.float32)
+        outputs = Outputs("accuracy", np.full((VALIDATION, 2), divergence))
         weights = {name: tensor.numpy() for name, tensor in structure(plan).state_dict().items()}
-        return [Finished(tag, Outcome(plan.id, 1 - divergence, divergence, 0.5, logits=logits), weights)]
+        return [Finished(tag, Outcome(plan.id, 1 - divergence, divergence, 0.5, outputs=outputs), weights)]
 
 
 def structure(plan: Plan) -> Any:
@@ -221,15 +222,15 @@ def test_only_contenders_have_weights_and_those_are_the_trained_ones(tmp_path: P
         if not any((a, b) != (ms, nats) and a <= ms and b <= nats for a, b in points.values())
     }
     kept = {path.name for path in (tmp_path / "candidates").iterdir()}
-    assert kept == set(best) | {f"{id_}.logits.safetensors" for id_ in best}
+    assert kept == set(best) | {f"{id_}.outputs.safetensors" for id_ in best}
     assert len(best) < len(pool.submitted)
     for id_, plan in best.items():
         expected = structure(plan).state_dict()
         found = load_checkpoint(driver.run.candidate(id_)).state_dict()
         assert expected.keys() == found.keys()
         assert all(torch.equal(expected[name], found[name]) for name in expected)
-        logits = load_file(driver.run.outputs(id_))["logits"]
-        assert logits == pytest.approx(np.full((VALIDATION, 3), points[plan][1]))
+        statistics = load_file(driver.run.outputs(id_))["statistics"]
+        assert statistics == pytest.approx(np.full((VALIDATION, 2), points[plan][1]))
 
 
 def test_the_study_learns_the_divergence_the_predicted_cost_and_the_slack(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
-from greenfront.evaluators import predict, score
+from greenfront.evaluators import answer, score
 from greenfront.search.pool import Finished, Pool, running_ray
 from greenfront.search.worker import Worker, frozen_paths, load_arrays, to_arrays
 from greenfront.spaces import Plan, compress, plan_of
@@ -94,9 +94,10 @@ def test_a_plan_is_built_trained_and_scored(pool: Pool) -> None:
     model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
     model.train(False)
     work = assignment()
-    logits = predict(model, work.validation)
-    assert outcome.logits == pytest.approx(logits, abs=1e-5)
-    expected = score(logits, work.validation.labels, "accuracy", work.validation_logits)
+    outputs = answer(model, work.validation, "accuracy", work.validation_logits)
+    assert outcome.outputs is not None
+    assert np.array_equal(outcome.outputs.statistics, outputs.statistics)
+    expected = score(outputs)
     assert outcome.validation == expected.value
     assert outcome.divergence == pytest.approx(expected.divergence, abs=1e-5)
 
@@ -114,7 +115,9 @@ def test_the_same_plan_scores_the_same_on_either_worker_and_at_any_time(pool: Po
     assert later[0].outcome.divergence != first.divergence
     for other in (second, third):
         assert (other.validation, other.divergence) == (first.validation, first.divergence)
-        assert np.array_equal(other.logits, first.logits)  # type: ignore[arg-type]  # both are there
+        assert other.outputs is not None
+        assert first.outputs is not None
+        assert np.array_equal(other.outputs.statistics, first.outputs.statistics)
 
 
 def test_workers_are_other_processes_in_an_empty_folder(pool: Pool) -> None:
@@ -155,7 +158,7 @@ def test_a_killed_worker_is_an_outcome_and_gets_a_successor(started: None) -> No
 def test_a_diverging_plan_says_so() -> None:
     outcome, weights = Worker(assignment(learning_rate=1e30, warmup=0.0)).evaluate(plan(1).to_json())
     assert outcome.reason.startswith("diverged: ")
-    assert (outcome.validation, outcome.divergence, outcome.logits, weights) == (None, None, None, None)
+    assert (outcome.validation, outcome.divergence, outcome.outputs, weights) == (None, None, None, None)
 
 
 def test_outputs_that_are_not_finite_are_no_score() -> None:
@@ -186,7 +189,9 @@ def test_linears_are_trained_as_floats_and_scored_as_whole_numbers() -> None:
     model = compress(toy_model(), both)
     load_arrays(model, weights)
     assert model.state_dict()[f"{output}.values"].dtype == torch.bfloat16
-    assert predict(model, work.validation) == pytest.approx(outcome.logits, abs=1e-6)
+    assert outcome.outputs is not None
+    again = answer(model, work.validation, work.metric)
+    assert again.statistics == pytest.approx(outcome.outputs.statistics)
     untrained = compress(work.original, both, work.library).state_dict()
     assert not torch.equal(untrained[f"{query}.up.values"], model.state_dict()[f"{query}.up.values"])
 
