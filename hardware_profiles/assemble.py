@@ -101,30 +101,35 @@ def calibrate(
         for raw, timing in zip(measured.plans, timings, strict=True)
     ]
     rows = [
-        Row(*summed_changes(table, Plan(raw.plan)), timing.interval_ms.median)
+        summed_changes(table, Plan(raw.plan), timing.interval_ms.median)
         for raw, timing in zip(measured.plans, timings, strict=True)
     ]
     methods = sorted({method for use in measured.sites.values() for method in use.choices})
     fitted = [row for row, raw in zip(rows, measured.plans, strict=True) if not raw.held_out]
     found = fit(original_ms, fitted, methods)
+    predicted_ms = [found.predict(original_ms, row.change_ms, row.calls, row.skipped_ms) for row in rows]
     return Calibration(
         slope=found.slope,
+        skipped_slope=found.skipped_slope,
         per_call_ms=dict(found.per_call_ms),
         plans=tuple(
-            CalibrationPlan(raw.plan, raw.held_out, timing, found.predict(original_ms, row.change_ms, row.calls))
-            for raw, timing, row in zip(measured.plans, timings, rows, strict=True)
+            CalibrationPlan(raw.plan, raw.held_out, timing, predicted)
+            for raw, timing, predicted in zip(measured.plans, timings, predicted_ms, strict=True)
         ),
     )
 
 
-def summed_changes(table: OperationTable, plan: Plan) -> tuple[float, dict[str, int]]:
-    """A plan's uncalibrated sum of latency changes in ms, and how many calls of modules each method changes."""
-    total, calls = 0.0, dict[str, int]()
+def summed_changes(table: OperationTable, plan: Plan, measured_ms: float) -> Row:
+    """A plan's uncalibrated sums of latency changes, and how many calls of modules each method changes."""
+    kept_ms, skipped_ms, calls = 0.0, 0.0, dict[str, int]()
     for change in table.changes(plan):
-        total += change.latency_ms
+        if change.skipped:
+            skipped_ms += change.latency_ms
+        else:
+            kept_ms += change.latency_ms
         for method in change.methods:
             calls[method] = calls.get(method, 0) + change.calls
-    return total, calls
+    return Row(kept_ms, calls, measured_ms, skipped_ms)
 
 
 def held_out_error(plans: Sequence[CalibrationPlan]) -> PredictionError | None:

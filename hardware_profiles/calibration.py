@@ -11,16 +11,20 @@ from greenfront.hardware_profiles.statistics import kendall_tau
 
 # What is known before: relative errors of measured candidates, how far the slope is from 1, and how much of the
 # original's latency a changed call costs beyond its operation, each as a standard deviation.
-_NOISE, _SLOPE, _PER_CALL = 0.01, 0.1, 0.003
+_NOISE, _SLOPE, _SKIPPED_SLOPE, _PER_CALL = 0.01, 0.1, 0.2, 0.003
 
 
 @dataclass(frozen=True)
 class Row:
-    """A plan: the sum of its operations' changes, the calls that each method changes, and what it took."""
+    """A plan: the sum of its operations' changes, the calls that each method changes, and what it took.
+
+    `skipped_ms` is the part of the change that is of skipped blocks, and stands in `change_ms` no more.
+    """
 
     change_ms: float
     calls: Mapping[str, int]
     measured_ms: float
+    skipped_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -29,28 +33,36 @@ class Fit:
 
     slope: float
     per_call_ms: Mapping[str, float]
+    skipped_slope: float = 1.0
 
-    def predict(self, original_ms: float, change_ms: float, calls: Mapping[str, int]) -> float:
+    def predict(self, original_ms: float, change_ms: float, calls: Mapping[str, int], skipped_ms: float = 0.0) -> float:
         """Milliseconds of a plan."""
-        return original_ms + self.slope * change_ms + sum(self.per_call_ms[name] * n for name, n in calls.items())
+        summed_ms = self.slope * change_ms + self.skipped_slope * skipped_ms
+        return original_ms + summed_ms + sum(self.per_call_ms[name] * n for name, n in calls.items())
 
 
 def fit(original_ms: float, rows: Sequence[Row], methods: Sequence[str]) -> Fit:
     """Least squares on relative errors, drawn towards a slope of 1 and nothing per call (ridge, Hoerl & Kennard 1970).
 
     The constant is what an operation alone can't show: what a runtime fuses, or shares between layers, in the whole
-    model. It is per call and method, not per plan, which would break the sum that the search's solver needs. Without
+    model. It is per call and method, not per plan, which would break the sum that the search's solver needs. Skipped
+    blocks have a slope of their own: a block alone takes longer than in the model, all in all and at any speed. Without
     rows the operations stand as they were measured.
     """
     weights = np.array([1 / row.measured_ms for row in rows])
-    columns = [[row.change_ms for row in rows], *([float(row.calls.get(name, 0)) for row in rows] for name in methods)]
+    columns = [
+        [row.change_ms for row in rows],
+        [row.skipped_ms for row in rows],
+        *([float(row.calls.get(name, 0)) for row in rows] for name in methods),
+    ]
     features = np.array(columns).reshape(len(columns), len(rows)).T * weights[:, None]
-    prior = np.array([1.0, *(0.0 for _ in methods)])
-    spread = np.array([_SLOPE, *(_PER_CALL * original_ms for _ in methods)])
+    prior = np.array([1.0, 1.0, *(0.0 for _ in methods)])
+    spread = np.array([_SLOPE, _SKIPPED_SLOPE, *(_PER_CALL * original_ms for _ in methods)])
     wanted = np.array([row.measured_ms - original_ms for row in rows]) * weights - features @ prior
     inverse = np.diag((_NOISE / spread) ** 2)
     solution = prior + np.linalg.solve(features.T @ features + inverse, features.T @ wanted)
-    return Fit(float(solution[0]), {name: float(value) for name, value in zip(methods, solution[1:], strict=True)})
+    slope, skipped_slope, *per_call = map(float, solution)
+    return Fit(slope, dict(zip(methods, per_call, strict=True)), skipped_slope)
 
 
 def fit_large_batch(original_ms: float, rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:

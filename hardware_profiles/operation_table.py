@@ -39,6 +39,8 @@ class SiteChange:
     settings: PlainSettings
     methods: tuple[str, ...]
     """Whose settings stand there; none where other sites' settings make it smaller."""
+    skipped: bool
+    """Whether it goes with its block, or is the layer whose block goes."""
     calls: int
     latency_ms: float
     noise_ms: float
@@ -132,6 +134,7 @@ class OperationTable:
             group=use.group,
             settings=dict(settings),
             methods=() if skipped else tuple(use.parts(own) or ()),
+            skipped=skipped or any(each.side == "all" and each.happens(own) for each in use.reductions),
             calls=use.calls,
             latency_ms=change.latency_ms,
             noise_ms=use.calls * noise_ms,

@@ -194,7 +194,8 @@ class HardwareProfile:
     def _ms(self, change: SiteChange) -> float:
         """The calibrated change of latency."""
         per_call_ms = sum(self.calibration.per_call_ms[method] for method in change.methods)
-        return self.calibration.slope * change.latency_ms + per_call_ms * change.calls
+        slope = self.calibration.skipped_slope if change.skipped else self.calibration.slope
+        return slope * change.latency_ms + per_call_ms * change.calls
 
     def _large_ms(self, change: SiteChange) -> float:
         return self.large_batch.per_latency * self._ms(change) + self.large_batch.ms_per_gflop * change.flops / 1e9

@@ -120,9 +120,13 @@ class CalibrationPlan:
 
 @dataclass(frozen=True)
 class Calibration:
-    """latency = original + sum over changed modules of calls x (slope x change + per_call_ms of the method)."""
+    """latency = original + sum over changed modules of calls x (slope x change + per_call_ms of the method).
+
+    Of what is skipped with its block, the change counts `skipped_slope` times.
+    """
 
     slope: float
+    skipped_slope: float
     per_call_ms: dict[str, float]
     plans: tuple[CalibrationPlan, ...]
 

@@ -55,6 +55,19 @@ def test_the_unit_of_time_does_not_matter() -> None:
     assert fit(20_000.0, scaled, METHODS).slope == pytest.approx(found.slope)
 
 
+def test_what_is_skipped_has_a_slope_of_its_own() -> None:
+    truth = Fit(1.0, dict.fromkeys(METHODS, 0.0), 0.8)
+    skipped = [-8.0, 0.0, -4.0, -2.0, 0.0, -6.0, -1.0, -3.0]
+    found_rows = [
+        Row(row.change_ms, row.calls, truth.predict(20.0, row.change_ms, row.calls, gone), gone)
+        for row, gone in zip(rows(20.0, truth), skipped, strict=True)
+        if truth.predict(20.0, row.change_ms, row.calls, gone) > 0
+    ]
+    found = fit(20.0, found_rows, METHODS)
+    assert found.skipped_slope == pytest.approx(0.8, abs=0.02)
+    assert found.slope == pytest.approx(1.0, abs=0.02)
+
+
 def test_without_rows_operations_stand_as_measured() -> None:
     assert fit(20.0, [], METHODS) == Fit(1.0, {"linformer": 0.0, "low_rank": 0.0})
 

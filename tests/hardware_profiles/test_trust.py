@@ -64,7 +64,7 @@ def test_drift_and_noise_are_said() -> None:
     ],
 )
 def test_a_bad_prediction_is_said(slope: float, error: PredictionError | None, message: str | None) -> None:
-    warnings = prediction_warnings(Calibration(slope, {}, ()), error)
+    warnings = prediction_warnings(Calibration(slope, 1.0, {}, ()), error)
     assert len(warnings) == (message is not None)
     assert message is None or message in warnings[0]
 

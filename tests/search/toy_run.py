@@ -81,7 +81,7 @@ def toy_profile(name: str = "toy", space: Space | None = None, ms_per_rank: floa
             )
             for c in choices
         },
-        calibration=Calibration(1.0, {"low_rank": 0.0}, ()),
+        calibration=Calibration(1.0, 1.0, {"low_rank": 0.0}, ()),
         error=None,
         large_batch=LargeBatch(float(target.large_batch), 0.0, (), None),
         warnings=(),
