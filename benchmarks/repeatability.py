@@ -74,7 +74,7 @@ def _options() -> argparse.Namespace:
     arguments.add_argument("--candidate", help="default: the fastest of the front")
     arguments.add_argument("--runtime", default="onnxruntime")
     arguments.add_argument("--tokens", type=int, default=64)
-    arguments.add_argument("--seconds", type=float, default=10)
+    arguments.add_argument("--seconds", type=float, default=60)
     arguments.add_argument("--busy", type=int, default=1)
     return arguments.parse_args()
 

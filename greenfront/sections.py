@@ -86,7 +86,7 @@ class TargetConfig(Section):
     profile: File | None = Field(default=None, description="a saved profile, instead of measuring")
     elsewhere: bool = Field(default=False, description="the profile is another machine's: only predict")
     resource: Text | None = Field(default=None, description="measure on the Ray node that carries this")
-    seconds: float = Field(default=60.0, gt=0, description="for profiling at most, without start and memory")
+    seconds: float = Field(default=60.0, gt=0, description="for a profile, and for the finalists, at most")
     disturbed: Literal["refuse", "accept"] = Field(
         default="refuse", description="measurements disturbed twice: refuse, or accept with a warning"
     )

@@ -30,7 +30,6 @@ from greenfront.hardware_profiles.trust import (
 from greenfront.hardware_profiles.whole_model import measured_cost
 from greenfront.spaces import Space
 
-CANDIDATES_SECONDS = 60.0
 FIRST_SHARE = 0.6
 """Of the time for a profile: for the process that measures the operations, where others follow."""
 
@@ -92,13 +91,13 @@ def measure_candidates(
     *,
     seed: int,
     progress: Progress | None = None,
-    seconds: float = CANDIDATES_SECONDS,
+    seconds: float | None = None,
 ) -> dict[str, Measured]:
     """Time saved candidates against the original, in several processes, then each one's memory in its own.
 
     `folders` maps ids to folders that `load_checkpoint` reads, `original` among them. At least 64 queries each, in
-    random order; then on until `seconds` are over or all ratios to the original are known to 2%. A process that others
-    disturbed too much is repeated once.
+    random order; then on until `seconds` (by default the target's) are over or all ratios to the original are known to
+    2%. A process that others disturbed too much is repeated once.
 
     Raises:
         ConfigError: no `original`, or a target this machine can't be.
@@ -117,7 +116,8 @@ def measure_candidates(
 
     memories: dict[str, MemoryAnswer] = {}
     with machine_lock(), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
-        job = Job("candidates", target, resolved, seed, seconds, scratch=scratch)
+        allowed = target.seconds if seconds is None else seconds
+        job = Job("candidates", target, resolved, seed, allowed, scratch=scratch)
         found = measure_in_processes(job, report)
         for done, (name, raw) in enumerate(found.first.candidates.items(), start=1):
             memories[name] = run_job(Job("memory", target, {name: raw.deployed}, seed, 0))

@@ -10,7 +10,6 @@ import torch
 
 from greenfront.config import RunConfig
 from greenfront.evaluators import TaskData, batches, load_data, load_original, resolve_precision
-from greenfront.hardware_profiles.measure import CANDIDATES_SECONDS
 from greenfront.search.metric_check import check_metric
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.study import make_sampler
@@ -69,14 +68,14 @@ def _seconds(config: RunConfig, data: TaskData, forward: float, untrained: bool)
     step = forward * tune.batch_size * (1 + BACKWARD) / (BFLOAT16 if half else 1)
     epochs = math.ceil(tune.original_epochs * len(data.train) / tune.batch_size)
     trial = tune.steps * step + forward * len(data.validation)
-    here = sum(not target.elsewhere for target in config.hardware)
+    measuring = sum(target.seconds for target in config.hardware if not target.elsewhere)
     shared = forward / workers  # outside the search all cores serve one process
     return {
         "fine-tuning the original": epochs * step / workers if untrained else 0.0,
         "measuring": sum(target.seconds for target in config.hardware if target.profile is None),
         "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + 10,
         "search": math.ceil(config.search.trials / workers) * trial,
-        "verification": shared * len(data.test) * (config.search.finalists + 1) + 10 + CANDIDATES_SECONDS * here,
+        "verification": shared * len(data.test) * (config.search.finalists + 1) + 10 + measuring,
     }
 
 
