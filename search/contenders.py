@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from greenfront.config import COST_OF, RunConfig
 from greenfront.hardware_profiles.cost import Cost
@@ -49,16 +50,17 @@ class Contenders:
 
     def finalists(self, feasible: Collection[str] = ()) -> list[Result]:
         """At most `search.finalists` contenders with weights: first the feasible ones, and of those first the
-        non-dominated by the metric, as it decides the front; spread along the first cost where there are too many.
+        non-dominated by the metric, as it decides the front. Where there are too many, the most crowded ones stay out.
         """
         left, chosen = self._best(), list[Result]()
         by_metric = {result.plan.id for result in self._non_dominated(lambda result: -_number(result.validation))}
         for ids in (by_metric & set(feasible), set(feasible), by_metric, {result.plan.id for result in left}):
             group = [result for result in left if result.plan.id in ids and self._complete(result)]
-            group.sort(key=self._point)
-            room = self._config.search.finalists - len(chosen)
-            places = np.linspace(0, len(group) - 1, min(room, len(group))).round().astype(int)
-            chosen += [group[place] for place in places]
+            kept = sorted(group, key=self._point)
+            while len(kept) > self._config.search.finalists - len(chosen):
+                points = np.array([[-_number(result.validation), *self._point(result)] for result in kept])
+                kept.pop(len(kept) - 1 - int(np.argmin(crowding(points)[::-1])))  # of equals the dearest
+            chosen += kept
             left = [result for result in left if result not in group]
         return sorted(chosen, key=self._point)
 
@@ -84,6 +86,22 @@ class Contenders:
             names = [name for name in self._config.objectives if name in COST_OF] or ["latency"]
             self._costs[result.plan] = [cost.value(summed_cost(name)) for name in names]
         return self._costs[result.plan]
+
+
+def crowding(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far apart the neighbours of each point (N x objectives) are, as shares of the objectives' ranges, summed.
+
+    Infinite for the best and the worst in one of them (Deb et al. 2002, NSGA-II, section III.B).
+    """
+    distance = np.zeros(len(points))
+    for values in points.T:
+        order = np.argsort(values, kind="stable")
+        ordered = values[order]
+        span = ordered[-1] - ordered[0]
+        distance[order[[0, -1]]] = np.inf
+        if span > 0:
+            distance[order[1:-1]] += (ordered[2:] - ordered[:-2]) / span
+    return distance
 
 
 def _number(value: float | None) -> float:

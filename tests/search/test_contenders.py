@@ -4,13 +4,14 @@ import math
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from greenfront.hardware_profiles import Cost
 from greenfront.search import RunFolder
-from greenfront.search.contenders import Contenders
+from greenfront.search.contenders import Contenders, crowding
 from greenfront.search.study import Result
 from greenfront.spaces import Plan
 from tests.search.front_builder import build_cost
@@ -150,3 +151,26 @@ def test_feasible_contenders_are_finalists_before_all_others(run: RunFolder) -> 
     for most, numbers in ((1, [5]), (2, [5, 6]), (4, [0, 5, 6, 7])):
         found = contenders(run, results, search={"finalists": most}).finalists(feasible)
         assert [r.number for r in found] == numbers
+
+
+def test_the_knee_of_a_front_is_a_finalist_and_one_of_a_crowd_is_not(run: RunFolder) -> None:
+    points = [(2, 90, 9), (3, 96, 8), (4, 97, 7), (10, 98, 6), (11, 99, 5)]
+    results = [result(number, point) for number, point in enumerate(points)]
+    for each in results:
+        keep_weights(run, each)
+    found = contenders(run, results, search={"finalists": 4}).finalists()
+    assert [r.number for r in found] in ([0, 1, 2, 4], [0, 1, 3, 4], [0, 2, 3, 4])
+    found = contenders(run, results, search={"finalists": 3}).finalists()
+    assert [r.number for r in found] in ([0, 1, 4], [0, 2, 4])
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=8))
+def test_crowding_is_what_its_definition_says(points: list[tuple[int, int]]) -> None:
+    array = np.array(points, dtype=np.float64)
+    found = crowding(array)
+    for axis in range(2):
+        assert np.isinf(found[array[:, axis].argmin()])
+    for number, point in enumerate(array):
+        if np.isfinite(found[number]):
+            assert (array.min(axis=0) <= point).all()
+            assert 0 <= found[number] <= 2
