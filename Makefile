@@ -43,7 +43,7 @@ lint: $(INSTALLED)
 
 test: lint
 	@echo "==> running the tests"
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses=2 --dist=loadfile
 
 format: $(INSTALLED)
 	@echo "==> putting the code into the project's style"
