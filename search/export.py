@@ -125,7 +125,8 @@ def _reloaded(folder: Path, inputs: Answers, names: list[str], config: RunConfig
             text=True,
         )
         if ran.returncode:
-            raise GreenfrontError(f"the export doesn't load in a clean process: {ran.stderr.strip().splitlines()[-1]}")
+            said = ran.stderr.strip().splitlines() or [f"it ended with code {ran.returncode} and no message"]
+            raise GreenfrontError(f"the export doesn't load in a clean process: {said[-1]}")
         return load_file(after)
 
 
