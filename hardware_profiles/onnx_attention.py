@@ -5,28 +5,16 @@ two more passes over all scores, 107 instead of 87 ms for MiniLM-L6 at 512 token
 padding has such rows, and nothing reads them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
+
+from greenfront.spaces.instead import Instead
 
 
-class ExplicitAttention(TorchFunctionMode):
+def explicit_attention() -> Instead:
     """While this lasts, `scaled_dot_product_attention` is what it stands for: product, softmax, product."""
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is F.scaled_dot_product_attention:
-            return _attention(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+    return Instead(F.scaled_dot_product_attention, _attention)
 
 
 def _attention(

@@ -1,30 +1,22 @@
 """Quantized linears as ONNX records them best: operators that ONNX Runtime fuses into one, DynamicQuantizeMatMul."""
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
+from greenfront.spaces.instead import Instead
 from greenfront.spaces.quantized import dynamic_linear, rounded
 
 
-class DynamicQuantization(TorchFunctionMode):
+def dynamic_quantization() -> Instead:
     """While this lasts, `dynamic_linear` is recorded as DynamicQuantizeLinear and MatMulInteger."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is dynamic_linear:
-            inputs, values, scale, _, bias = args
-            outputs = _Product.apply(inputs, values, scale)  # type: ignore[no-untyped-call]
-            return outputs if bias is None else outputs + bias
-        return func(*args, **(kwargs or {}))
+    def recorded(inputs: Tensor, values: Tensor, scale: Tensor, _: Tensor, bias: Tensor | None) -> Tensor:
+        outputs: Tensor = _Product.apply(inputs, values, scale)  # type: ignore[no-untyped-call]
+        return outputs if bias is None else outputs + bias
+
+    return Instead(dynamic_linear, recorded)
 
 
 class _Product(torch.autograd.Function):

@@ -25,7 +25,7 @@ from greenfront.search.front import Front
 from greenfront.search.run_folder import RunFolder
 from greenfront.spaces import load_checkpoint, weight_bytes
 from greenfront.spaces.answers import answer_tensors
-from greenfront.spaces.quantized import UnroundedInputs
+from greenfront.spaces.quantized import unrounded_inputs
 
 TOLERANCE = 1e-4
 """Largest difference of a logit between the candidate here and its export in a clean process, but for rounding."""
@@ -136,7 +136,7 @@ def _rounding_leeway(model: PreTrainedModel, inputs: Answers, expected: Answers)
     A difference in a float's last digit may become one of a whole step, and the next layer has more of them: with
     another number of threads, or in another runtime, the errors of rounding are others, but not larger.
     """
-    with torch.inference_mode(), UnroundedInputs():
+    with torch.inference_mode(), unrounded_inputs():
         return 2 * _difference(answer_tensors(model, inputs), expected)
 
 

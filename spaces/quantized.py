@@ -7,15 +7,14 @@ Dimension letters: B batch, L sequence, I inputs, O outputs, V vocabulary, D wid
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function_unary
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from greenfront.spaces.attention import tracing
+from greenfront.spaces.instead import Instead
 
 LEVELS = 255
 """Steps between the least and the largest input of a linear."""
@@ -153,20 +152,13 @@ def dynamic_linear(inputs: Tensor, values: Tensor, scale: Tensor, sums: Tensor, 
     return torch.addcmul(offset, products, worth)
 
 
-class UnroundedInputs(TorchFunctionMode):
+def unrounded_inputs() -> Instead:
     """While this lasts, `dynamic_linear` multiplies its inputs as they are: what is left of it is rounding."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is dynamic_linear:
-            inputs, values, scale, _, bias = args
-            return F.linear(inputs, values * scale[:, None], bias)
-        return func(*args, **(kwargs or {}))
+    def product(inputs: Tensor, values: Tensor, scale: Tensor, _: Tensor, bias: Tensor | None) -> Tensor:
+        return F.linear(inputs, values * scale[:, None], bias)
+
+    return Instead(dynamic_linear, product)
 
 
 def rounded(inputs: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from transformers import (
 
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles import Target, onnx_export
-from greenfront.hardware_profiles.onnx_attention import ExplicitAttention
+from greenfront.hardware_profiles.onnx_attention import explicit_attention
 from greenfront.hardware_profiles.onnx_export import export_onnx, record
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.hardware_profiles.timed_model import TimedModel
@@ -218,7 +218,7 @@ def test_explicit_attention_is_the_fused_one(mask: str, scale: float | None) -> 
     query = torch.randn(2, 4, 6, 8, generator=generator)
     key, value = torch.randn(2, 2, 4, 7, 8, generator=generator)
     expected = F.scaled_dot_product_attention(query, key, value, MASKS[mask], scale=scale)
-    with ExplicitAttention():
+    with explicit_attention():
         found = F.scaled_dot_product_attention(query, key, value, MASKS[mask], scale=scale)
     torch.testing.assert_close(found, expected)
 
@@ -228,7 +228,7 @@ def test_what_explicit_attention_can_not_is_left_to_the_exporter(option: str) ->
     query, key = torch.randn(1, 4, 5, 8), torch.randn(1, 2 if option == "enable_gqa" else 4, 5, 8)
     attention = functools.partial(F.scaled_dot_product_attention, query, key, key, **{option: True})  # type: ignore[arg-type]
     expected = attention()
-    with ExplicitAttention():
+    with explicit_attention():
         assert torch.equal(attention(), expected)
 
 

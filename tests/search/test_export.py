@@ -15,7 +15,7 @@ from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.search import RunFolder
 from greenfront.search.export import example_inputs, export
 from greenfront.spaces import Plan, compress, load_checkpoint, plan_of, save_checkpoint, weight_bytes
-from greenfront.spaces.quantized import UnroundedInputs
+from greenfront.spaces.quantized import unrounded_inputs
 from tests.search.toy_run import toy_config, toy_model, toy_space
 
 
@@ -154,7 +154,7 @@ def test_whole_numbers_are_exported_as_such(run: RunFolder, tmp_path: Path) -> N
     candidate = compress(toy_model(), plan)
     save_checkpoint(candidate, run.candidate(plan.id))
     done = export(run, plan.id, tmp_path / "small", onnx=True)
-    with UnroundedInputs():
+    with unrounded_inputs():
         unrounded = logits(done.folder)
     rounding = (unrounded - logits(done.folder)).abs().max().item()
     assert rounding > 1e-6

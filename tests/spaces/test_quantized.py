@@ -14,11 +14,11 @@ from greenfront.spaces.quantized import (
     BFloat16Linear,
     QuantizedEmbedding,
     QuantizedLinear,
-    UnroundedInputs,
     WeightOnlyLinear,
     dynamic_linear,
     quantize_rows,
     rounded,
+    unrounded_inputs,
 )
 
 
@@ -148,7 +148,7 @@ def test_rounded_inputs_are_within_half_a_step_and_zero_stays() -> None:
 def test_without_rounding_weights_alone_are_rounded() -> None:
     weight, bias = linear(6, 4, seed=0)
     module, inputs = QuantizedLinear(weight, bias), torch.randn(3, 6)
-    with UnroundedInputs():
+    with unrounded_inputs():
         torch.testing.assert_close(module(inputs), F.linear(inputs, module.weight, bias))
         torch.testing.assert_close(WeightOnlyLinear(weight, bias)(inputs), module(inputs))
         torch.testing.assert_close(nn.ReLU()(inputs), inputs.clamp(min=0))
