@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging
 
 import greenfront  # noqa: F401 - registers the compressed modules with Transformers
 
@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"reload: {options.folder} holds no exported model: it has no config.json", file=sys.stderr)
         return 2
 
+    logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(options.folder)
     model = AutoModelForSequenceClassification.from_pretrained(options.folder).eval()
     with torch.inference_mode():

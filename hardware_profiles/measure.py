@@ -73,14 +73,21 @@ def measure_profile(
     folders = {"original": str(model_folder.resolve())}
     runtime = get_runtime(target.runtime)
     share = FIRST_SHARE if runtime.loads_quickly else 1.0
-    report = progress or (lambda done, total: None)
     further: tuple[LatencyAnswer, ...] = ()
+
+    def report(seconds: float) -> None:
+        if progress is not None:
+            progress(round(seconds), round(target.seconds))
+
     with machine_lock(), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
         job = Job("profile", target, folders, seed, share * target.seconds, scratch, space.to_json())
-        answer: ProfileAnswer = run_job(job, lambda done, total: report(round(share * done), total))
+        answer: ProfileAnswer = run_job(job, lambda done, _: report(done))
         if answer.deployed:
             left = (1 - share) * target.seconds
-            further = time_deployed(target, answer.deployed, seed=seed, seconds=left, progress=report)
+            further = time_deployed(
+                target, answer.deployed, seed=seed, seconds=left,
+                progress=lambda done, _: report(share * target.seconds + done),
+            )  # fmt: skip
         memory: MemoryAnswer = run_job(Job("memory", target, {"original": answer.original.deployed}, seed, 0))
     return assemble(target, fingerprint(runtime.versions()), answer, memory, seed, further)
 

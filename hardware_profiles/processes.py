@@ -8,6 +8,7 @@ draws anew: the mean of several is what can be expected of it.
 """
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -56,11 +57,11 @@ def time_deployed(
     target: Target, deployed: Mapping[str, str], *, seed: int, seconds: float, progress: Progress
 ) -> tuple[LatencyAnswer, ...]:
     """Time what lies deployed in at least `FEWEST_AGAIN` fresh processes, and in more until the seconds are over."""
-    end, found = time.monotonic() + seconds, list[LatencyAnswer]()
-    while len(found) < FEWEST_AGAIN or time.monotonic() < end:
+    started, found = time.monotonic(), list[LatencyAnswer]()
+    while len(found) < FEWEST_AGAIN or time.monotonic() - started < seconds:
         number = len(found) + 1
         found.append(_undisturbed(Job("latency", target, dict(deployed), seed + number, FURTHER_SECONDS)))
-        progress(number, max(number, FEWEST_AGAIN))
+        progress(min(round(time.monotonic() - started), round(seconds)), round(seconds))
     return tuple(found)
 
 
@@ -76,15 +77,14 @@ def measure_in_processes(job: Job, progress: Progress) -> Processes:
     """
     end = time.monotonic() + job.seconds
     found = Processes(_undisturbed(replace(job, seconds=min(job.seconds, FIRST_SECONDS))), ())
-    progress(1, MOST)
+    progress(1, FEWEST)
     deployed = {name: raw.deployed for name, raw in found.first.candidates.items()}
     while len(found.further) + 1 < MOST and (len(found.further) + 1 < FEWEST or not _known(found, job, end)):
         again = replace(
             job, name="latency", folders=deployed, seed=job.seed + len(found.further) + 1, seconds=FURTHER_SECONDS
         )
         found = replace(found, further=(*found.further, _undisturbed(again)))
-        progress(len(found.further) + 1, MOST)
-    progress(MOST, MOST)
+        progress(len(found.further) + 1, _planned(found, job))
     reasons = ratio_refusals({name: found.ratio(name, job.seed) for name in deployed})
     if reasons and not job.target.accepts_disturbed:
         raise MeasureError(f"{_refused(job)}: {'; '.join(reasons)}; {REMEDY}")
@@ -95,6 +95,13 @@ def _known(found: Processes, job: Job, end: float) -> bool:
     """Whether all ratios are known, or the time is over."""
     ratios = (found.ratio(name, job.seed) for name in found.first.candidates)
     return time.monotonic() > end or all(relative_half_width(ratio) <= TOLERANCE for ratio in ratios)
+
+
+def _planned(found: Processes, job: Job) -> int:
+    """How many processes it will take, as an interval narrows with the root of their number."""
+    done = len(found.further) + 1
+    widest = max(relative_half_width(found.ratio(name, job.seed)) for name in found.first.candidates)
+    return min(max(FEWEST, done, math.ceil(done * (widest / TOLERANCE) ** 2)), MOST)
 
 
 def _undisturbed(job: Job) -> Any:

@@ -54,7 +54,7 @@ def test_as_few_as_make_a_90th_percentile_where_processes_agree(monkeypatch: pyt
     assert jobs[1].folders == {"original": "deployed/original", "x": "deployed/x"}
     assert found.ratio("x", 0).median == pytest.approx(0.2)
     assert found.ratio("original", 0).high == 1.0
-    assert reports[-1] == (MOST, MOST)
+    assert reports == [(number, FEWEST) for number in range(1, FEWEST + 1)]
 
 
 def test_more_where_they_differ_and_the_mean_of_all_counts(monkeypatch: pytest.MonkeyPatch) -> None:
