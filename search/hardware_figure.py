@@ -114,7 +114,7 @@ def curves(profile: HardwareProfile) -> list[Curve]:
             ordered = sorted(members, key=lambda member: member[0])
             found.append(
                 Curve(
-                    label=f"{names[group]}, {rest}" if several[group, key] > 1 else names[group],
+                    label=f"{names[group]}, {rest}" if rest and several[group, key] > 1 else names[group],
                     key=key,
                     original_ms=originals[group],
                     amounts=tuple(amount for amount, _ in ordered),
@@ -163,6 +163,7 @@ def _curves(found: Sequence[Curve]) -> dict[str, Any]:
         (0, right),
         (0, min(1.1 * max(highest, 1.0), HIGHEST_SHARE)),
     )
+    document["layout"]["legend"].update({"y": -0.2, "yanchor": "top"})  # many lines: above, they would squeeze the plot
     document["layout"]["shapes"] = [
         {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1,
          "line": {"color": view.GREEN, "width": 1.5, "dash": "dash"}}

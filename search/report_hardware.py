@@ -8,10 +8,15 @@ from greenfront.hardware_profiles import HardwareProfile, PredictionError
 from greenfront.search.details import prediction_error
 from greenfront.search.front import Front
 from greenfront.search.hardware_figure import curve_figures, predicted_figure
+from greenfront.search.profiles import refusals
 from greenfront.search.table import cost_rows
 
 Figures = dict[str, dict[str, Any]]
 """Plotly's JSON by the id of the element it is drawn in."""
+
+
+PLOT, LEGEND_LINE, FEW_NAMES = 360, 22, 5
+"""Pixels of a figure and of a name in its legend; with few names the page's own height will do."""
 
 
 def hardware_section(
@@ -31,7 +36,9 @@ def _part(front: Front, target: str, profile: HardwareProfile | None, warnings: 
     def drawn(figure: dict[str, Any]) -> str:
         id_ = f"hardware-{len(figures)}"
         figures[id_] = figure
-        return f'<div class="figure" id="{id_}"></div>'
+        named = sum(trace.get("showlegend", True) for trace in figure["data"])
+        height = f' style="height: {PLOT + LEGEND_LINE * named}px"' if named > FEW_NAMES else ""
+        return f'<div class="figure" id="{id_}"{height}></div>'
 
     panels = "".join(
         f"<div><h4>Latency against {escape(key)}</h4>{drawn(figure)}</div>"
@@ -71,11 +78,7 @@ def _predictions(profile: HardwareProfile, front: Front) -> str:
         )
     if profile.large_batch.plans:
         lines.append(f"Large queries of {profile.target.large_batch}: {_error(profile.large_batch.error)}.")
-    if profile.refused:
-        refused = "; ".join(
-            f"{refusal.settings} at {refusal.site}: {refusal.reason}" for refusal in profile.refused[:5]
-        )
-        lines.append(f"{len(profile.refused)} settings can't run in {profile.target.runtime}: {refused}")
+    lines += refusals(profile)
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 

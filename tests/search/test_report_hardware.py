@@ -117,7 +117,7 @@ def test_every_figure_has_its_place_and_the_error_is_told() -> None:
 
 def test_what_the_runtime_refused_is_told() -> None:
     markup, _ = section(build_front(), refused=(Refused("encoder.x", {"rank": 8}, "no kernel for it"),))
-    assert "1 settings can't run in torch: {'rank': 8} at encoder.x: no kernel for it" in markup
+    assert "1 settings are left out, such as {'rank': 8} at encoder.x: no kernel for it" in markup
 
 
 def test_a_target_without_a_profile_has_its_costs() -> None:
