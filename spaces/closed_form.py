@@ -59,7 +59,8 @@ class Footprint:
     flops: int | None
     """Of the batch; None where attention is approximated, whose FLOPs have no closed form here."""
     parameters: int
-    bytes: int
+    bytes: int | None
+    """None where number formats are chosen (`bits`), which this doesn't know."""
 
 
 def read_original(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Original:
@@ -126,7 +127,10 @@ def footprint(original: Original, space: Space, plan: Plan) -> Footprint:
         parameters += 0 if "skipped" in settings else after - before
     approximations = _approximations(space, changed)
     parameters += sum(sum(p.numel() for p in approximation.parameters()) for approximation in approximations)
-    return Footprint(None if approximations else flops, parameters, parameters * original.parameter_bytes)
+    formats = any("bits" in settings for settings in plan.values())
+    return Footprint(
+        None if approximations else flops, parameters, None if formats else parameters * original.parameter_bytes
+    )
 
 
 def _size(part: Part, settings: Settings) -> tuple[int, int]:
