@@ -59,8 +59,8 @@ def additivity(
 ) -> Additivity | None:
     """Measure it on random pairs of changes at different sites; None where fewer than two changes lose anything.
 
-    Both the pair and its single changes are scored by divergence on the same batches: closed-form losses, which a
-    library predicts without a pass, are not on their scale. `losses` (by choice.name) say which are worth it.
+    Both the pair and its single changes are scored by divergence on the same batches, fewer than `losses` (by
+    choice.name), which say what is worth it.
     """
     rng = random.Random(seed)
     lossy: dict[str, list[Settings]] = {}

@@ -33,6 +33,7 @@ SETTINGS = {
     "hardware.seconds": 10,
     "hardware.disturbed": "accept",
     "objectives": "[accuracy, latency, size]",
+    "space.methods": "[heads, width, low_rank, bits]",
     "space.low_rank.align": 32,
     "search.trials": TRIALS,
     "search.finalists": FINALISTS,
@@ -339,7 +340,7 @@ hardware:
   - {name: board, profile: board.json, elsewhere: true}
 budgets: {latency: 1%}
 objectives: [accuracy, latency, size]
-space: {low_rank: {align: 32}}
+space: {methods: [heads, width, low_rank, bits], low_rank: {align: 32}}
 search: {trials: 2, finalists: 1}
 fine_tune: {steps: 2, batch_size: 16}
 ray: {workers: 2}

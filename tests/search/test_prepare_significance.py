@@ -58,16 +58,16 @@ def test_it_is_computed_once_and_additivity_is_said_each_time(run: RunFolder) ->
     assert kept.losses == first
     assert kept.additivity is not None
     assert said.notes == silent.notes == [str(kept.additivity)]
-    assert json.loads(run.significance.read_text())["version"] == 2
+    assert json.loads(run.significance.read_text())["version"] == 3
 
 
 def test_what_is_not_of_this_run_is_computed_again(run: RunFolder) -> None:
     config = toy_config(run.path)
     first, _ = prepared(run, toy_space(), config)
     for spoilt, words in (
-        (json.dumps(first), "not a record of significance of version 2"),  # as the first version wrote it
+        (json.dumps(first), "not a record of significance of version 3"),  # as the first version wrote it
         (run.significance.read_text()[:200], "must be JSON"),
-        (run.significance.read_text().replace('"version": 2', '"version": 3'), "version 2"),
+        (run.significance.read_text().replace('"version": 3', '"version": 2'), "version 3"),
     ):
         run.significance.write_text(spoilt)
         again, said = prepared(run, toy_space(), config)
