@@ -27,14 +27,14 @@ from scipy.stats import kendalltau
 
 from greenfront.config import RunConfig
 from greenfront.errors import PlanError
-from greenfront.evaluators import load_data, significance
+from greenfront.evaluators import load_data, predict, significance
 from greenfront.evaluators.replace_one import divergences
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
 from greenfront.search.allocation import Limit, allocate, cheapest
 from greenfront.search.limits import changes
-from greenfront.search.prepare import calibration_batches, some_batches
 from greenfront.search.profiles import useful
+from greenfront.search.some_examples import telling_batches
 from greenfront.search.study import NAME
 from greenfront.spaces import Library, Plan, Space, find_space, load_checkpoint
 from greenfront.spaces.compression import method_of
@@ -49,7 +49,7 @@ def main() -> None:
     """Print a table of errors and one of what allocations come to."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("run", type=Path)
-    arguments.add_argument("--examples", type=int, default=200, help="of validation")
+    arguments.add_argument("--examples", type=int, default=128, help="of validation, to measure on")
     arguments.add_argument("--scored", type=int, help="settings of a line; default: the run's")
     arguments.add_argument("--passes", type=int, default=400, help="scored settings in all")
     asked = arguments.parse_args()
@@ -61,9 +61,11 @@ def main() -> None:
     target = config.hardware[0]
     profile = HardwareProfile.load(run.profile(target.name))
     space = useful(find_space(model, config.space, config.target_length(target)), {target.name: profile}, config)
+    logits = predict(model, data.validation)
     started = time.perf_counter()
+    batches, weights = telling_batches(data.validation, logits, seed=config.search.seed)
     scored = significance(
-        model, space, library, some_batches(data.calibration, seed=config.search.seed),
+        model, space, library, batches, weights=weights,
         scored=asked.scored or config.search.scored_settings, passes=asked.passes, seed=config.search.seed,
     )  # fmt: skip
     passes = sum(map(len, scored.scored.values()))
@@ -79,10 +81,10 @@ def main() -> None:
             plan = allocate(part, losses[kind], [Limit(latency, level * cheapest(part, latency))])
             if plan is not None:
                 plans[name, f"{kind} {level:.0%}"] = plan
-    examples = data.validation.subset(np.arange(min(asked.examples, len(data.validation))))
-    found = divergences(model, list(plans.values()), library, calibration_batches(examples))
+    batches, weights = telling_batches(data.validation, logits, seed=SEED, count=asked.examples)
+    found = divergences(model, list(plans.values()), library, batches, weights=weights)
     measured = dict(zip(plans, found, strict=True))
-    groups = {name: [(plans[key], loss) for key, loss in measured.items() if key[0] == name] for name, _ in parts(space)}
+    groups = {name: [(plans[key], measured[key]) for key in plans if key[0] == name] for name, _ in parts(space)}
     groups["trained"] = list(trained(run, space))
     console = Console(width=120)
     console.print(errors(groups, space, losses))
@@ -162,8 +164,8 @@ def allocations(
     for (name, what), loss in measured.items():
         kind, _, level = what.partition(" ")
         if kind == "closed" and (name, f"scored {level}") in measured:
-            latency = profile.predict(plans[name, what]).latency_ms.median
-            table.add_row(f"{name} {level}", f"{latency:.2f}", f"{loss:.4f}", f"{measured[name, f'scored {level}']:.4f}")
+            ms, other = profile.predict(plans[name, what]).latency_ms.median, measured[name, f"scored {level}"]
+            table.add_row(f"{name} {level}", f"{ms:.2f}", f"{loss:.4f}", f"{other:.4f}")
     return table
 
 

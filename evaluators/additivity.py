@@ -55,6 +55,7 @@ def additivity(
     batches: Sequence[Batch],
     *,
     seed: int,
+    weights: Sequence[float] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Additivity | None:
     """Measure it on random pairs of changes at different sites; None where fewer than two changes lose anything.
@@ -75,7 +76,7 @@ def additivity(
         return None
     plans = [Plan(dict([change])) for change in singles]
     plans += [Plan(dict([singles[i], singles[j]])) for i, j in pairs]
-    found = divergences(model, plans, library, batches, progress=progress)
+    found = divergences(model, plans, library, batches, weights=weights, progress=progress)
     alone, together = found[: len(singles)], found[len(singles) :]
     ratios = [
         both / (alone[i] + alone[j])

@@ -73,7 +73,7 @@ def kinds(space: Space, library: Library) -> list[list[Line]]:
 
 
 def scored_options(kinds: Sequence[Sequence[Line]], points: int, passes: int) -> list[list[tuple[Line, list[int]]]]:
-    """The lines of each kind that are scored, with the options that are: at most `points` a line, about `passes` in all.
+    """The lines of each kind that are scored, with their options: at most `points` a line, about `passes` in all.
 
     Where more would be needed, the same share of the lines of every kind is left out, but for `FEWEST_LINES`.
     """

@@ -72,6 +72,7 @@ def significance(
     library: Library,
     batches: Sequence[Batch],
     *,
+    weights: Sequence[float] | None = None,
     scored: int = SCORED,
     passes: int = PASSES,
     seed: int = 0,
@@ -91,6 +92,7 @@ def significance(
         space: the choices.
         library: the computed weights that changes are built from.
         batches: the model's inputs; of a `labels` entry only the positions that count are read (`answer_rows`).
+        weights: how many examples each one of a batch stands for (`strata`); default 1.
         scored: how many settings of a line are scored, at least 2.
         passes: how many are scored in all, about; beyond that, some layers take over from those next to them
             (`scored_lines.fill`).
@@ -110,15 +112,15 @@ def significance(
         ]
         plans = [line.plan(option) for line, option in part]
         of_kind = precision if attention else "float32"
-        losses = divergences(model, plans, library, batches, precision=of_kind, progress=progress)
+        losses = divergences(
+            model, plans, library, batches, weights=weights, precision=of_kind, progress=progress
+        )  # fmt: skip
         for (line, option), loss in zip(part, losses, strict=True):
             found.setdefault(line.choice.name, {})[option] = loss
     filled = _losses(space, every, found)
-    return Significance(
-        filled,
-        {name: sorted(options) for name, options in found.items()},
-        additivity(model, space, library, filled, _thinned(batches), seed=seed, progress=progress),
-    )
+    few = _thinned(batches)
+    together = additivity(model, space, library, filled, few, weights=weights, seed=seed, progress=progress)
+    return Significance(filled, {name: sorted(options) for name, options in found.items()}, together)
 
 
 def _losses(

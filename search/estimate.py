@@ -10,8 +10,11 @@ import torch
 
 from greenfront.config import RunConfig
 from greenfront.evaluators import TaskData, batches, load_data, load_original, resolve_precision
+from greenfront.evaluators.interpolation import lines, spread
+from greenfront.evaluators.significance_analysis import PASSES
 from greenfront.search.metric_check import check_metric
 from greenfront.search.profiles import check_targets, read_profile
+from greenfront.search.some_examples import SOME_EXAMPLES
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Space, find_space
 from greenfront.spaces.answers import answer_rows
@@ -20,6 +23,8 @@ BACKWARD = 2.0
 """A backward pass costs about two forward passes: one for the activations, one for the weights."""
 BFLOAT16 = 2.3
 """How much faster a training step is in bfloat16, where the processor has it (measured on MiniLM-L6)."""
+PARTIAL = 0.6
+"""Of a forward pass, on average, for a pass with one changed block."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +62,11 @@ def overview(config: RunConfig) -> Overview:
         examples={name: len(getattr(data, name)) for name in ("train", "validation", "test")},
         labels=data.label_names,
         space=space,
-        seconds=_seconds(config, data, _seconds_per_example(model, data, config), untrained),
+        seconds=_seconds(config, data, space, _seconds_per_example(model, data, config), untrained),
     )
 
 
-def _seconds(config: RunConfig, data: TaskData, forward: float, untrained: bool) -> dict[str, float]:
+def _seconds(config: RunConfig, data: TaskData, space: Space, forward: float, untrained: bool) -> dict[str, float]:
     """Stage by stage, from the seconds of one example forward on one worker's threads."""
     workers, tune = config.workers(), config.fine_tune
     half = resolve_precision(tune.precision, torch.device("cpu")) == "bfloat16"
@@ -74,9 +79,15 @@ def _seconds(config: RunConfig, data: TaskData, forward: float, untrained: bool)
         "fine-tuning the original": epochs * step / workers if untrained else 0.0,
         "measuring": sum(target.seconds for target in config.hardware if target.profile is None),
         "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + 10,
+        "significance": shared * SOME_EXAMPLES * PARTIAL * _passes(space, config.search.scored_settings),
         "search": math.ceil(config.search.trials / workers) * trial,
         "verification": shared * len(data.test) * (config.search.finalists + 1) + 10 + measuring,
     }
+
+
+def _passes(space: Space, points: int) -> int:
+    """How many settings are scored."""
+    return min(PASSES, sum(len(spread(line, points)) for choice in space.choices for line in lines(choice)))
 
 
 def _seconds_per_example(model: Any, data: TaskData, config: RunConfig) -> float:

@@ -24,7 +24,7 @@ LINEARS: dict[Value, type[QuantizedLinear | WeightOnlyLinear | BFloat16Linear]] 
 }  # fmt: skip
 """What a linear becomes, cheapest first. A table is looked up, not multiplied: for it there is 8."""
 BY_DEFAULT: tuple[Value, ...] = (8,)
-"""Neither faster nor smaller, the others only pay where 8 loses much: on MiniLM-L6 each linear costs 1e-7 to 3e-4 nats."""
+"""Neither faster nor smaller, the others pay where 8 loses much: on MiniLM-L6 a linear costs 1e-7 to 3e-4 nats."""
 
 
 class Bits(Method):

@@ -217,7 +217,9 @@ def test_the_front_has_the_documented_shape(run: Run) -> None:
             assert len(energy) == 3
             assert set(costs["here"]["latency_ms"]) == {"median", "low", "high"}
         assert candidate["verified"] == (candidate["cost"] is not None) == (candidate["score"]["test"] is not None)
-        assert re.fullmatch(r"original|sampler|random allocation|(allocation|uniform) \d+%", candidate["origin"])
+        assert re.fullmatch(
+            r"original|sampler|random allocation|(allocation|uniform) \d+% \w+(, \d+% \w+)*", candidate["origin"]
+        )
 
 
 def test_the_front_is_measured(run: Run) -> None:

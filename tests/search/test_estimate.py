@@ -57,7 +57,9 @@ def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path
         return seen(toy_config(tmp_path / "run", **{**sections, **changes})).seconds
 
     base = seconds()
-    assert set(base) == {"fine-tuning the original", "measuring", "decompositions", "search", "verification"}
+    assert set(base) == {
+        "fine-tuning the original", "measuring", "decompositions", "significance", "search", "verification"
+    }  # fmt: skip
     assert all(value >= 0 for value in base.values())
     # Far more work than timing a forward pass is noisy.
     assert seconds(search={"trials": 12_000})["search"] > 100 * base["search"]

@@ -83,11 +83,6 @@ def test_formats_asked_for_stand_cheapest_first() -> None:
     assert TABLE not in found
 
 
-def test_unasked_they_are_not_offered() -> None:
-    space = find_space(build("bert"), SpaceConfig(bits=(8,)), LENGTH)
-    assert "bits" not in {choice.method for choice in space.choices}
-
-
 def test_beside_ranks_they_are_a_choice_of_their_own() -> None:
     config = SpaceConfig.model_validate({"methods": ["low_rank", "bits"], "low_rank": {"ranks": [4]}, "bits": [8]})
     space = find_space(build("bert"), config, LENGTH)
