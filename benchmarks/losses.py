@@ -27,13 +27,15 @@ from scipy.stats import kendalltau
 
 from greenfront.config import RunConfig
 from greenfront.errors import PlanError
-from greenfront.evaluators import load_data, predict, significance
+from greenfront.evaluators import Outputs, load_data, predict
 from greenfront.evaluators.replace_one import divergences
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
 from greenfront.search.allocation import Limit, allocate, cheapest
 from greenfront.search.limits import changes
+from greenfront.search.prepare import Teacher, prepare_significance
 from greenfront.search.profiles import useful
+from greenfront.search.progress import Silent
 from greenfront.search.some_examples import telling_batches
 from greenfront.search.study import NAME
 from greenfront.spaces import Library, Plan, Space, find_space, load_checkpoint
@@ -50,8 +52,6 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("run", type=Path)
     arguments.add_argument("--examples", type=int, default=128, help="of validation, to measure on")
-    arguments.add_argument("--scored", type=int, help="settings of a line; default: the run's")
-    arguments.add_argument("--passes", type=int, default=400, help="scored settings in all")
     asked = arguments.parse_args()
     logging.getLogger("greenfront").setLevel(logging.ERROR)
     run = RunFolder.existing(asked.run)
@@ -62,15 +62,11 @@ def main() -> None:
     profile = HardwareProfile.load(run.profile(target.name))
     space = useful(find_space(model, config.space, config.target_length(target)), {target.name: profile}, config)
     logits = predict(model, data.validation)
+    teacher = Teacher(data.train, None, logits, Outputs.of(logits, data.validation, config.data.metric))
     started = time.perf_counter()
-    batches, weights = telling_batches(data.validation, logits, seed=config.search.seed)
-    scored = significance(
-        model, space, library, batches, weights=weights,
-        scored=asked.scored or config.search.scored_settings, passes=asked.passes, seed=config.search.seed,
-    )  # fmt: skip
-    passes = sum(map(len, scored.scored.values()))
-    print(f"{passes} settings scored in {time.perf_counter() - started:.0f} s; {scored.additivity}")
-    losses = {"closed": closed_forms(space, library, scored.losses), "scored": scored.losses}
+    scored = prepare_significance(config, run, space, data, model, library, teacher, Silent())
+    print(f"settings scored, or read from the run, in {time.perf_counter() - started:.0f} s")
+    losses = {"closed": closed_forms(space, library, scored), "scored": scored}
 
     plans: dict[tuple[str, str], Plan] = {}
     for name, part in parts(space):
