@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -10,6 +11,7 @@ from scipy.optimize import isotonic_regression
 from greenfront.spaces import Choice, Settings
 from greenfront.spaces.compression import method_of
 
+_Member = TypeVar("_Member")
 LEAST_NATS = 1e-12
 """Taken for a loss of zero, which has no logarithm."""
 
@@ -34,7 +36,7 @@ def amount(settings: Settings) -> float:
     return 0.0 if isinstance(value, str) else float(value)
 
 
-def spread(line: Sequence[int], most: int) -> list[int]:
+def spread(line: Sequence[_Member], most: int) -> list[_Member]:
     """At most `most` (2 or more) members of a line: both ends, and what lies evenly between them."""
     if len(line) <= most:
         return list(line)
