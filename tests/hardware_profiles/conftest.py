@@ -1,7 +1,5 @@
 """One real profile and one real set of measured candidates of a tiny model, for all tests."""
 
-from pathlib import Path
-
 import pytest
 
 from greenfront.hardware_profiles import (
