@@ -3,14 +3,18 @@
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
 from greenfront.evaluators import TaskData, batches, load_data, load_original, resolve_precision
+from greenfront.evaluators.elements import find_parts
+from greenfront.evaluators.significance_analysis import count_passes
+from greenfront.search.analysis_seeds import takes_elements_away
 from greenfront.search.metric_check import check_metric
+from greenfront.search.prepare import some_batches
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Space, find_space
@@ -20,6 +24,13 @@ BACKWARD = 2.0
 """A backward pass costs about two forward passes: one for the activations, one for the weights."""
 BFLOAT16 = 2.3
 """How much faster a training step is in bfloat16, where the processor has it (measured on MiniLM-L6)."""
+COMPRESSED = 0.6
+"""What a candidate takes of the original's time, forward and backward: 0.4 to 0.7 in searches of MiniLM-L6."""
+REPLAYED = 0.5
+"""What a partial pass takes of a whole one, in the mean over the blocks that change."""
+LOADING, PROCESSES, SOLVING, STARTING = 10.0, 25.0, 5.0, 10.0
+"""Seconds, on MiniLM-L6, of: decomposing once the moments are known; measuring processes that start, export and end
+their last round when the time is over; the first plans' integer programs; Ray workers that import everything."""
 
 
 @dataclass(frozen=True)
@@ -57,29 +68,43 @@ def overview(config: RunConfig) -> Overview:
         examples={name: len(getattr(data, name)) for name in ("train", "validation", "test")},
         labels=data.label_names,
         space=space,
-        seconds=_seconds(config, data, _seconds_per_example(model, data, config), untrained),
+        seconds=_seconds(config, data, model, space, untrained),
     )
 
 
-def _seconds(config: RunConfig, data: TaskData, forward: float, untrained: bool) -> dict[str, float]:
-    """Stage by stage, from the seconds of one example forward on one worker's threads."""
-    workers, tune = config.workers(), config.fine_tune
+def _seconds(
+    config: RunConfig, data: TaskData, model: PreTrainedModel, space: Space, untrained: bool
+) -> dict[str, float]:
+    """Stage by stage, in the order of the run; a stage that isn't needed takes none."""
+    forward = _seconds_per_example(model, data, config)
+    workers, tune, search = config.workers(), config.fine_tune, config.search
     half = resolve_precision(tune.precision, torch.device("cpu")) == "bfloat16"
     step = forward * tune.batch_size * (1 + BACKWARD) / (BFLOAT16 if half else 1)
     epochs = math.ceil(tune.original_epochs * len(data.train) / tune.batch_size)
-    trial = tune.steps * step + forward * len(data.validation)
-    measuring = sum(target.seconds for target in config.hardware if not target.elsewhere)
+    taught = min(len(data.train), tune.steps * tune.batch_size) + len(data.validation)
+    trial = COMPRESSED * (tune.steps * step + forward * len(data.validation))
+    measured = [target.seconds + PROCESSES for target in config.hardware if not target.elsewhere]
+    profiled = [target.seconds + PROCESSES for target in config.hardware if target.profile is None]
     shared = forward / workers  # outside the search all cores serve one process
+    part = some_batches(data.calibration, seed=search.seed)
+    partial = REPLAYED * shared * sum(len(next(iter(batch.values()))) for batch in part)
+    elements = sum(1 + len(each.children) for each in find_parts(model, part[0])) if takes_elements_away(space) else 0
+    tested = len(data.test) * (1 + COMPRESSED * min(search.finalists, search.trials))
     return {
         "fine-tuning the original": epochs * step / workers if untrained else 0.0,
-        "measuring": sum(target.seconds for target in config.hardware if target.profile is None),
-        "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + 10,
-        "search": math.ceil(config.search.trials / workers) * trial,
-        "verification": shared * len(data.test) * (config.search.finalists + 1) + 10 + measuring,
+        "measuring": sum(profiled),
+        "the original's outputs": shared * taught,
+        "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + LOADING,
+        "significance": partial * count_passes(space, search.scored_settings),
+        "blocks, heads and neurons": partial * elements,
+        "first plans": SOLVING,
+        "search": STARTING + math.ceil(search.trials / workers) * trial,
+        "measuring finalists": sum(measured),
+        "test scores": shared * tested,
     }
 
 
-def _seconds_per_example(model: Any, data: TaskData, config: RunConfig) -> float:
+def _seconds_per_example(model: PreTrainedModel, data: TaskData, config: RunConfig) -> float:
     """Of the original's forward pass on typical batches, on as many threads as a worker has."""
     groups = list(batches(data.train, config.fine_tune.batch_size))
     chosen = [groups[i] for i in np.linspace(0, len(groups) - 1, min(len(groups), 3)).round().astype(int)]

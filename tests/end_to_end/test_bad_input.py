@@ -198,6 +198,7 @@ def test_a_configuration_that_can_not_be_used(case: str, command: str, place: Pl
         assert new == set()
     else:
         assert all(name.startswith("run/") for name in new)
+        assert not any(name.startswith("run/original/") for name in new)  # nothing expensive has begun
 
 
 @pytest.mark.parametrize("case", ["unknown key", "no data file", "no such column", "no model"])
