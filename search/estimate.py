@@ -14,8 +14,10 @@ from greenfront.evaluators.elements import find_parts
 from greenfront.evaluators.significance_analysis import count_passes
 from greenfront.search.analysis_seeds import takes_elements_away
 from greenfront.search.metric_check import check_metric
+from greenfront.search.pool import check_cluster
 from greenfront.search.prepare import some_batches
 from greenfront.search.profiles import check_targets, read_profile
+from greenfront.search.run_folder import RunFolder
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Space, find_space
 from greenfront.spaces.answers import answer_rows
@@ -24,13 +26,16 @@ BACKWARD = 2.0
 """A backward pass costs about two forward passes: one for the activations, one for the weights."""
 BFLOAT16 = 2.3
 """How much faster a training step is in bfloat16, where the processor has it (measured on MiniLM-L6)."""
-COMPRESSED = 0.6
-"""What a candidate takes of the original's time, forward and backward: 0.4 to 0.7 in searches of MiniLM-L6."""
-REPLAYED = 0.5
-"""What a partial pass takes of a whole one, in the mean over the blocks that change."""
-LOADING, PROCESSES, SOLVING, STARTING = 10.0, 25.0, 5.0, 10.0
-"""Seconds, on MiniLM-L6, of: decomposing once the moments are known; measuring processes that start, export and end
-their last round when the time is over; the first plans' integer programs; Ray workers that import everything."""
+TRAINED, COMPRESSED = 0.7, 0.4
+"""What a trial, and a finalist's forward pass, take of what the original would (searches of MiniLM-L6)."""
+REPLAYED, WALKED = 0.4, 0.2
+"""What scoring a setting, and deciding on an element, take of a whole pass: only what comes after a change is run, and
+no part of what has been pruned is tried."""
+FACTORIZING, PROCESSES, STARTING = 5.0, 25.0, 10.0
+"""Seconds, on MiniLM-L6: decompositions once the moments are known; measuring processes that start, export and end
+their last round when the time is over; Ray workers that import everything."""
+SOLVING, SOLVING_JOINTLY = 2.0, 30.0
+"""Seconds of the first plans' integer programs: with ranks and bits alone, and where one module decides on others."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,9 @@ def overview(config: RunConfig) -> Overview:
         GreenfrontError: whatever `run_search` would refuse before it begins.
     """
     check_metric(config)
+    if config.output is not None:
+        RunFolder.check(config)
+    check_cluster(config.ray)
     make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
     data, _ = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
@@ -82,22 +90,23 @@ def _seconds(
     step = forward * tune.batch_size * (1 + BACKWARD) / (BFLOAT16 if half else 1)
     epochs = math.ceil(tune.original_epochs * len(data.train) / tune.batch_size)
     taught = min(len(data.train), tune.steps * tune.batch_size) + len(data.validation)
-    trial = COMPRESSED * (tune.steps * step + forward * len(data.validation))
-    measured = [target.seconds + PROCESSES for target in config.hardware if not target.elsewhere]
+    trial = TRAINED * (tune.steps * step + forward * len(data.validation))
     profiled = [target.seconds + PROCESSES for target in config.hardware if target.profile is None]
+    measured = [target.seconds for target in config.hardware if not target.elsewhere]
     shared = forward / workers  # outside the search all cores serve one process
     part = some_batches(data.calibration, seed=search.seed)
-    partial = REPLAYED * shared * sum(len(next(iter(batch.values()))) for batch in part)
-    elements = sum(1 + len(each.children) for each in find_parts(model, part[0])) if takes_elements_away(space) else 0
+    scored = shared * sum(len(next(iter(batch.values()))) for batch in part)
+    removes = takes_elements_away(space)
+    elements = sum(1 + len(each.children) for each in find_parts(model, part[0])) if removes else 0
     tested = len(data.test) * (1 + COMPRESSED * min(search.finalists, search.trials))
     return {
         "fine-tuning the original": epochs * step / workers if untrained else 0.0,
         "measuring": sum(profiled),
         "the original's outputs": shared * taught,
-        "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + LOADING,
-        "significance": partial * count_passes(space, search.scored_settings),
-        "blocks, heads and neurons": partial * elements,
-        "first plans": SOLVING,
+        "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + FACTORIZING,
+        "significance": REPLAYED * scored * count_passes(space, search.scored_settings),
+        "blocks, heads and neurons": WALKED * scored * elements,
+        "first plans": SOLVING_JOINTLY if removes else SOLVING,
         "search": STARTING + math.ceil(search.trials / workers) * trial,
         "measuring finalists": sum(measured),
         "test scores": shared * tested,

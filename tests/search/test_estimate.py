@@ -83,7 +83,7 @@ def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path
         ({"search": {"sampler": "tqe"}}, ConfigError, r"search\.sampler"),
         ({"search": {"sampler_options": {"speed": 1}}}, ConfigError, r"search\.sampler_options"),
         ({"space": {"low_rank": {"ranks": [500]}}}, ConfigError, r"space\.low_rank\.ranks"),
-        ({"space": {"methods": ["low_rnk"]}}, ConfigError, r"space\.methods"),
+        ({"space": {"methods": ["low_rnk"]}}, ConfigError, r"space\.methods: .*did you mean low_rank\?\), but got low_rnk"),
     ],
 )
 def test_what_a_search_would_refuse_is_refused(
