@@ -40,6 +40,7 @@ lint: $(INSTALLED)
 	@$(BIN)/lint-imports --no-logo
 	@echo "==> checking types"
 	@$(BIN)/mypy
+	@$(BIN)/mypy benchmarks/*.py
 
 test: lint
 	@echo "==> running the tests"

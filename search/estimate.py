@@ -93,14 +93,16 @@ def _seconds(
     trial = TRAINED * (tune.steps * step + forward * len(data.validation))
     profiled = [target.seconds + PROCESSES for target in config.hardware if target.profile is None]
     measured = [target.seconds for target in config.hardware if not target.elsewhere]
-    shared = forward / workers  # outside the search all cores serve one process
+    # Outside the search one process works, on all of its threads.
+    alone = config.ray.threads_per_worker / torch.get_num_threads()
+    shared = forward * alone
     part = some_batches(data.calibration, seed=search.seed)
     scored = shared * sum(len(next(iter(batch.values()))) for batch in part)
     removes = takes_elements_away(space)
     elements = sum(1 + len(each.children) for each in find_parts(model, part[0])) if removes else 0
     tested = len(data.test) * (1 + COMPRESSED * min(search.finalists, search.trials))
     return {
-        "fine-tuning the original": epochs * step / workers if untrained else 0.0,
+        "fine-tuning the original": epochs * step * alone if untrained else 0.0,
         "measuring": sum(profiled),
         "the original's outputs": shared * taught,
         "decompositions": shared * len(data.calibration) * (1 + BACKWARD) + FACTORIZING,

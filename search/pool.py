@@ -2,8 +2,10 @@
 
 import os
 import re
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,7 +118,8 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
         try:
             _knock(config.address)
-            ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
+            with _own_signals():
+                ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
             raise RunError(f"ray.address: {rule}, but got {config.address!r}: {last_line(error)}") from error
@@ -124,6 +127,17 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """What SIGTERM does stays as it was: Ray's own answer to it is to end at once, with nothing written."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def check_cluster(config: RayConfig) -> None:

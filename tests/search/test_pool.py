@@ -35,8 +35,9 @@ def plan(position: int) -> Plan:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[None]:
-    before = set(psutil.Process().children(recursive=True))
+    before, handler = set(psutil.Process().children(recursive=True)), signal.getsignal(signal.SIGTERM)
     with running_ray(RayConfig(workers=3), 3):  # one more than the shared pool takes
+        assert signal.getsignal(signal.SIGTERM) is handler
         yield
     left = [p for p in psutil.Process().children(recursive=True) if p not in before and p.is_running()]
     _, alive = psutil.wait_procs(left, timeout=10)
