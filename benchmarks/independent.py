@@ -30,7 +30,8 @@ def main() -> None:
     parser.add_argument("--time", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.time:
-        print(json.dumps(time_both(*arguments.time, arguments.threads, arguments.tokens)))
+        original, candidate = arguments.time
+        print(json.dumps(time_both(original, candidate, arguments.threads, arguments.tokens)))
         return
     front = json.loads(arguments.front.read_text())
     target = front["targets"][0]
@@ -41,9 +42,9 @@ def main() -> None:
             continue
         files = [str(arguments.exports / name / "model.onnx") for name in ("original", candidate["id"])]
         command = [sys.executable, *sys.argv, "--time", *files]
-        original, found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        base, found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         said = candidate["cost"][target]["latency_ms"]["median"]
-        ratio, said_ratio = found / original, said / reference
+        ratio, said_ratio = found / base, said / reference
         print(
             f"{candidate['id']:<16} {found:7.2f}  {said:13.2f}  {found / said - 1:+10.1%} | "
             f"{ratio:10.3f}  {said_ratio:13.3f}  {ratio / said_ratio - 1:+10.1%}"

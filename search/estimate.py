@@ -76,15 +76,15 @@ def overview(config: RunConfig) -> Overview:
         examples={name: len(getattr(data, name)) for name in ("train", "validation", "test")},
         labels=data.label_names,
         space=space,
-        seconds=_seconds(config, data, model, space, untrained),
+        seconds=stage_seconds(config, data, model, space, _seconds_per_example(model, data, config), untrained),
     )
 
 
-def _seconds(
-    config: RunConfig, data: TaskData, model: PreTrainedModel, space: Space, untrained: bool
+def stage_seconds(
+    config: RunConfig, data: TaskData, model: PreTrainedModel, space: Space, forward: float, untrained: bool
 ) -> dict[str, float]:
-    """Stage by stage, in the order of the run; a stage that isn't needed takes none."""
-    forward = _seconds_per_example(model, data, config)
+    """Stage by stage, in the order of the run, where the original takes `forward` seconds an example on a worker's
+    threads; a stage that isn't needed takes none."""
     workers, tune, search = config.workers(), config.fine_tune, config.search
     half = resolve_precision(tune.precision, torch.device("cpu")) == "bfloat16"
     step = forward * tune.batch_size * (1 + BACKWARD) / (BFLOAT16 if half else 1)

@@ -121,7 +121,9 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
             with _own_signals():
                 ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            rule = "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
+            rule = (
+                "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
+            )
             raise RunError(f"ray.address: {rule}, but got {config.address!r}: {last_line(error)}") from error
         try:
             yield

@@ -283,9 +283,7 @@ def test_the_folder_of_another_configuration(command: str, place: Place) -> None
     run.profile("this-machine").write_text("measured for minutes")
     append("search: {trials: 41}")(place)
     before = place.contents()
-    refused(
-        command, str(place.yaml), says=["run belongs to another configuration", "search.trials: 41 here, 40 there"]
-    )
+    refused(command, str(place.yaml), says=["run belongs to another configuration", "search.trials: 41 here, 40 there"])
     assert place.contents() == before
 
 
