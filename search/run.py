@@ -168,6 +168,8 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
 
 
 def _search(config: RunConfig, driver: Driver, assignment: Assignment, report: Reporter) -> None:
+    if driver.complete:
+        return
     workers = config.workers()
     report.stage(f"Starting {workers} Ray workers")
     with running_ray(config.ray, workers):
