@@ -32,7 +32,8 @@ def main() -> int:
     parser.add_argument("--time", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.time:
-        print(json.dumps(time_both(*arguments.time, arguments.threads, arguments.tokens)))
+        original, exported = arguments.time
+        print(json.dumps(time_both(original, exported, arguments.threads, arguments.tokens)))
         return 0
     front = json.loads(arguments.front.read_text())
     target = front["targets"][0]
