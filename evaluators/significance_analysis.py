@@ -8,7 +8,8 @@ from typing import Literal
 
 from transformers import PreTrainedModel
 
-from greenfront.evaluators.additivity import Additivity, additivity
+from greenfront.evaluators.additivity import PAIRS, SINGLES, Additivity, additivity
+from greenfront.evaluators.interpolation import lines, spread
 from greenfront.evaluators.json_record import Nats, Whole, record_from_json, record_to_json, strict
 from greenfront.evaluators.recorded_pass import Batch
 from greenfront.evaluators.replace_one import divergences
@@ -121,6 +122,12 @@ def significance(
     few = _thinned(batches)
     together = additivity(model, space, library, filled, few, weights=weights, seed=seed, progress=progress)
     return Significance(filled, {name: sorted(options) for name, options in found.items()}, together)
+
+
+def count_passes(space: Space, scored: int = SCORED) -> int:
+    """About how many settings, and pairs of them, `significance` scores by a pass."""
+    wanted = sum(len(spread(line, scored)) for choice in space.choices for line in lines(choice))
+    return min(wanted, PASSES) + SINGLES + PAIRS
 
 
 def _losses(

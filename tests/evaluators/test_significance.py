@@ -13,9 +13,10 @@ from transformers import PreTrainedModel
 from greenfront.config import DataConfig, LinformerConfig, ModelConfig, SpaceConfig
 from greenfront.errors import RunError
 from greenfront.evaluators import Significance, kl_divergence, load_data, load_original, significance
-from greenfront.evaluators.additivity import additivity
+from greenfront.evaluators.additivity import PAIRS, SINGLES, additivity
 from greenfront.evaluators.interpolation import falling, spread
 from greenfront.evaluators.replace_one import divergences
+from greenfront.evaluators.significance_analysis import count_passes
 from greenfront.spaces import Choice, Library, Plan, Space, compress, find_space
 
 Batches = list[dict[str, torch.Tensor]]
@@ -66,6 +67,7 @@ def test_every_option_has_its_loss(prepared: Prepared) -> None:
         assert of_options[:-1] == pytest.approx(falling(expected))
         assert min(of_options[:-1]) > 0
     assert found.scored == {choice.name: list(range(len(choice.settings))) for choice in small.choices}
+    assert count_passes(small, 99) == sum(map(len, found.scored.values())) + SINGLES + PAIRS
     passes = sum(len(found.scored[choice.name]) for choice in measured) * len(batches)
     assert progress[:passes] == [(done, passes) for done in range(1, passes + 1)]  # attentions first
     assert progress[-1][0] == progress[-1][1]
@@ -81,6 +83,7 @@ def test_of_a_long_line_some_are_scored_and_the_others_lie_between(prepared: Pre
     name = small.choices[0].name
     assert whole.scored == {name: [0, 1, 2, 3, 4]}
     assert some.scored == {name: [0, 2, 4]}
+    assert [count_passes(small, most) - PAIRS - SINGLES for most in (9, 3)] == [5, 3]
     for place, loss in enumerate(some.losses[name][:-1]):
         if place in some.scored[name]:
             assert loss == whole.losses[name][place]
