@@ -25,10 +25,8 @@ def main() -> None:
     torch.set_num_threads(1)
     config, model, library = run.load_config(), load_checkpoint(run.original), Library.load(run.library)
     for embeddings in (False, True):
-        methods = config.space.model_copy(
-            update={"low_rank": config.space.low_rank.model_copy(update={"embeddings": embeddings}), "methods": None}
-        )
-        space = find_space(model, methods, 8)
+        methods = ("embeddings", "low_rank") if embeddings else ("low_rank",)
+        space = find_space(model, config.space.model_copy(update={"methods": methods}), 8)
         change = {
             c.name: [
                 int(s["rank"]) * sum(c.site.shape) - c.site.shape[0] * c.site.shape[1] if s else 0.0 for s in c.options

@@ -13,6 +13,7 @@ from greenfront.evaluators import TaskData, batches, load_data, load_original, r
 from greenfront.search.metric_check import check_metric
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.study import make_sampler
+from greenfront.search.trimming import trimmed_for_a_while
 from greenfront.spaces import Space, find_space
 from greenfront.spaces.answers import answer_rows
 
@@ -43,10 +44,11 @@ def overview(config: RunConfig) -> Overview:
     """
     check_metric(config)
     make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
-    data, _ = load_data(config.model, config.data, config.search.seed)
+    data, processor = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
     check_targets(config, model)
-    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    base = trimmed_for_a_while(config, data, processor, model) if config.space.embeddings.trim else model
+    space = find_space(base, config.space, max(config.target_length(target) for target in config.hardware))
     for target in config.hardware:
         if target.profile is not None:
             read_profile(target.profile, target, config, space)

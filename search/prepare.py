@@ -34,6 +34,7 @@ from greenfront.evaluators import (
 from greenfront.hardware_profiles import fingerprint
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder, write_atomic
+from greenfront.search.trimming import check_trim
 from greenfront.spaces import Library, Space, load_checkpoint, save_checkpoint
 
 BATCH = 32
@@ -77,6 +78,8 @@ def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tup
     if run.original.exists():
         return data, processor, load_checkpoint(run.original)
     model, untrained = load_original(config.model, data.label_names)
+    if config.space.embeddings.trim:
+        check_trim(processor, model)
     if untrained:
         report.stage("Fine-tuning the original, whose head is untrained")
         fine_tune(model, data.train, config.fine_tune, seed=config.search.seed, progress=report.advance)

@@ -52,6 +52,16 @@ class RunFolder:
         return self.path / "original"
 
     @property
+    def trimmed(self) -> Path:
+        """The original with the tokens that the task's data use, where that was asked for."""
+        return self.path / "trimmed"
+
+    @property
+    def base(self) -> Path:
+        """What candidates are built from: the original, or the trimmed one."""
+        return self.trimmed if self.trimmed.exists() else self.original
+
+    @property
     def teacher(self) -> Path:
         """The original's logits on the examples that trials train on and are scored on."""
         return self.path / "teacher.safetensors"
@@ -147,7 +157,8 @@ class RunFolder:
                 return run
             for stale in (run.environment, run.analysis, run.analysis_page):
                 stale.unlink(missing_ok=True)
-            shutil.rmtree(run.original, ignore_errors=True)
+            for folder in (run.original, run.trimmed):
+                shutil.rmtree(folder, ignore_errors=True)
         elif run.path.exists() and any(run.path.iterdir()):
             raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")
         try:

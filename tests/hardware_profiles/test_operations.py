@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig
+from greenfront.config import EmbeddingsConfig, LinformerConfig, LowRankConfig, SpaceConfig
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.groups import Group, grid, group_sites
 from greenfront.hardware_profiles.operations import CHAIN, POINTS, Operation, Operations
@@ -18,7 +18,9 @@ from greenfront.spaces import Settings, Space, find_space
 from greenfront.spaces.modules import LowRankLinear
 from tests.hardware_profiles.tiny import LENGTH, Tiny
 
-MANY_RANKS = SpaceConfig(low_rank=LowRankConfig(align=2), linformer=LinformerConfig(lengths=(8, 16)))
+MANY_RANKS = SpaceConfig(
+    low_rank=LowRankConfig(align=2), embeddings=EmbeddingsConfig(align=2), linformer=LinformerConfig(lengths=(8, 16))
+)
 
 
 class Picky(TorchRuntime):

@@ -36,7 +36,9 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 64, "max_position_embeddings": 64, "num_labels": 3, "pad_token_id": 0,
     "initializer_range": 0.3,
 }  # fmt: skip
-CONFIG = SpaceConfig.model_validate({"low_rank": {"align": 4}, "linformer": {"lengths": [2, 5]}})
+CONFIG = SpaceConfig.model_validate(
+    {"low_rank": {"align": 4}, "embeddings": {"align": 4}, "linformer": {"lengths": [2, 5]}}
+)
 
 
 def randomized(model: PreTrainedModel, seed: int = 0) -> PreTrainedModel:
