@@ -35,14 +35,15 @@ def check_tokenizer(tokenizer: Any) -> None:
     kept_tokens(_json(tokenizer), ())
 
 
-def used_tokens(model: ModelConfig, data: DataConfig, seed: int, tokenizer: Any) -> set[int]:
-    """The tokens of the training and validation texts, cut and uncut, and the special ones; the test split's aren't."""
-    tokenizer = copy.deepcopy(tokenizer)  # it remembers how it cut
-    found = set(tokenizer.all_special_ids)
-    for length in (data.max_length, _WHOLE):
-        read, _ = load_data(model, data.model_copy(update={"max_length": length}), seed, processor=tokenizer)
-        found.update(*(np.unique(token_ids(part)).tolist() for part in (read.train, read.validation)))
-    return found
+def used_tokens(model: ModelConfig, data: DataConfig, seed: int, read: TaskData, tokenizer: Any) -> set[int]:
+    """The tokens of the training and validation texts, as they were read and uncut, and the special ones.
+
+    The test split's aren't among them.
+    """
+    uncut = data.model_copy(update={"max_length": _WHOLE})
+    whole, _ = load_data(model, uncut, seed, processor=copy.deepcopy(tokenizer))  # it remembers how it cut
+    parts = (read.train, read.validation, whole.train, whole.validation)
+    return set(tokenizer.all_special_ids).union(*(np.unique(token_ids(part)).tolist() for part in parts))
 
 
 def save_trimmed(tokenizer: Any, used: Collection[int], folder: Path) -> list[int]:

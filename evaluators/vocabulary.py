@@ -5,11 +5,11 @@ whose tokens are all kept is cut into the same ones as before, any other one int
 stays so.
 
 - WordPiece takes the longest token first: without tokens that a word isn't made of, the longest is the same. Single
-  characters are kept, so that every word ends in pieces.
+  characters are kept, so that every word ends in pieces, and tokens of characters that aren't tokens themselves.
 - BPE merges pairs in a fixed order: kept is every merge that makes a kept token, with both its parts, and every single
   character (of byte-level tokenizers, the 256 bytes).
-- Unigram takes the likeliest cut: without some of the others it is still the likeliest. Kept are single characters and
-  the least likely piece, which says what an unknown character costs.
+- Unigram takes the likeliest cut: without some of the others it is still the likeliest. Kept are the same, and the
+  least likely piece, which says what an unknown character costs.
 """
 
 from collections import defaultdict
@@ -74,7 +74,12 @@ def _vocabulary(model: Json) -> dict[str, int]:
 
 def _word_piece(model: Json, vocabulary: Mapping[str, int], used: Collection[int]) -> set[int]:
     prefix = model["continuing_subword_prefix"]
-    return {number for token, number in vocabulary.items() if len(token) == 1 or len(token.removeprefix(prefix)) == 1}
+
+    def in_characters(token: str) -> set[str]:
+        inside, letters = token.startswith(prefix), token.removeprefix(prefix)
+        return {f"{prefix}{letter}" if inside or place else letter for place, letter in enumerate(letters)}
+
+    return _irreplaceable(vocabulary, in_characters)
 
 
 def _bpe(model: Json, vocabulary: Mapping[str, int], used: Collection[int]) -> set[int]:
@@ -94,14 +99,22 @@ def _bpe(model: Json, vocabulary: Mapping[str, int], used: Collection[int]) -> s
 
 def _unigram(model: Json, vocabulary: Mapping[str, int], used: Collection[int]) -> set[int]:
     least = min(range(len(model["vocab"])), key=lambda number: model["vocab"][number][1])
-    single = {token for token in vocabulary if len(token) == 1}
-    return {least, *(vocabulary[token] for token in single | _bytes(model, vocabulary))}
+    return {least, *_irreplaceable(vocabulary, set), *(vocabulary[token] for token in _bytes(model, vocabulary))}
 
 
 _NEEDED: dict[str, Callable[[Json, Mapping[str, int], Collection[int]], set[int]]] = {
     "WordPiece": _word_piece, "BPE": _bpe, "Unigram": _unigram
 }  # fmt: skip
 """What each kind of model needs so that used tokens are found, and every text falls into tokens."""
+
+
+def _irreplaceable(vocabulary: Mapping[str, int], in_characters: Callable[[str], set[str]]) -> set[int]:
+    """Single characters, and the tokens that can't be cut into them: a character of theirs is no token alone."""
+    return {
+        number
+        for token, number in vocabulary.items()
+        if len(characters := in_characters(token)) == 1 or not characters <= vocabulary.keys()
+    }
 
 
 def _bytes(model: Json, vocabulary: Mapping[str, int]) -> set[str]:

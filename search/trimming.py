@@ -38,7 +38,7 @@ _TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Base:
-    """What candidates are built from, with the data as it reads them; `trimmed`: parameters that the original has more."""
+    """What candidates are built from, with the data as it reads them; `trimmed`: parameters the original has more."""
 
     model: PreTrainedModel
     processor: Any
@@ -78,7 +78,7 @@ def trim(
         ConfigError: a vocabulary that can't be trimmed, or that reads or answers those data otherwise afterwards.
     """
     check_trim(processor, model)
-    used = used_tokens(config.model, config.data, config.search.seed, processor) | named_tokens(model)
+    used = used_tokens(config.model, config.data, config.search.seed, data, processor) | named_tokens(model)
     with tempfile.TemporaryDirectory(prefix="greenfront-trim-") as scratch:
         kept = save_trimmed(processor, used, Path(scratch))
         tokenizer = load_trimmed(Path(scratch))

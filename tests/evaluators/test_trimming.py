@@ -35,7 +35,9 @@ CLASSES: dict[str, tuple[Callable[[], Tokenizer], dict[str, str]]] = {
         {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>", "pad_token": "</s>",
          "unk_token": "<s>", "mask_token": "<mask>"},
     ),
-    "GPT2Tokenizer": (byte_level_bpe, {"eos_token": "</s>", "bos_token": "</s>", "unk_token": "</s>", "pad_token": "</s>"}),
+    "GPT2Tokenizer": (
+        byte_level_bpe, {"eos_token": "</s>", "bos_token": "</s>", "unk_token": "</s>", "pad_token": "</s>"}
+    ),
     "PreTrainedTokenizerFast": (unigram, {"pad_token": "<pad>", "unk_token": "<unk>"}),
 }  # fmt: skip
 
@@ -86,7 +88,7 @@ def task(folder: Path, **data: Any) -> tuple[ModelConfig, DataConfig]:
 def test_data_are_read_as_before_and_what_the_test_split_loses_is_counted(tmp_path: Path) -> None:
     model, data = task(tmp_path)
     before, whole = load_data(model, data, 0)
-    used = used_tokens(model, data, 0, whole)
+    used = used_tokens(model, data, 0, before, whole)
     assert used >= {*token_ids(before.train), *token_ids(before.validation), *whole.all_special_ids}
     kept = save_trimmed(whole, used, tmp_path / "trimmed")
     after, _ = load_data(model, data, 0, processor=load_trimmed(tmp_path / "trimmed"))
@@ -107,9 +109,10 @@ def test_words_beyond_the_length_are_known_too(tmp_path: Path) -> None:
     model, data = task(tmp_path, max_length=8)
     long = [(f"{'rent ' * 10}understood", "long"), ("rent tender", "short"), ("ran ran", "short"), ("ran rent", "long")]
     write_csv(tmp_path / "train.csv", long)
-    _, whole = load_data(model, data, 0)
+    read, whole = load_data(model, data, 0)
     wanted = {*whole("understood", add_special_tokens=False)["input_ids"]}
-    assert wanted <= used_tokens(model, data, 0, whole)
+    assert wanted <= used_tokens(model, data, 0, read, whole)
+    assert not wanted <= set(token_ids(read.train))
     assert len(whole("rent " * 600)["input_ids"]) > 600  # how it cuts is as it was
 
 
