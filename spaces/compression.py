@@ -38,7 +38,7 @@ from greenfront.spaces.window import Window
 
 _STRUCTURE = (Blocks(), Heads(), Width())
 _ATTENTION = (Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
-_FACTORS = (Embeddings(), LowRank())
+_FACTORS = (LowRank(), Embeddings())
 METHODS: dict[str, Method] = {method.name: method for method in (*_STRUCTURE, *_FACTORS, *_ATTENTION, Bits())}
 """Every compression method by its YAML name, in the order in which a Plan applies them; last those that don't train."""
 
