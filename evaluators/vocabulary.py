@@ -84,7 +84,7 @@ def _word_piece(model: Json, vocabulary: Mapping[str, int], used: Collection[int
 
 def _bpe(model: Json, vocabulary: Mapping[str, int], used: Collection[int]) -> set[int]:
     prefix, suffix = model.get("continuing_subword_prefix") or "", model.get("end_of_word_suffix") or ""
-    parts = defaultdict(list)
+    parts: dict[str, list[str]] = defaultdict(list)
     for first, second in map(_pair, model["merges"]):
         parts[_merged(model, first, second)] += [first, second]
     tokens = {token for token in vocabulary if len(token.removeprefix(prefix).removesuffix(suffix)) == 1}

@@ -117,9 +117,9 @@ def _check_answers(data: TaskData, model: PreTrainedModel, base: Base) -> None:
 def _say(data: TaskData, base: Base, kept: Sequence[int], report: Reporter) -> None:
     table = base.model.get_input_embeddings()
     assert isinstance(table, torch.nn.Embedding)
-    before = len(kept) + base.trimmed // table.embedding_dim
+    before = table.num_embeddings + base.trimmed // table.embedding_dim
     megabytes = base.trimmed * torch.float32.itemsize / 1e6
-    report.note(f"vocabulary: {len(kept):,} of {before:,} tokens are kept, {megabytes:.1f} MB less")
+    report.note(f"vocabulary: {table.num_embeddings:,} of {before:,} tokens are kept, {megabytes:.1f} MB less")
     for name in ("validation", "test"):
         lost, count = lost_tokens(getattr(data, name), kept)
         read = "" if lost == 0 else ", and are read in smaller pieces"

@@ -27,22 +27,20 @@ def check_trimmable(model: PreTrainedModel) -> None:
 def trim_model(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     """A new model whose token i is the given one's `kept[i]`; its configuration names its special tokens anew.
 
-    `kept` ascends and holds `named_tokens`.
+    `kept` ascends and holds `named_tokens`. Tokens that the table has no row for (a mask that was never trained) have
+    none afterwards: they come last.
 
     Raises:
-        ConfigError: a model that can't lose rows, or a token that has none.
+        ConfigError: a model that can't lose rows.
     """
     check_trimmable(model)
     assert named_tokens(model) <= set(kept)
     table = model.get_input_embeddings()
     assert isinstance(table, nn.Embedding)
-    if max(kept) >= table.num_embeddings:
-        raise ConfigError(
-            f"{_KEY}: every token must have a row in the table of {table.num_embeddings}, but {max(kept)} has none"
-        )
-    position = {number: place for place, number in enumerate(kept)}
+    numbers = [number for number in kept if number < table.num_embeddings]
+    position = {number: place for place, number in enumerate(numbers)}
     rows = nn.Embedding.from_pretrained(
-        table.weight.detach()[torch.tensor(kept)],
+        table.weight.detach()[torch.tensor(numbers)],
         freeze=False,
         padding_idx=None if table.padding_idx is None else position[table.padding_idx],
     )
@@ -51,9 +49,9 @@ def trim_model(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     trimmed.train(model.training)
     for config in _configs(trimmed):
         if hasattr(config, "vocab_size"):
-            config.vocab_size = len(kept)
-        for key, numbers in _token_ids(config):  # an id without a row (defaults of other vocabularies) means nothing
-            renumbered = [position.get(number, number) for number in numbers]
+            config.vocab_size = len(numbers)
+        for key, named in _token_ids(config):  # an id without a row (defaults of other vocabularies) means nothing
+            renumbered = [position.get(number, number) for number in named]
             setattr(config, key, renumbered if isinstance(getattr(config, key), list) else renumbered[0])
     return trimmed
 

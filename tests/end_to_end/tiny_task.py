@@ -65,7 +65,7 @@ def save_word_pieces(folder: Path) -> int:
     words = (*FILLER, *(word for topic in TOPICS.values() for word in topic))
     others = [f"{first}{second}{letters[(7 * i + j) % 26]}q" for i, first in enumerate(letters) for j, second in
               enumerate(letters[:16])][:400]  # fmt: skip
-    tokens = dict.fromkeys([*SPECIAL, *letters, *(f"##{letter}" for letter in letters), *others, *words])
+    tokens = dict.fromkeys([*SPECIAL, "[MASK]", *letters, *(f"##{letter}" for letter in letters), *others, *words])
     vocabulary = {token: number for number, token in enumerate(tokens)}
     tokenizer = BertWordPieceTokenizer(vocabulary)
     folder.mkdir(parents=True, exist_ok=True)

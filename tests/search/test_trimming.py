@@ -46,6 +46,12 @@ def config(tmp_path: Path) -> RunConfig:
     )
 
 
+def table(model: PreTrainedModel) -> torch.Tensor:
+    found = model.get_input_embeddings()
+    assert isinstance(found, torch.nn.Embedding)
+    return found.weight
+
+
 def logits(model: PreTrainedModel, base: Base, split: str) -> torch.Tensor:
     examples = getattr(base.data, split)
     with torch.inference_mode():
@@ -61,10 +67,10 @@ def test_the_base_is_kept_and_answers_as_the_original(config: RunConfig) -> None
     whole = Base(model, processor, data)
     for split in ("train", "validation"):
         torch.testing.assert_close(logits(base.model, base, split), logits(model, whole, split))
-    table = model.get_input_embeddings().weight
-    assert base.trimmed == table.numel() - base.model.get_input_embeddings().weight.numel() > 0
+    before, after = table(model), table(base.model)
+    assert base.trimmed == before.numel() - after.numel() > 0
     assert len(AutoTokenizer.from_pretrained(run.trimmed)) == len(base.processor) == base.model.config.vocab_size
-    assert said.notes[0].startswith(f"vocabulary: {len(base.processor)} of {len(table)} tokens are kept, 0.0 MB less")
+    assert said.notes[0].startswith(f"vocabulary: {len(base.processor)} of {len(before)} tokens are kept, 0.0 MB less")
     assert said.notes[1].startswith("0 of ")
 
     data, processor, model = prepare_original(config, run, Silent())
@@ -91,7 +97,7 @@ def test_a_changed_configuration_trims_anew(config: RunConfig) -> None:
     assert not run.trimmed.exists()
 
 
-class ByNumber(BertForSequenceClassification):  # type: ignore[misc]  # Transformers' classes are untyped here
+class ByNumber(BertForSequenceClassification):
     """A model in which a token's number says something by itself."""
 
     def forward(self, input_ids: torch.Tensor, **inputs: torch.Tensor) -> object:
@@ -118,5 +124,6 @@ def test_the_original_costs_what_its_table_has_more(tmp_path: Path) -> None:
     assert found.parameters - profile.original.parameters == 250_000
     assert found.size_mb - profile.original.size_mb == mb
     assert found.peak_memory_mb - profile.original.peak_memory_mb == mb
-    same = {"parameters": found.parameters, "size_mb": found.size_mb, "peak_memory_mb": found.peak_memory_mb}
-    assert replace(profile.original, **same) == found
+    assert found == replace(
+        profile.original, parameters=found.parameters, size_mb=found.size_mb, peak_memory_mb=found.peak_memory_mb
+    )
