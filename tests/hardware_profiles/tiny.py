@@ -12,9 +12,11 @@ from greenfront.spaces import Space
 
 LENGTH = 32
 SPACE = SpaceConfig(
-    low_rank=LowRankConfig(ranks=(8, 16)), embeddings=EmbeddingsConfig(ranks=(8, 16)),
+    methods=("low_rank", "embeddings", "linformer"),
+    low_rank=LowRankConfig(ranks=(8, 16)),
+    embeddings=EmbeddingsConfig(ranks=(8, 16)),
     linformer=LinformerConfig(lengths=(8, 16)),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
