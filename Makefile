@@ -42,6 +42,7 @@ style: $(INSTALLED)
 lint: style
 	@echo "==> checking types"
 	@$(BIN)/mypy
+	@$(BIN)/mypy benchmarks/*.py
 
 # Types are checked beside the tests, which wait for processes half of the time; what is wrong with them is said last.
 test: style

@@ -63,7 +63,7 @@ def measure(run: RunFolder, shares: Sequence[float], decompositions: Sequence[st
         row = [f"{share:.2f}"]
         for name in decompositions:
             space, library = spaces[name][0], libraries[name]
-            change = {c.name: [_change(c.site.shape, s) for s in c.options] for c in space.choices}
+            change = {c.site.path: [_change(c.site.shape, s) for s in c.options] for c in space.choices}
             most = (share - 1) * sum(c.site.shape[0] * c.site.shape[1] for c in space.choices)
             losses = {c.name: [library.loss(c.site.path, s) or 0.0 for s in c.options] for c in space.choices}
             for plan in (uniform(space, change, most), allocate(space, losses, [Limit(change, most)])):

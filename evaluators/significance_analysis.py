@@ -8,12 +8,13 @@ from typing import Literal
 
 from transformers import PreTrainedModel
 
-from greenfront.evaluators.additivity import Additivity, additivity
+from greenfront.evaluators.additivity import PAIRS, SINGLES, Additivity, additivity
 from greenfront.evaluators.interpolation import amount, between, lines, spread
 from greenfront.evaluators.json_record import Nats, Whole, record_from_json, record_to_json, strict
 from greenfront.evaluators.recorded_pass import Batch
 from greenfront.evaluators.replace_one import divergences
 from greenfront.spaces import Choice, Library, Plan, Space
+from greenfront.spaces.library import PREDICTED
 
 SCORED = 3
 """Settings of one method at one module that are scored by a pass; those between them are interpolated."""
@@ -96,11 +97,7 @@ def significance(
         for choice in space.choices
     }
     wanted = {
-        choice.name: [
-            index
-            for line in lines(choice)
-            for index in spread([index for index in line if losses[choice.name][index] is None], scored)
-        ]
+        choice.name: _to_score(choice, [loss is not None for loss in losses[choice.name]], scored)
         for choice in space.choices
     }
     for attention in (True, False):
@@ -121,6 +118,17 @@ def significance(
         {name: sorted(indices) for name, indices in wanted.items() if indices},
         additivity(model, space, library, filled, _thinned(batches), seed=seed, progress=progress),
     )
+
+
+def count_passes(space: Space, scored: int = SCORED) -> int:
+    """About how many settings, and pairs of them, `significance` scores by a pass."""
+    known = {choice.name: [any(key in s for key in PREDICTED) for s in choice.settings] for choice in space.choices}
+    return sum(len(_to_score(choice, known[choice.name], scored)) for choice in space.choices) + SINGLES + PAIRS
+
+
+def _to_score(choice: Choice, known: Sequence[bool], most: int) -> list[int]:
+    """Of the options whose loss is not known those to score: at most so many along a line of amounts of one method."""
+    return [index for line in lines(choice) for index in spread([i for i in line if not known[i]], most)]
 
 
 def _filled(choice: Choice, losses: Sequence[float | None]) -> list[float]:

@@ -57,7 +57,7 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
     """Write a front member (or `original`) to a folder for `from_pretrained`, and check it.
 
     Raises:
-        RunError: no weights of this candidate are kept, or the folder exists and is not empty.
+        RunError: no weights of this candidate are kept, or the folder exists and is not empty, or can't be written.
         ConfigError: ONNX asked for, but not installed.
         GreenfrontError: the export doesn't load, or gives other logits, or ONNX hasn't one of its operators.
     """
@@ -76,8 +76,7 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
     with torch.inference_mode():
         expected = answer_tensors(model, inputs)
     leeway = _rounding_leeway(model, inputs, expected)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as temporary:
+    with _beside(to) as temporary:
         partial = Path(temporary) / "export"
         shutil.copytree(source, partial)
         difference = _difference(_reloaded(partial, inputs, list(expected), config), expected)
@@ -92,6 +91,15 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
             to.rmdir()
         os.replace(partial, to)
     return Exported(to, weight_bytes(to) / 1e6, difference, onnx_difference)
+
+
+def _beside(to: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder that becomes `to` in one step; raises RunError where nothing can be written."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.")
+    except OSError as error:
+        raise RunError(f"--to: {to} can't be written: {error.strerror}") from error
 
 
 def example_inputs(model: PreTrainedModel, tokens: int) -> dict[str, torch.Tensor]:

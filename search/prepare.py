@@ -5,6 +5,7 @@ Each is computed once and kept in the run folder; a later start of the same run 
 
 import importlib.metadata
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -61,8 +62,12 @@ class Teacher:
     outputs: Outputs
 
 
-def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tuple[TaskData, Any, PreTrainedModel]:
+def prepare_original(
+    config: RunConfig, run: RunFolder, report: Reporter, check: Callable[[PreTrainedModel], object] | None = None
+) -> tuple[TaskData, Any, PreTrainedModel]:
     """The data, the processor and the original; fine-tunes the original where its head is untrained.
+
+    `check` is given the model before that: it raises what makes fine-tuning it pointless.
 
     Raises:
         DataError: data or model that can't be used, or data that has changed since the run began.
@@ -77,6 +82,8 @@ def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tup
     if run.original.exists():
         return data, processor, load_checkpoint(run.original)
     model, untrained = load_original(config.model, data.label_names)
+    if check is not None:
+        check(model)
     if untrained:
         report.stage("Fine-tuning the original, whose head is untrained")
         fine_tune(model, data.train, config.fine_tune, seed=config.search.seed, progress=report.advance)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.samplers import BaseSampler
+from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig, load_config, parse_config
 from greenfront.errors import BudgetError
@@ -23,7 +24,7 @@ from greenfront.search.front import Front
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
 from greenfront.search.plot import plot_front
-from greenfront.search.pool import Pool, running_ray
+from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
     Teacher,
     prepare_library,
@@ -40,7 +41,7 @@ from greenfront.search.study import Study, make_sampler
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
 from greenfront.search.worker import Assignment
-from greenfront.spaces import Library, find_space
+from greenfront.spaces import Library, Space, find_space
 
 
 @dataclass
@@ -93,16 +94,21 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, _unreachable(run))
+    check_cluster(config.ray)
     with run.alone():
         return _run(config, run, sampler, report)
 
 
 def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Reporter) -> Front:
     summary = Summary({})
+
+    def whole_space(model: PreTrainedModel) -> Space:
+        check_targets(config, model)
+        return find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+
     with summary.stage("original"):
-        data, processor, model = prepare_original(config, run, report)
-    check_targets(config, model)
-    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+        data, processor, model = prepare_original(config, run, report, check=whole_space)
+    space = whole_space(model)
     for refusal in space.refusals:
         report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
     with summary.stage("profile"):
@@ -122,14 +128,16 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     with summary.stage("analysis"):
         analysis = analysis_for(config, run, space, data, model, report)
 
-    unreachable, limits = budget_limits(config, space, profiles)
-    for name in unreachable:
-        report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
-    searched = without(config, unreachable)
-    study = Study(space, objective_names(config), sampler, run.study)
-    analysed = analysis_seeds(analysis, space) if analysis is not None else []
-    for seed in (*first_plans(searched, space, losses, profiles, limits), *analysed):
-        study.suggest(seed.plan, seed.origin)
+    with summary.stage("first plans"):
+        report.stage("Solving for the first plans")
+        unreachable, limits = budget_limits(config, space, profiles)
+        for name in unreachable:
+            report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
+        searched = without(config, unreachable)
+        study = Study(space, objective_names(config), sampler, run.study)
+        analysed = analysis_seeds(analysis, space) if analysis is not None else []
+        for seed in (*first_plans(searched, space, losses, profiles, limits), *analysed):
+            study.suggest(seed.plan, seed.origin)
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, processor)
     try:
         with summary.stage("search"):
@@ -160,6 +168,8 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
 
 
 def _search(config: RunConfig, driver: Driver, assignment: Assignment, report: Reporter) -> None:
+    if driver.complete:
+        return
     workers = config.workers()
     report.stage(f"Starting {workers} Ray workers")
     with running_ray(config.ray, workers):

@@ -34,6 +34,7 @@ from greenfront.spaces.sites import linear_shape
 from greenfront.spaces.space import Space
 from greenfront.spaces.width import Width
 from greenfront.spaces.window import Window
+from greenfront.yaml_source import nearest
 
 _STRUCTURE = (Blocks(), Heads(), Width())
 _ATTENTION = (Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
@@ -51,7 +52,9 @@ def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int
     """
     unknown = [name for name in config.methods or () if name not in METHODS]
     if unknown:
-        raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}, but got {', '.join(unknown)}")
+        close = nearest(unknown[0], METHODS)
+        hint = f" (did you mean {close}?)" if close else ""
+        raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}{hint}, but got {', '.join(unknown)}")
     choices: list[Choice] = []
     refusals: list[Refusal] = []
     names = [name for name, method in METHODS.items() if method.by_default and sequence_length >= method.offered_from]

@@ -198,6 +198,7 @@ def test_a_configuration_that_can_not_be_used(case: str, command: str, place: Pl
         assert new == set()
     else:
         assert all(name.startswith("run/") for name in new)
+        assert not any(name.startswith("run/original/") for name in new)  # nothing expensive has begun
 
 
 @pytest.mark.parametrize("case", ["unknown key", "no data file", "no such column", "no model"])
@@ -276,22 +277,22 @@ def test_measure_writes_nothing_over(place: Place) -> None:
     assert place.contents() == before
 
 
-def test_the_folder_of_another_configuration(place: Place) -> None:
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_the_folder_of_another_configuration(command: str, place: Place) -> None:
     run = RunFolder.create(load_config(place.yaml))
     run.profile("this-machine").write_text("measured for minutes")
     append("search: {trials: 41}")(place)
     before = place.contents()
-    refused(
-        "search", str(place.yaml), says=["run belongs to another configuration", "search.trials: 41 here, 40 there"]
-    )
+    refused(command, str(place.yaml), says=["run belongs to another configuration", "search.trials: 41 here, 40 there"])
     assert place.contents() == before
 
 
-def test_a_folder_of_other_things(place: Place) -> None:
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_a_folder_of_other_things(command: str, place: Place) -> None:
     place.output.mkdir()
     (place.output / "thesis.tex").write_text("years of work")
     before = place.contents()
-    refused("search", str(place.yaml), says=["run is not empty and holds no run; choose another folder"])
+    refused(command, str(place.yaml), says=["run is not empty and holds no run; choose another folder"])
     assert place.contents() == before
 
 
@@ -357,6 +358,7 @@ def test_export_into_a_folder_in_use(finished: Place) -> None:
     refused(
         "export", "run", "original", "--to", "train.csv", says=["must be a new or empty folder", "train.csv exists"]
     )
+    refused("export", "run", "original", "--to", "train.csv/small", says=["--to: train.csv/small can't be written: "])
     assert finished.contents() == before
 
 

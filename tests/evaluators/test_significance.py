@@ -12,7 +12,8 @@ from transformers import PreTrainedModel
 from greenfront.config import DataConfig, LinformerConfig, ModelConfig, SpaceConfig
 from greenfront.errors import RunError
 from greenfront.evaluators import Significance, kl_divergence, load_data, load_original, significance
-from greenfront.evaluators.additivity import additivity
+from greenfront.evaluators.additivity import PAIRS, SINGLES, additivity
+from greenfront.evaluators.significance_analysis import count_passes
 from greenfront.spaces import Choice, Library, Plan, Space, compress, find_space
 
 Batches = list[dict[str, torch.Tensor]]
@@ -63,7 +64,9 @@ def test_every_option_has_its_loss(prepared: Prepared) -> None:
             assert loss == pytest.approx(expected)
             assert loss > 0
     assert found.scored == {choice.name: list(range(len(choice.settings))) for choice in measured}
-    passes = sum(map(len, found.scored.values())) * len(batches)
+    scored = sum(map(len, found.scored.values()))
+    assert count_passes(small) == scored + SINGLES + PAIRS
+    passes = scored * len(batches)
     assert progress[:passes] == [(done, passes) for done in range(1, passes + 1)]
     assert progress[-1][0] == progress[-1][1]
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
@@ -78,6 +81,7 @@ def test_of_a_long_line_some_are_scored_and_the_others_lie_between(prepared: Pre
     name = small.choices[0].name
     assert whole.scored == {name: [0, 1, 2, 3, 4]}
     assert some.scored == {name: [0, 2, 4]}
+    assert [count_passes(small, most) - PAIRS - SINGLES for most in (9, 3)] == [5, 3]
     for place, loss in enumerate(some.losses[name][:-1]):
         if place in some.scored[name]:
             assert loss == whole.losses[name][place]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ import torch
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.evaluators import answer, score
-from greenfront.search.pool import Finished, Pool, running_ray
+from greenfront.search.pool import Finished, Pool, check_cluster, running_ray
 from greenfront.search.worker import Worker, frozen_paths, load_arrays, to_arrays
 from greenfront.spaces import Plan, compress, plan_of
 from tests.search.tiny_assignment import assignment
@@ -34,8 +35,9 @@ def plan(position: int) -> Plan:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    before = set(psutil.Process().children(recursive=True))
+    before, handler = set(psutil.Process().children(recursive=True)), signal.getsignal(signal.SIGTERM)
     with running_ray(RayConfig(workers=2), 2):
+        assert signal.getsignal(signal.SIGTERM) is handler
         yield Pool(assignment(), 2)
     left = [p for p in psutil.Process().children(recursive=True) if p not in before and p.is_running()]
     _, alive = psutil.wait_procs(left, timeout=10)
@@ -65,12 +67,15 @@ def pids(pool: Pool) -> list[int]:
 
 def test_an_address_that_leads_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """First of all, while no Ray is running."""
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    with (
-        pytest.raises(RunError, match=r"ray\.address: '.*' can't be used: "),
-        running_ray(RayConfig(address="not an address"), 1),
-    ):
-        pytest.fail("there is nothing to run on")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        nobody = f"127.0.0.1:{free.getsockname()[1]}"  # bound, but nobody listens
+        for address, variable in (("not an address", ""), (nobody, ""), ("auto", nobody)):
+            monkeypatch.setenv("RAY_ADDRESS", variable)
+            with pytest.raises(RunError, match=rf"ray\.address: must be local, auto .*, but got '{address}': "):
+                check_cluster(RayConfig(address=address))
+    check_cluster(RayConfig())
+    assert not ray.is_initialized()
 
 
 def test_a_plan_is_built_trained_and_scored(pool: Pool) -> None:
