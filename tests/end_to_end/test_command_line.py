@@ -33,6 +33,7 @@ SETTINGS = {
     "hardware.seconds": 1,
     "hardware.disturbed": "accept",
     "objectives": "[accuracy, latency, size]",
+    "space.methods": "[heads, width, low_rank, bits]",
     "space.low_rank.align": 32,
     "search.trials": TRIALS,
     "search.finalists": FINALISTS,
@@ -200,7 +201,9 @@ def test_the_front_has_the_documented_shape(run: Run) -> None:
             assert len(energy) == 3
             assert set(costs["here"]["latency_ms"]) == {"median", "low", "high"}
         assert candidate["verified"] == (candidate["cost"] is not None) == (candidate["score"]["test"] is not None)
-        assert re.fullmatch(r"original|sampler|random allocation|(allocation|uniform) \d+%", candidate["origin"])
+        assert re.fullmatch(
+            r"original|sampler|random allocation|(allocation|uniform) \d+% \w+(, \d+% \w+)*", candidate["origin"]
+        )
 
 
 def test_the_front_is_measured(run: Run) -> None:
@@ -323,7 +326,7 @@ hardware:
   - {name: board, profile: board.json, elsewhere: true}
 budgets: {latency: 1%}
 objectives: [accuracy, latency, size]
-space: {low_rank: {align: 32}}
+space: {methods: [heads, width, low_rank, bits], low_rank: {align: 32}}
 search: {trials: 2, finalists: 1}
 fine_tune: {steps: 2, batch_size: 16}
 ray: {workers: 1}
