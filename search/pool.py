@@ -128,12 +128,14 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
         try:
             yield
         finally:
-            ray.shutdown()
+            with _own_signals():
+                ray.shutdown()
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """What SIGTERM does stays as it was: Ray's own answer to it is to end at once, with nothing written."""
+    """What SIGTERM does stays as it was. Ray's own answer to it is to end at once, with nothing written, and when Ray
+    shuts down the system's default is left, of which Python knows nothing."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
