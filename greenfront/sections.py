@@ -186,7 +186,7 @@ class SpaceConfig(Section):
 
     methods: Names | None = Field(
         default=None,
-        description="default: all that fit, but heads, width, blocks",
+        description="default: all that fit",
         examples=[["low_rank", "linformer"]],
     )
     window: Lengths | None = Field(default=None, description="tokens seen to each side", examples=[[16, 32]])
@@ -194,7 +194,9 @@ class SpaceConfig(Section):
     lsh: Lengths | None = Field(default=None, description="tokens in a chunk of like hashes", examples=[[32, 64]])
     performer: Lengths | None = Field(default=None, description="random features", examples=[[64, 128]])
     sign_matching: Lengths | None = Field(default=None, description="keys that a query attends to", examples=[[32, 64]])
-    bits: Bits | None = Field(default=None, description="8, 8w (int8 weights alone), 16", examples=[[8, "8w"]])
+    bits: Bits | None = Field(
+        default=None, description="default: 8; also 8w (int8 weights alone), 16", examples=[[8, "8w"]]
+    )
     random_seed: int = Field(default=0, ge=0, lt=2**32, description="of lsh and performer")
     low_rank: LowRankConfig = LowRankConfig()
     linformer: LinformerConfig = LinformerConfig()

@@ -15,9 +15,9 @@ from greenfront.evaluators.significance_analysis import count_passes
 from greenfront.search.analysis_seeds import takes_elements_away
 from greenfront.search.metric_check import check_metric
 from greenfront.search.pool import check_cluster
-from greenfront.search.prepare import some_batches
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.some_examples import some_batches
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Space, find_space
 from greenfront.spaces.answers import answer_rows

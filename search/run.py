@@ -120,7 +120,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     with summary.stage("library"):
         library = prepare_library(config, run, space, data, model, report)
     with summary.stage("significance"):
-        losses = prepare_significance(config, run, space, data, model, library, report)
+        losses = prepare_significance(config, run, space, data, model, library, teacher, report)
     validation = score(teacher.outputs).value
     original = original_candidate(validation, profiles, config)
     report.note(f"original: {config.data.metric} {wording.score(validation, config.data.metric)} on validation")

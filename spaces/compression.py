@@ -57,7 +57,7 @@ def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int
         raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}{hint}, but got {', '.join(unknown)}")
     choices: list[Choice] = []
     refusals: list[Refusal] = []
-    names = [name for name, method in METHODS.items() if method.by_default and sequence_length >= method.offered_from]
+    names = [name for name, method in METHODS.items() if sequence_length >= method.offered_from]
     for name in names if config.methods is None else config.methods:
         found, refused = METHODS[name].choices(model, config, sequence_length)
         if config.methods is not None and not found:

@@ -24,8 +24,6 @@ from greenfront.spaces.space import Space
 
 _TENSORS = ("up", "down", "loss", "mean_output", "mean_code")
 _REMOVAL = ("order", "factor", "mean", "removal_loss")
-PREDICTED = ("rank", "heads", "width")
-"""Settings whose loss a library knows without a pass."""
 
 
 @dataclass(frozen=True)

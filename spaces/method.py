@@ -104,8 +104,6 @@ class Method(ABC):
     """Methods of a group exclude each other: a module takes settings of one of them at most."""
     offered_from: int = 0
     """The sequence length (tokens) from which it is offered where the YAML doesn't ask for it by name."""
-    by_default: bool = True
-    """Whether it is offered where the YAML names no methods."""
     trains: bool = True
     """Whether what `apply` builds can be fine-tuned; otherwise it is applied afterwards, so after those that can."""
 

@@ -71,14 +71,6 @@ def test_hyperthreads_of_one_core_are_the_last_to_be_picked(monkeypatch: pytest.
     assert pick_cpus(3) == [3, 1, 2]
 
 
-@pytest.fixture
-def own_lock(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock that nobody else on this machine holds."""
-    path = tmp_path_factory.mktemp("lock") / "measure.lock"
-    monkeypatch.setattr(lock, "lock_path", lambda: path)
-
-
-@pytest.mark.usefixtures("own_lock")
 def test_a_second_measurement_waits_and_says_for_whom(caplog: pytest.LogCaptureFixture) -> None:
     held_until: list[float] = []
     entered: list[float] = []
@@ -100,7 +92,6 @@ def test_a_second_measurement_waits_and_says_for_whom(caplog: pytest.LogCaptureF
     assert f"process {os.getpid()} is measuring on this machine" in caplog.text
 
 
-@pytest.mark.usefixtures("own_lock")
 def test_a_killed_holder_frees_the_lock(caplog: pytest.LogCaptureFixture) -> None:
     code = (
         "import fcntl, sys, time; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX);"

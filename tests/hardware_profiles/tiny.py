@@ -11,7 +11,9 @@ from greenfront.hardware_profiles import Target
 from greenfront.spaces import Space
 
 LENGTH = 32
-SPACE = SpaceConfig(low_rank=LowRankConfig(ranks=(8, 16)), linformer=LinformerConfig(lengths=(8, 16)))
+SPACE = SpaceConfig(
+    methods=("low_rank", "linformer"), low_rank=LowRankConfig(ranks=(8, 16)), linformer=LinformerConfig(lengths=(8, 16))
+)
 
 
 @dataclass(frozen=True)
