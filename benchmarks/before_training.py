@@ -75,7 +75,7 @@ def measure(run: RunFolder, shares: Sequence[float], decompositions: Sequence[st
 
 
 def _space(model: PreTrainedModel, config: RunConfig, decomposition: str) -> tuple[Space, SpaceConfig]:
-    low_rank = LowRankConfig(decomposition=decomposition, embeddings=False)  # type: ignore[arg-type]
+    low_rank = LowRankConfig(decomposition=decomposition)  # type: ignore[arg-type]
     space_config = SpaceConfig(methods=("low_rank",), low_rank=low_rank)
     return find_space(model, space_config, config.data.max_length), space_config
 

@@ -26,9 +26,8 @@ def main() -> None:
     torch.set_num_threads(1)
     config, model, library = run.load_config(), load_checkpoint(run.original), Library.load(run.library)
     for embeddings in (False, True):
-        low_rank = config.space.low_rank.model_copy(update={"embeddings": embeddings})
-        ranks = config.space.model_copy(update={"low_rank": low_rank, "methods": ("low_rank",)})
-        space = find_space(model, ranks, config.data.max_length)
+        methods = ("embeddings", "low_rank") if embeddings else ("low_rank",)
+        space = find_space(model, config.space.model_copy(update={"methods": methods}), config.data.max_length)
         where = "linears and embedding table" if embeddings else "linears"
         for place in PLACES:
             plan = space.plan([round(place * (len(choice.settings) - 1)) for choice in space.choices])

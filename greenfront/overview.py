@@ -51,19 +51,19 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
 
 def _sites(choices: "tuple[Choice, ...]") -> Table:
     """Choices by what is offered, for which kind of module and shape."""
-    from greenfront.spaces.compression import method_of  # knows PyTorch
+    from greenfront.spaces.compression import method_name, method_of  # knows PyTorch
 
     groups: dict[tuple[str, str, str, str], int] = defaultdict(int)
     for choice in choices:
         offered: dict[tuple[str, str], list[Value]] = defaultdict(list)
         for settings in choice.settings:
-            method = method_of(settings)
-            offered[method.name, method.keys[0]].append(settings[method.keys[0]])
+            key = method_of(settings).keys[0]
+            offered[method_name(choice, settings), key].append(settings[key])
         for (name, key), amounts in offered.items():
             groups[name, choice.site.kind, _shape(choice.site), f"{key} {_range(amounts)}"] += 1
     table = Table("method", "sites", "kind", "shape", "offered", box=None, header_style="bold")
-    for (method_name, kind, shape, text), count in groups.items():
-        table.add_row(method_name, str(count), kind, shape, text)
+    for (name, kind, shape, text), count in groups.items():
+        table.add_row(name, str(count), kind, shape, text)
     return table
 
 

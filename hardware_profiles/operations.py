@@ -204,7 +204,7 @@ class _Builder:
                 rows, columns = linear_shape(module)
                 module = of_size(module, int(settings.get("out", rows)), int(settings.get("in", columns)))
             for method in METHODS.values():
-                if method.keys[0] in settings:
+                if method.keys[0] in settings and method.owns(module):
                     module = method.apply(self._paths[place], module, settings, None)
             return module
 

@@ -19,6 +19,7 @@ from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.some_examples import some_batches
 from greenfront.search.study import make_sampler
+from greenfront.search.trimming import trimmed_for_a_while
 from greenfront.spaces import Space, find_space
 from greenfront.spaces.answers import answer_rows
 
@@ -62,10 +63,11 @@ def overview(config: RunConfig) -> Overview:
         RunFolder.check(config)
     check_cluster(config.ray)
     make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
-    data, _ = load_data(config.model, config.data, config.search.seed)
+    data, processor = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
     check_targets(config, model)
-    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    base = trimmed_for_a_while(config, data, processor, model) if config.space.embeddings.trim else model
+    space = find_space(base, config.space, max(config.target_length(target) for target in config.hardware))
     for target in config.hardware:
         if target.profile is not None:
             read_profile(target.profile, target, config, space)

@@ -36,6 +36,7 @@ from greenfront.hardware_profiles import fingerprint
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder, write_atomic
 from greenfront.search.some_examples import telling_batches
+from greenfront.search.trimming import check_trim
 from greenfront.spaces import Library, Space, load_checkpoint, save_checkpoint
 
 BATCH = 32
@@ -80,6 +81,8 @@ def prepare_original(
     if run.original.exists():
         return data, processor, load_checkpoint(run.original)
     model, untrained = load_original(config.model, data.label_names)
+    if config.space.embeddings.trim:
+        check_trim(processor, model)
     if check is not None:
         check(model)
     if untrained:

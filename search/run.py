@@ -38,6 +38,7 @@ from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.study import Study, make_sampler
+from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
 from greenfront.search.worker import Assignment
@@ -107,7 +108,9 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
         return find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
 
     with summary.stage("original"):
-        data, processor, model = prepare_original(config, run, report, check=whole_space)
+        read, processor, loaded = prepare_original(config, run, report, check=whole_space)
+        base = prepare_base(config, run, read, processor, loaded, report)
+        data, model = base.data, base.model
     space = whole_space(model)
     for refusal in space.refusals:
         report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
@@ -122,7 +125,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     with summary.stage("significance"):
         losses = prepare_significance(config, run, space, data, model, library, teacher, report)
     validation = score(teacher.outputs).value
-    original = original_candidate(validation, profiles, config)
+    original = original_candidate(validation, profiles, config, trimmed=base.trimmed)
     report.note(f"original: {config.data.metric} {wording.score(validation, config.data.metric)} on validation")
 
     with summary.stage("analysis"):
@@ -130,15 +133,15 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
 
     with summary.stage("first plans"):
         report.stage("Solving for the first plans")
-        unreachable, limits = budget_limits(config, space, profiles)
+        unreachable, limits = budget_limits(config, space, profiles, original.predicted)
         for name in unreachable:
             report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
         searched = without(config, unreachable)
         study = Study(space, objective_names(config), sampler, run.study)
         analysed = analysis_seeds(analysis, space) if analysis is not None else []
-        for seed in (*first_plans(searched, space, losses, profiles, limits), *analysed):
+        for seed in (*first_plans(searched, space, losses, profiles, original.predicted, limits), *analysed):
             study.suggest(seed.plan, seed.origin)
-    driver = Driver(searched, run, study, profiles, original, losses, limits, model, processor)
+    driver = Driver(searched, run, study, profiles, original, losses, limits, model, base.processor)
     try:
         with summary.stage("search"):
             _search(searched, driver, _assignment(searched, data, teacher, library, model), report)
@@ -155,7 +158,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
             feasible = [candidate.id for candidate in everyone if candidate.feasible]
             ids = {result.plan.id for result in driver.contenders.finalists(feasible)}
             finalists = [candidate for candidate in everyone if candidate.id in ids]
-            original, verified = verify(finalists, original, profiles, data, config, run, report)
+            original, verified = verify(finalists, original, profiles, data, read.test, config, run, report)
             candidates = judge(original, [*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
     except BaseException:
         # Whatever ends search or verification, what is done stays usable: every scored candidate, by prediction.

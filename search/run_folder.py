@@ -52,6 +52,16 @@ class RunFolder:
         return self.path / "original"
 
     @property
+    def trimmed(self) -> Path:
+        """The original with the tokens that the task's data use, where that was asked for."""
+        return self.path / "trimmed"
+
+    @property
+    def base(self) -> Path:
+        """What candidates are built from: the original, or the trimmed one."""
+        return self.trimmed if self.trimmed.exists() else self.original
+
+    @property
     def teacher(self) -> Path:
         """The original's logits on the examples that trials train on and are scored on."""
         return self.path / "teacher.safetensors"
@@ -156,7 +166,8 @@ class RunFolder:
                 return run
             for stale in (run.environment, run.analysis, run.analysis_page):
                 stale.unlink(missing_ok=True)
-            shutil.rmtree(run.original, ignore_errors=True)
+            for folder in (run.original, run.trimmed):
+                shutil.rmtree(folder, ignore_errors=True)
         try:
             (run.path / "profiles").mkdir(parents=True, exist_ok=True)
             (run.path / "candidates").mkdir(exist_ok=True)

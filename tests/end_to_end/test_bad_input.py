@@ -134,6 +134,16 @@ def empty_split(place: Place) -> None:
     write_csv(place.folder / "test.csv", [])
 
 
+def language_model(space: str) -> Callable[[Place], None]:
+    """GPT-2, whose output layer is its table."""
+
+    def change(place: Place) -> None:
+        spoil("path: bert, task: text-classification", "path: gpt2, task: causal-language-modelling")(place)
+        append(f"space: {{{space}}}")(place)
+
+    return change
+
+
 def causal_model(place: Place) -> None:
     spoil("path: bert", "path: gpt2")(place)
     append("space: {methods: [linformer]}")(place)
@@ -168,6 +178,22 @@ MODEL_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
     "rank above break-even": (
         append("space: {low_rank: {ranks: [5000]}}"),
         ["space.low_rank.ranks: must be below the break-even of at least one layer", "5000"],
+    ),
+    "table that another layer is tied to": (
+        language_model("methods: [embeddings]"),
+        ["space.methods: embeddings can't be used on GPT2LMHeadModel: another layer is tied to this table"],
+    ),
+    "vocabulary of a language model": (
+        language_model("embeddings: {trim: true}"),
+        ["space.embeddings.trim: must be false for a GPT2LMHeadModel, whose output layer has a row for every token"],
+    ),
+    "vocabulary of whole words": (
+        append("space: {embeddings: {trim: true}}"),
+        ["space.embeddings.trim: the tokenizer must be of WordPiece, BPE, Unigram", "but is of WordLevel"],
+    ),
+    "rank of the table above break-even": (
+        append("space: {embeddings: {ranks: [5000]}}"),
+        ["space.embeddings.ranks: must be below the break-even of bert.embeddings.word_embeddings", "5000"],
     ),
     "more threads than processors": (
         append("hardware: {threads: 4096}"),

@@ -1,18 +1,19 @@
 """A task that a small model learns in seconds, and the command line as its user starts it."""
 
 import csv
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import BertWordPieceTokenizer, Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from typer.testing import CliRunner, Result
 
@@ -65,9 +66,24 @@ def save_tokenizer(folder: Path) -> int:
     return len(vocabulary)
 
 
-def save_encoder(folder: Path, width: int = 128) -> None:
+def save_word_pieces(folder: Path) -> int:
+    """BERT's own tokenizer with a token per word, the pieces of others, and 400 words that no text has."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = (*FILLER, *(word for topic in TOPICS.values() for word in topic))
+    others = [f"{first}{second}{letters[(7 * i + j) % 26]}q" for i, first in enumerate(letters) for j, second in
+              enumerate(letters[:16])][:400]  # fmt: skip
+    tokens = dict.fromkeys([*SPECIAL, "[MASK]", *letters, *(f"##{letter}" for letter in letters), *others, *words])
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = BertWordPieceTokenizer(vocabulary)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+    return len(vocabulary)
+
+
+def save_encoder(folder: Path, width: int = 128, tokenizer: Callable[[Path], int] = save_tokenizer) -> None:
     """A BERT of two layers without a head, and its tokenizer; wide enough that fewer ranks are faster."""
-    vocabulary = save_tokenizer(folder)
+    vocabulary = tokenizer(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         BertModel(

@@ -22,7 +22,7 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig, WidthConfig
+from greenfront.config import EmbeddingsConfig, LinformerConfig, LowRankConfig, SpaceConfig, WidthConfig
 from greenfront.hardware_profiles import HardwareProfile, Target, fingerprint, profile_job
 from greenfront.hardware_profiles.assemble import assemble
 from greenfront.hardware_profiles.flops import count_flops
@@ -32,7 +32,9 @@ from greenfront.hardware_profiles.workload import workload
 from greenfront.spaces import Space, compress, find_space, save_checkpoint
 
 TARGET = Target("here", "cpu", "torch", threads=1, batch_size=2, sequence_length=24, large_batch=4)
-MANY_RANKS = SpaceConfig(low_rank=LowRankConfig(align=2), linformer=LinformerConfig(lengths=(8, 16)))
+MANY_RANKS = SpaceConfig(
+    low_rank=LowRankConfig(align=2), embeddings=EmbeddingsConfig(align=2), linformer=LinformerConfig(lengths=(8, 16))
+)
 """More settings than are measured: the others are interpolated."""
 SHAPE: dict[str, Any] = {
     "hidden_size": 64,
@@ -43,8 +45,8 @@ SHAPE: dict[str, Any] = {
 
 
 JOINT = SpaceConfig(
-    methods=("blocks", "heads", "width", "low_rank"), low_rank=LowRankConfig(ranks=(4, 8, 12, 20)),
-    width=WidthConfig(amounts=(16, 48, 64, 96)),
+    methods=("blocks", "heads", "width", "embeddings", "low_rank"), low_rank=LowRankConfig(ranks=(4, 8, 12, 20)),
+    embeddings=EmbeddingsConfig(ranks=(4, 8, 12, 20)), width=WidthConfig(amounts=(16, 48, 64, 96)),
 )  # fmt: skip
 """Settings that make other modules smaller, at sizes of which some are interpolated."""
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig
+from greenfront.config import EmbeddingsConfig, LinformerConfig, LowRankConfig, SpaceConfig
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.groups import Group, grid, group_sites
 from greenfront.hardware_profiles.operations import CHAIN, POINTS, Operation, Operations
@@ -19,7 +19,10 @@ from greenfront.spaces.modules import LowRankLinear
 from tests.hardware_profiles.tiny import LENGTH, Tiny
 
 MANY_RANKS = SpaceConfig(
-    methods=("low_rank", "linformer"), low_rank=LowRankConfig(align=2), linformer=LinformerConfig(lengths=(8, 16))
+    methods=("low_rank", "embeddings", "linformer"),
+    low_rank=LowRankConfig(align=2),
+    embeddings=EmbeddingsConfig(align=2),
+    linformer=LinformerConfig(lengths=(8, 16)),
 )
 
 

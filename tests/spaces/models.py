@@ -37,7 +37,12 @@ SIZES: dict[str, Any] = {
     "initializer_range": 0.3,
 }  # fmt: skip
 CONFIG = SpaceConfig.model_validate(
-    {"methods": ["low_rank", "linformer"], "low_rank": {"align": 4}, "linformer": {"lengths": [2, 5]}}
+    {
+        "methods": ["low_rank", "embeddings", "linformer"],
+        "low_rank": {"align": 4},
+        "embeddings": {"align": 4},
+        "linformer": {"lengths": [2, 5]},
+    }
 )
 
 

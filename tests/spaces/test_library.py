@@ -116,7 +116,7 @@ def test_progress_counts_the_sites() -> None:
     model, seen = build("bert"), []
     space = space_of(model)
     Library.compute(model, BATCHES, space, CONFIG, progress=lambda done, total: seen.append((done, total)))
-    sites = sum(choice.method == "low_rank" for choice in space.choices)
+    sites = sum(choice.method in ("embeddings", "low_rank") for choice in space.choices)
     assert seen == [(done, sites) for done in range(1, sites + 1)]
 
 
