@@ -124,7 +124,10 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
             rule = (
                 "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
             )
-            raise RunError(f"ray.address: {rule}, but got {config.address!r}: {last_line(error)}") from error
+            why = last_line(error)
+            if isinstance(error, ConnectionError) and "cluster at" in why:
+                why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
+            raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
         try:
             yield
         finally:
