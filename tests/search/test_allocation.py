@@ -203,14 +203,15 @@ def test_of_several_costs_each_is_lowered_alone_and_all_together() -> None:
     axes = [Axis("latency", time, 16.0, 12.0), Axis("size", room, 20.0, 14.0)]
     found = seeds(space, losses, axes, [], 9)
     saved = {seed.origin: (-total(space, time, seed.plan), -total(space, room, seed.plan)) for seed in found}
-    together, fast, small = (
-        [each for origin, each in saved.items() if origin.startswith("allocation") and wanted(origin)]
-        for wanted in (
-            lambda origin: "latency" in origin and "size" in origin,
-            lambda origin: "size" not in origin,
-            lambda origin: "latency" not in origin,
-        )
-    )
+
+    def of(*names: str) -> list[tuple[float, float]]:
+        """What allocations along these costs save."""
+        allocated = {origin: each for origin, each in saved.items() if origin.startswith("allocation")}
+        return [
+            each for origin, each in allocated.items() if {n for n in ("latency", "size") if n in origin} == {*names}
+        ]
+
+    together, fast, small = of("latency", "size"), of("latency"), of("size")
     assert [len(each) for each in (together, fast, small)] == [3, 3, 2]
     assert all(room_saved == 0 for _, room_saved in fast)
     assert all(time_saved == 0 for time_saved, _ in small)
