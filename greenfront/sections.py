@@ -113,7 +113,7 @@ class RayConfig(Section):
     """Where candidates are fine-tuned."""
 
     address: Text = Field(default="local", description="local, auto, or a cluster's address")
-    workers: int | None = Field(default=None, ge=1, description="default: cores // threads_per_worker")
+    workers: int | None = Field(default=None, ge=1, description="default: cores here // threads_per_worker")
     threads_per_worker: int = Field(default=1, ge=1, description="processor threads of one worker")
 
 
