@@ -143,8 +143,9 @@ def search(file: File, elsewhere: Elsewhere = False) -> None:
         with ConsoleReporter(console, run.log) as report:
             run_search(config, report)
     finally:
-        if run.front.exists():
-            console.print(front_table(Front.load(run.front)))
+        front = Front.load(run.front) if run.front.exists() else None
+        if front is not None and front.candidates:  # else it ended before there was any
+            console.print(front_table(front))
             here = os.path.relpath(run.path)
             console.print(
                 f"Results: {escape(here)}/report.html, front.png, front.json\n"
@@ -191,12 +192,12 @@ def show(
     from greenfront.search import Front, RunFolder, cost_tables, front_table
 
     folder = RunFolder.existing(run)
-    if not folder.front.exists():
+    front = Front.load(folder.front) if folder.front.exists() else None
+    if front is None or not (front.candidates or json):
         from greenfront.search.unfinished import unfinished
 
         Console().print(unfinished(folder), highlight=False)
         return
-    front = Front.load(folder.front)
     if json:
         sys.stdout.write(front.to_json())
         return
