@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from greenfront.hardware_profiles.records import PredictionError
@@ -11,7 +12,11 @@ from greenfront.hardware_profiles.statistics import kendall_tau
 
 # What is known before: relative errors of measured candidates, how far the slope is from 1, and how much of the
 # original's latency a changed call costs beyond its operation, each as a standard deviation.
-_NOISE, _SLOPE, _SKIPPED_SLOPE, _PER_CALL = 0.01, 0.1, 0.2, 0.003
+_NOISE, _SLOPE, _SKIPPED_SLOPE = 0.01, 0.1, 0.2
+_PER_CALL = (0.003, 0.001, 0.0003, 0.0001)
+"""The last one is left to the data: a few methods at most calls are told apart by ten plans, seven methods aren't."""
+_LEAST_SHARE = 0.05
+"""Of the original's latency: what takes less counts as if it took this, or plans of almost nothing would decide."""
 _IN_PROPORTION = 0.1
 """The median error up to which large queries are taken to change as latency does."""
 
@@ -48,23 +53,38 @@ def fit(original_ms: float, rows: Sequence[Row], methods: Sequence[str]) -> Fit:
 
     The constant is what an operation alone can't show: what a runtime fuses, or shares between layers, in the whole
     model. It is per call and method, not per plan, which would break the sum that the search's solver needs. Skipped
-    blocks have a slope of their own: a block alone takes longer than in the model, all in all and at any speed. Without
-    rows the operations stand as they were measured.
+    blocks have a slope of their own: a block alone takes longer than in the model, all in all and at any speed. How
+    much a call may cost is what predicts each plan best from the others. Without rows operations stand as measured.
     """
-    weights = np.array([1 / row.measured_ms for row in rows])
+    features, wanted = _relative(original_ms, rows, methods)
+    prior = np.array([1.0, 1.0, *(0.0 for _ in methods)])
+    wanted = wanted - features @ prior
+
+    def solved(kept: NDArray[np.bool_], per_call: float) -> NDArray[np.float64]:
+        spread = np.array([_SLOPE, _SKIPPED_SLOPE, *(per_call * original_ms for _ in methods)])
+        some, inverse = features[kept], np.diag((_NOISE / spread) ** 2)
+        return np.linalg.solve(some.T @ some + inverse, some.T @ wanted[kept])
+
+    def left_out(per_call: float) -> float:
+        each = np.eye(len(rows), dtype=bool)
+        return float(sum((wanted[one] - features[one] @ solved(~one, per_call)).item() ** 2 for one in each))
+
+    slope, skipped_slope, *calls = map(float, prior + solved(np.full(len(rows), True), min(_PER_CALL, key=left_out)))
+    return Fit(slope, dict(zip(methods, calls, strict=True)), skipped_slope)
+
+
+def _relative(
+    original_ms: float, rows: Sequence[Row], methods: Sequence[str]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Features (rows, 2 + methods) and changes (rows) of latency, both over what the plan takes."""
+    weights = np.array([1 / max(row.measured_ms, _LEAST_SHARE * original_ms) for row in rows])
     columns = [
         [row.change_ms for row in rows],
         [row.skipped_ms for row in rows],
         *([float(row.calls.get(name, 0)) for row in rows] for name in methods),
     ]
     features = np.array(columns).reshape(len(columns), len(rows)).T * weights[:, None]
-    prior = np.array([1.0, 1.0, *(0.0 for _ in methods)])
-    spread = np.array([_SLOPE, _SKIPPED_SLOPE, *(_PER_CALL * original_ms for _ in methods)])
-    wanted = np.array([row.measured_ms - original_ms for row in rows]) * weights - features @ prior
-    inverse = np.diag((_NOISE / spread) ** 2)
-    solution = prior + np.linalg.solve(features.T @ features + inverse, features.T @ wanted)
-    slope, skipped_slope, *per_call = map(float, solution)
-    return Fit(slope, dict(zip(methods, per_call, strict=True)), skipped_slope)
+    return features, np.array([row.measured_ms - original_ms for row in rows]) * weights
 
 
 def fit_large_batch(
