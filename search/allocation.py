@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 from scipy.sparse import csr_array, vstack
 
 from greenfront.spaces import Plan, Space
@@ -18,6 +18,11 @@ from greenfront.spaces import Plan, Space
 MILDEST, STRONGEST = 0.9, 0.05
 """Shares of the original's cost between which seeds lie: above hardly anything is won, below hardly anything works.
 """
+MOST_COLUMNS, _COARSER, _WORST_GAP = 4000, {0.0: 1e-4, 0.2: 2e-3, 0.4: 5e-3}, 0.05
+"""Beyond so many columns, or where it isn't solved to the gap in time, states that are nearly as dear as better ones
+are left out: tolerance of `_front` -> relative gap. MiniLM-L6 with every method has 10,000 columns, which take 2 to 5 s
+or end without a plan worth having; at a tolerance of 0.4 most take 1 s, and plans lose at most 9% more."""
+_INFEASIBLE = 2
 Table = Mapping[str, Sequence[float]]
 """Of losses: a number per option of each choice, by the choice's name; the original, the last option, has 0.
 Of costs: a number per state of each site, by the site's path; as it is in the original, it has 0."""
@@ -43,25 +48,38 @@ def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | Non
     """The plan with the least summed loss (nats) within every limit, or None when no plan is within them."""
     loss = _flat(space, _state_losses(space, losses))
     changes = np.stack([_flat(space, limit.change) for limit in limits]) if limits else np.zeros((0, len(loss)))
-    kept = _undominated(space, np.vstack([loss, changes]))
-    loss, changes = loss[kept], changes[:, kept]
+    for tolerance, gap in _COARSER.items():
+        kept = _undominated(space, np.vstack([loss, changes]), tolerance)
+        if len(kept) > MOST_COLUMNS and tolerance < max(_COARSER):
+            continue
+        found = _solved(space, kept, loss[kept], changes[:, kept], [limit.most for limit in limits], gap)
+        if found.status == _INFEASIBLE or (found.x is not None and (found.mip_gap or 0.0) <= _WORST_GAP):
+            break
+    return None if found.x is None else _plan_of(space, {int(column) for column in kept[np.round(found.x) == 1]})
+
+
+def _solved(
+    space: Space,
+    kept: NDArray[np.intp],
+    loss: NDArray[np.float64],
+    changes: NDArray[np.float64],
+    most: Sequence[float],
+    gap: float,
+) -> OptimizeResult:
+    """The integer program over the columns kept, to a relative gap, or what it came to in some seconds."""
     constraints = [_one_each(space, kept)]
-    if limits:
+    if most:
         # Every row in units of its largest entry: milliseconds and parameters differ by many powers of ten.
         scale = np.abs(changes).max(axis=1, initial=0).clip(min=1e-30)
-        most = np.array([limit.most for limit in limits]) / scale
         rows = csr_array(changes / scale[:, None])
-        constraints.append(LinearConstraint(vstack([rows]), -np.inf, most))
-    found = milp(
+        constraints.append(LinearConstraint(vstack([rows]), -np.inf, np.array(most) / scale))
+    return milp(
         loss / max(loss.max(initial=0), 1e-30),
         integrality=np.ones(len(kept)),
         bounds=Bounds(0, 1),
         constraints=constraints,
-        options={"time_limit": 5.0, "mip_rel_gap": 1e-4},
+        options={"time_limit": 5.0, "mip_rel_gap": gap},
     )
-    if found.x is None:
-        return None
-    return _plan_of(space, {int(column) for column in kept[np.round(found.x) == 1]})
 
 
 def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = ()) -> Plan | None:
@@ -189,8 +207,8 @@ def _starts(space: Space) -> dict[str, int]:
     return {site.path: int(end) - len(site.states) for site, end in zip(space.states, ends, strict=True)}
 
 
-def _undominated(space: Space, numbers: NDArray[np.float64]) -> NDArray[np.intp]:
-    """The columns worth choosing: at sites that none depends on, what another state is no worse in is left out.
+def _undominated(space: Space, numbers: NDArray[np.float64], tolerance: float) -> NDArray[np.intp]:
+    """Columns but for those, at sites that none depends on, to which another state is preferable (`_front`).
 
     What costs infinitely much can't be had.
     """
@@ -202,16 +220,23 @@ def _undominated(space: Space, numbers: NDArray[np.float64]) -> NDArray[np.intp]
         contexts = np.array([state.context for state in site.states])
         for context in range(len(site.contexts)):
             among = columns[(contexts == context) & possible[columns]]
-            kept += [int(column) for column in (among if site.path in parents else _front(among, numbers))]
+            kept += [int(column) for column in (among if site.path in parents else _front(among, numbers, tolerance))]
     return np.array(sorted(kept))
 
 
-def _front(columns: NDArray[np.intp], numbers: NDArray[np.float64]) -> list[np.intp]:
-    """Those of these columns that no other one is at most equal to in all rows; of equal ones the first."""
+def _front(columns: NDArray[np.intp], numbers: NDArray[np.float64], tolerance: float) -> list[np.intp]:
+    """Those of these columns that no other one is at most equal to in all rows; of equal ones the first.
+
+    With a tolerance also without those that cost less than another one of less loss (the first row), but by no more
+    than this share of what they cost above the cheapest.
+    """
     ordered = columns[np.lexsort(numbers[::-1, columns])]
+    cheapest = numbers[1:, columns].min(axis=1, initial=np.inf)
     found: list[np.intp] = []
     for column in ordered:  # nothing later dominates it
-        if not found or not (numbers[:, found] <= numbers[:, [column]]).all(axis=0).any():
+        nearly = numbers[:, [column]].copy()
+        nearly[1:, 0] += tolerance * (nearly[1:, 0] - cheapest)
+        if not found or not (numbers[:, found] <= nearly).all(axis=0).any():
             found.append(column)
     return found
 
