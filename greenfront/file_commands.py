@@ -1,0 +1,132 @@
+"""The commands that take a configuration file, or write one.
+
+Heavy libraries are imported inside them, so that `--help` answers at once.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from greenfront.errors import ConfigError
+
+File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
+Elsewhere = Annotated[
+    bool, typer.Option("--elsewhere", help="Only predict targets whose profile is of another machine.")
+]
+
+
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("greenfront.yaml"),
+    model: Annotated[str | None, typer.Option(help="A model folder or hub id.")] = None,
+    task: Annotated[str | None, typer.Option(help="Such as text-classification or question-answering.")] = None,
+    train: Annotated[str | None, typer.Option(help="The training data: a CSV, JSON or Parquet file.")] = None,
+    test: Annotated[str | None, typer.Option(help="The test data.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column with the text, the image or the context.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column with the label, or the answers.")] = None,
+) -> None:
+    """Write a commented configuration file."""
+    from greenfront.template import render_template
+
+    if path.exists():
+        raise ConfigError(f"{path} exists; nothing was written over")
+    given = {"model": model, "task": task, "train": train, "test": test, "column": text, "label": label}
+    content = render_template(**{name: value for name, value in given.items() if value}, folder=path.parent)
+    try:
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} can't be written: {error.strerror}") from error
+    Console().print(
+        f"{escape(str(path))} written. Edit its model and data, then:\n"
+        f"  greenfront check {escape(str(path))}\n  greenfront search {escape(str(path))}", highlight=False,
+    )  # fmt: skip
+
+
+def check(file: File, elsewhere: Elsewhere = False) -> None:
+    """Validate a configuration and show what would be searched, without training."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    from greenfront.overview import print_overview
+    from greenfront.search import overview, resolve_targets
+
+    config = resolve_targets(config, elsewhere=elsewhere)
+    print_overview(overview(config), config, Console())
+
+
+def measure(
+    file: File,
+    to: Annotated[Path | None, typer.Option("--to", help="A file or folder; default: TARGET.json here.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Measure the targets of a configuration and write their profiles, without searching."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    from greenfront.search.profiling import profile_files, profile_targets
+
+    files = profile_files(config, to, force=force)
+    console = Console()
+    from greenfront.console import ConsoleReporter
+    from greenfront.profile_table import print_profile
+    from greenfront.search import resolve_targets
+
+    with ConsoleReporter(console) as report:
+        profiles = profile_targets(resolve_targets(config), files, report)
+    for name, profile in profiles.items():
+        print_profile(profile, files[name], console)
+
+
+def search(file: File, elsewhere: Elsewhere = False) -> None:
+    """Search, verify and write the run folder; continues an earlier start of the same file."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    assert config.output is not None
+    console = Console()
+    from greenfront.console import ConsoleReporter
+    from greenfront.search import Front, RunFolder, front_table, resolve_targets, run_search
+
+    config = resolve_targets(config, elsewhere=elsewhere)
+    run = RunFolder.create(config)
+    try:
+        with ConsoleReporter(console, run.log) as report:
+            run_search(config, report)
+    finally:
+        front = Front.load(run.front) if run.front.exists() else None
+        if front is not None and front.candidates:  # else it ended before there was any
+            console.print(front_table(front))
+            here = os.path.relpath(run.path)
+            console.print(
+                f"Results: {escape(here)}/report.html, front.png, front.json\n"
+                f"Next:    greenfront select {escape(here)} --knee", highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+
+def analyze(
+    file: File,
+    focus: Annotated[
+        str, typer.Option(help="speed, size or accuracy: what is tried first, at how much loss.")
+    ] = "speed",
+    elsewhere: Elsewhere = False,
+) -> None:
+    """Show which blocks, heads and neurons the model's answers need; nothing is searched."""
+    from greenfront.config import load_config
+
+    config = load_config(file)
+    console = Console()
+    from greenfront.console import ConsoleReporter
+    from greenfront.search import RunFolder, resolve_targets
+    from greenfront.search.analysis import analyze_run, as_focus
+    from greenfront.search.analysis_table import analysis_table
+
+    wanted, config = as_focus(focus), resolve_targets(config, elsewhere=elsewhere)
+    run = RunFolder.create(config)
+    with ConsoleReporter(console, run.log) as report:
+        found = analyze_run(config, run, wanted, report)
+    console.print(analysis_table(found))
+    here = os.path.relpath(run.path)
+    console.print(f"Results: {escape(here)}/analysis.html, analysis.json", highlight=False, soft_wrap=True)

@@ -1,0 +1,107 @@
+"""The commands that take a run folder.
+
+Heavy libraries are imported inside them, so that `--help` answers at once.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+
+from greenfront.errors import ConfigError
+
+Run = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
+
+
+def show(
+    run: Run,
+    costs: Annotated[bool, typer.Option("--costs", help="Print every cost of the original and the front.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print front.json.")] = False,
+) -> None:
+    """Print a run's front as a table; works on a running, interrupted or finished run."""
+    from greenfront.search import Front, RunFolder, cost_tables, front_table
+
+    folder = RunFolder.existing(run)
+    front = Front.load(folder.front) if folder.front.exists() else None
+    if front is None or not (front.candidates or json):
+        from greenfront.search.unfinished import unfinished
+
+        Console().print(unfinished(folder), highlight=False)
+        return
+    if json:
+        sys.stdout.write(front.to_json())
+        return
+    Console().print(cost_tables(front) if costs else front_table(front))
+
+
+def select(
+    run: Run,
+    latency: Annotated[str | None, typer.Option(help="At most, e.g. `5ms` or `50%` of the original.")] = None,
+    latency_p90: Annotated[str | None, typer.Option(help="At most, e.g. `6ms` or `50%`.")] = None,
+    large_batch_latency: Annotated[str | None, typer.Option(help="At most, e.g. `90ms` or `50%`.")] = None,
+    throughput: Annotated[str | None, typer.Option(help="At least, e.g. `200/s` or `150%`.")] = None,
+    size: Annotated[str | None, typer.Option(help="At most, e.g. `30MB` or `50%`.")] = None,
+    memory: Annotated[str | None, typer.Option(help="At most, e.g. `400MB` or `80%`.")] = None,
+    parameters: Annotated[str | None, typer.Option(help="At most, e.g. `10M` or `50%`.")] = None,
+    flops: Annotated[str | None, typer.Option(help="At most, e.g. `2G` or `50%`.")] = None,
+    energy: Annotated[str | None, typer.Option(help="At most, of a query, e.g. `20mJ` or `50%`.")] = None,
+    co2: Annotated[str | None, typer.Option(help="At most, of a million queries, e.g. `5g` or `50%`.")] = None,
+    money: Annotated[str | None, typer.Option(help="At most, of a million queries, e.g. `0.01` or `50%`.")] = None,
+    accuracy_drop: Annotated[str | None, typer.Option(help="At most, e.g. `1%` of the original's score.")] = None,
+    knee: Annotated[bool, typer.Option("--knee", help="Where more speed begins to cost much accuracy.")] = False,
+    fastest: Annotated[bool, typer.Option("--fastest", help="The fastest that meets the wishes.")] = False,
+    most_accurate: Annotated[bool, typer.Option("--most-accurate", help="The most accurate.")] = False,
+    id_only: Annotated[bool, typer.Option("--id-only", help="Print only the id, for scripts.")] = False,
+) -> None:
+    """Pick a candidate from a run's front, and say why."""
+    from greenfront import api
+    from greenfront.units import parse_share
+
+    preferences = [n for n, on in (("knee", knee), ("fastest", fastest), ("most_accurate", most_accurate)) if on]
+    if len(preferences) > 1:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in preferences)
+        raise ConfigError(f"only one preference can be asked for, but got {names}")
+    bounds = {
+        "latency": latency, "latency_p90": latency_p90, "large_batch_latency": large_batch_latency,
+        "throughput": throughput, "size": size, "memory": memory, "parameters": parameters, "flops": flops,
+        "energy": energy, "co2": co2, "money": money,
+    }  # fmt: skip
+    wishes: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
+    if accuracy_drop is not None:
+        wishes["accuracy_drop"] = parse_share(accuracy_drop, "--accuracy-drop")
+    chosen = api.select(run, **wishes, prefer=preferences[0] if preferences else None)
+    if id_only:
+        sys.stdout.write(chosen.candidate.id + "\n")
+        return
+    console = Console()
+    console.print(f"[bold]{chosen.candidate.id}[/bold]", highlight=False)
+    for reason in chosen.reasons:
+        console.print(Padding(escape(reason), (0, 0, 0, 2)), highlight=False)
+    console.print(
+        f"\ngreenfront export {escape(str(run))} {chosen.candidate.id} --to DIR",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def export(
+    run: Run,
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The candidate's id, or `original`.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="The folder to write.", show_default=False)],
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
+) -> None:
+    """Write a candidate to a folder that `from_pretrained` loads, and check it in a clean process."""
+    from greenfront import api
+
+    done = api.export(run, id_, to, onnx=onnx)
+    console = Console()
+    console.print(
+        f"{escape(str(done.folder))}: {done.size_mb:.1f} MB, loaded again in a clean process, "
+        f"largest difference of a logit {done.difference:.1e}", highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if done.onnx_difference is not None:
+        console.print(f"model.onnx: in ONNX Runtime, largest difference {done.onnx_difference:.1e}", highlight=False)
