@@ -12,8 +12,9 @@ from greenfront.config import RunConfig
 from greenfront.evaluators import TaskData, batches, load_data, load_original, resolve_precision
 from greenfront.search.metric_check import check_metric
 from greenfront.search.profiles import check_targets, read_profile
+from greenfront.search.search_space import search_space
 from greenfront.search.study import make_sampler
-from greenfront.spaces import Space, find_space
+from greenfront.spaces import Space
 from greenfront.spaces.answers import answer_rows
 
 BACKWARD = 2.0
@@ -46,7 +47,7 @@ def overview(config: RunConfig) -> Overview:
     data, _ = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
     check_targets(config, model)
-    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    space = search_space(model, config)
     for target in config.hardware:
         if target.profile is not None:
             read_profile(target.profile, target, config, space)

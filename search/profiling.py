@@ -10,7 +10,8 @@ from greenfront.evaluators import load_data, load_original
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.profiles import check_targets, measure_target
 from greenfront.search.progress import Reporter
-from greenfront.spaces import find_space, save_checkpoint
+from greenfront.search.search_space import search_space
+from greenfront.spaces import save_checkpoint
 
 
 def profile_files(config: RunConfig, to: Path | None = None, *, force: bool = False) -> dict[str, Path]:
@@ -51,7 +52,7 @@ def profile_targets(config: RunConfig, files: Mapping[str, Path], report: Report
     data, _ = load_data(config.model, config.data, config.search.seed)
     model, _ = load_original(config.model, data.label_names)
     check_targets(config, model)
-    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    space = search_space(model, config)
     profiles = {}
     with tempfile.TemporaryDirectory(prefix="greenfront-measure-") as scratch:
         original = Path(scratch) / "original"

@@ -35,12 +35,13 @@ from greenfront.search.profiles import check_targets, prepare_profiles, resolve_
 from greenfront.search.progress import Reporter, Silent
 from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
 from greenfront.search.worker import Assignment
-from greenfront.spaces import Library, find_space
+from greenfront.spaces import Library
 
 
 @dataclass
@@ -102,7 +103,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     with summary.stage("original"):
         data, processor, model = prepare_original(config, run, report)
     check_targets(config, model)
-    space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+    space = search_space(model, config)
     for refusal in space.refusals:
         report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
     with summary.stage("profile"):

@@ -1,0 +1,30 @@
+"""What a run searches: everything its configuration offers in its model."""
+
+from transformers import PreTrainedModel
+
+from greenfront.config import RunConfig, SpaceConfig
+from greenfront.errors import ConfigError
+from greenfront.spaces import METHODS, Space, find_space
+
+
+def search_space(model: PreTrainedModel, config: RunConfig) -> Space:
+    """The space of a model, for the longest inputs of all targets.
+
+    Raises:
+        ConfigError: as `find_space`, or an option of a method that is not searched.
+    """
+    longest = max(config.target_length(target) for target in config.hardware)
+    _check_options(config.space, longest)
+    return find_space(model, config.space, longest)
+
+
+def _check_options(space: SpaceConfig, sequence_length: int) -> None:
+    """Refuse options that nothing would read: whoever writes `bits: [8]` wants bits."""
+    by_default = [name for name, m in METHODS.items() if m.by_default and sequence_length >= m.offered_from]
+    searched, usual = by_default if space.methods is None else space.methods, SpaceConfig()
+    for name in METHODS:
+        if name not in searched and getattr(space, name, None) != getattr(usual, name, None):
+            raise ConfigError(
+                f"space.{name}: must go with the method {name}, but searched are {', '.join(searched)}; "
+                "name all that shall be searched in space.methods"
+            )
