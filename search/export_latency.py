@@ -52,6 +52,8 @@ def check_latency(
 ) -> LatencyCheck | str:  # fmt: skip
     """Time what was `written` for the runtime of the first target that was measured on this machine.
 
+    Where another process measures just now, this one keeps away: an export goes on beside a running search.
+
     Args:
         original: the original's checkpoint.
         candidate, base: what the front has of the candidate and of the original.
@@ -79,7 +81,7 @@ def _timed(
     target = full_target(config_target, config)
     check_target(target)
     ratios = []
-    with machine_lock(), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
+    with machine_lock(wait=False), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
         deployed = _deployed(target, original, written[target.runtime], Path(scratch))
         for process in range(PROCESSES):
             samples_ms = run_job(Job("latency", target, deployed, process, SECONDS)).samples_ms

@@ -106,7 +106,7 @@ def test_the_example_answers_as_the_model_does(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = randomized(make(vocabulary))
-    processor = AutoTokenizer.from_pretrained(tmp_path)
+    processor: Any = AutoTokenizer.from_pretrained(tmp_path)
     if task == "image-classification":
         processor = ViTImageProcessorPil(size={"height": 16, "width": 16})
     save_checkpoint(model, tmp_path, processor)
@@ -122,7 +122,7 @@ def test_the_example_answers_as_the_model_does(
     monkeypatch.chdir(tmp_path)
     generator = torch.Generator().manual_seed(0)
     Image.fromarray(torch.randint(0, 256, (20, 20, 3), generator=generator).byte().numpy()).save("image.png")
-    for given in ([], arguments):
+    for given in ((), arguments):
         monkeypatch.setattr(sys, "argv", ["example.py", *given])
         runpy.run_path("example.py")
     without, with_arguments = capsys.readouterr().out.splitlines()
