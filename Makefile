@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install test lint format demo clean distclean
+.PHONY: help install test style lint format demo clean distclean
 
 help:
 	@echo "make test       install what is needed into $(VENV), then run every check: style, imports, types, tests"
@@ -32,18 +32,24 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $@
 
 # The quickest checks come first, so that a mistake shows early.
-lint: $(INSTALLED)
+style: $(INSTALLED)
 	@echo "==> checking style"
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@echo "==> checking that imports go one way"
 	@$(BIN)/lint-imports --no-logo
+
+lint: style
 	@echo "==> checking types"
 	@$(BIN)/mypy
+	@$(BIN)/mypy benchmarks/*.py
 
-test: lint
-	@echo "==> running the tests"
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses=2 --dist=loadfile
+# Types are checked beside the tests, which wait for processes half of the time; what is wrong with them is said last.
+test: style
+	@echo "==> running the tests, and checking types beside them"
+	@$(BIN)/mypy >$(VENV)/types.txt 2>&1 & checking=$$!; trap 'kill $$checking 2>/dev/null' EXIT; \
+		HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses=2 --dist=loadfile; failed=$$?; \
+		echo "==> types"; wait $$checking || failed=1; cat $(VENV)/types.txt; exit $$failed
 
 format: $(INSTALLED)
 	@echo "==> putting the code into the project's style"

@@ -63,7 +63,7 @@ def measure(run: RunFolder, shares: Sequence[float], decompositions: Sequence[st
         row = [f"{share:.2f}"]
         for name in decompositions:
             space, library = spaces[name][0], libraries[name]
-            change = {c.name: [_change(c.site.shape, s) for s in c.options] for c in space.choices}
+            change = {c.site.path: [_change(c.site.shape, s) for s in c.options] for c in space.choices}
             most = (share - 1) * sum(c.site.shape[0] * c.site.shape[1] for c in space.choices)
             losses = {c.name: [library.loss(c.site.path, s) or 0.0 for s in c.options] for c in space.choices}
             for plan in (uniform(space, change, most), allocate(space, losses, [Limit(change, most)])):
@@ -75,7 +75,7 @@ def measure(run: RunFolder, shares: Sequence[float], decompositions: Sequence[st
 
 
 def _space(model: PreTrainedModel, config: RunConfig, decomposition: str) -> tuple[Space, SpaceConfig]:
-    low_rank = LowRankConfig(decomposition=decomposition, embeddings=False)  # type: ignore[arg-type]
+    low_rank = LowRankConfig(decomposition=decomposition)  # type: ignore[arg-type]
     space_config = SpaceConfig(methods=("low_rank",), low_rank=low_rank)
     return find_space(model, space_config, config.data.max_length), space_config
 

@@ -1,4 +1,4 @@
-"""Milliseconds to build a candidate from a run's library, at several shares of the linear parameters.
+"""Milliseconds to build a candidate from a run's library, at several places among the ranks that are offered.
 
 python benchmarks/build.py runs/reuters
 """
@@ -11,41 +11,36 @@ from pathlib import Path
 import torch
 
 from greenfront.search import RunFolder
-from greenfront.search.allocation import uniform
 from greenfront.spaces import Library, compress, find_space, load_checkpoint
 
+PLACES = (0.75, 0.5, 0.25, 0.1)
+"""0 is the least rank offered everywhere, 1 the largest, right below break-even."""
 REPETITIONS = 9
 
 
 def main() -> None:
-    """Print the median per share, with and without the embedding table, on one thread."""
+    """Print the median per place, with and without the embedding table, on one thread."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("run", type=Path)
     run = RunFolder.existing(arguments.parse_args().run)
     torch.set_num_threads(1)
     config, model, library = run.load_config(), load_checkpoint(run.original), Library.load(run.library)
     for embeddings in (False, True):
-        methods = config.space.model_copy(
-            update={"low_rank": config.space.low_rank.model_copy(update={"embeddings": embeddings}), "methods": None}
-        )
-        space = find_space(model, methods, 8)
-        change = {
-            c.name: [
-                int(s["rank"]) * sum(c.site.shape) - c.site.shape[0] * c.site.shape[1] if s else 0.0 for s in c.options
-            ]
-            for c in space.choices
-        }
-        total = sum(c.site.shape[0] * c.site.shape[1] for c in space.choices)
-        for share in (0.75, 0.5, 0.25, 0.1):
-            plan = uniform(space, change, (share - 1) * total)
-            assert plan is not None
+        methods = ("embeddings", "low_rank") if embeddings else ("low_rank",)
+        space = find_space(model, config.space.model_copy(update={"methods": methods}), config.data.max_length)
+        where = "linears and embedding table" if embeddings else "linears"
+        for place in PLACES:
+            plan = space.plan([round(place * (len(choice.settings) - 1)) for choice in space.choices])
             times = []
             for _ in range(REPETITIONS):
                 started = time.perf_counter()
-                compress(model, plan, library)
+                built = compress(model, plan, library)
                 times.append(1000 * (time.perf_counter() - started))
-            where = "linears and embedding table" if embeddings else "linears"
-            print(f"{where}, {share:.0%} of their parameters: {statistics.median(times):.0f} ms (min {min(times):.0f})")
+            kept = built.num_parameters() / model.num_parameters()
+            print(
+                f"{where}, {place:.0%} of the ranks ({kept:.0%} of the model's parameters): "
+                f"{statistics.median(times):.0f} ms (min {min(times):.0f})"
+            )
 
 
 if __name__ == "__main__":

@@ -80,10 +80,10 @@ def main() -> None:
         run = RunFolder.create(config.model_copy(update={"output": Path(folder) / "run"}))
         sampler = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
         study = Study(space, objective_names(config), sampler, run.study)
-        _, limits = budget_limits(config, space, profiles)
-        for seed in first_plans(config, space, losses, profiles, limits):
-            study.suggest(seed.plan, seed.origin)
         original = original_candidate(1.0, profiles, config)
+        _, limits = budget_limits(config, space, profiles, original.predicted)
+        for seed in first_plans(config, space, losses, profiles, original.predicted, limits):
+            study.suggest(seed.plan, seed.origin)
         driver = Driver(config, run, study, profiles, original, losses, limits, model, None)
         driver.contenders.would_take = lambda result: False  # type: ignore[method-assign]  # no weights to write
         started = time.perf_counter()

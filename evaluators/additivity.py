@@ -55,12 +55,13 @@ def additivity(
     batches: Sequence[Batch],
     *,
     seed: int,
+    weights: Sequence[float] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Additivity | None:
     """Measure it on random pairs of changes at different sites; None where fewer than two changes lose anything.
 
-    Both the pair and its single changes are scored by divergence on the same batches: closed-form losses, which a
-    library predicts without a pass, are not on their scale. `losses` (by choice.name) say which are worth it.
+    Both the pair and its single changes are scored by divergence on the same batches, fewer than `losses` (by
+    choice.name), which say what is worth it.
     """
     rng = random.Random(seed)
     lossy: dict[str, list[Settings]] = {}
@@ -75,7 +76,7 @@ def additivity(
         return None
     plans = [Plan(dict([change])) for change in singles]
     plans += [Plan(dict([singles[i], singles[j]])) for i, j in pairs]
-    found = divergences(model, plans, library, batches, progress=progress)
+    found = divergences(model, plans, library, batches, weights=weights, progress=progress)
     alone, together = found[: len(singles)], found[len(singles) :]
     ratios = [
         both / (alone[i] + alone[j])

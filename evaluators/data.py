@@ -36,11 +36,12 @@ class TaskData:
     fingerprint: str
 
 
-def load_data(model: ModelConfig, data: DataConfig, seed: int) -> tuple[TaskData, Any]:
+def load_data(model: ModelConfig, data: DataConfig, seed: int, *, processor: Any = None) -> tuple[TaskData, Any]:
     """Read, check, split and encode the data of a run, and load what prepares the model's inputs.
 
     A missing test split is taken off train, then a missing validation split, both stratified; the same seed
-    gives the same splits. Label ids follow the model's own names where they fit (`resolve_labels`).
+    gives the same splits. Label ids follow the model's own names where they fit (`resolve_labels`). With another
+    `processor` than the model's, as many tokens are read as `data.max_length` says, even if they are too many.
 
     Returns:
         The data, and the tokenizer or image processor, which `save_pretrained` writes beside the model.
@@ -53,7 +54,8 @@ def load_data(model: ModelConfig, data: DataConfig, seed: int) -> tuple[TaskData
     config = read_config(model)
     tables = read_tables(data, task.columns(data))
     labels = task.labels(tables["train"], data, config)
-    processor = task.processor(model, config, data)
+    again = processor is not None
+    processor = processor if again else task.processor(model, config, data)
     whole = {split: task.encode(table, labels, data, processor, config) for split, table in tables.items()}
 
     parts = {split: (whole[split], task.keys(table, data, whole[split])) for split, table in tables.items()}
@@ -62,7 +64,8 @@ def load_data(model: ModelConfig, data: DataConfig, seed: int) -> tuple[TaskData
         if split not in parts:
             parts["train"], parts[split] = _take(parts["train"], share * rows, split, seed=2 * seed + order)
     named = {split: parts[split] for split in ("train", "validation", "test")}
-    warn_of_duplicates({split: part_keys for split, (_, part_keys) in named.items()})
+    if not again:
+        warn_of_duplicates({split: part_keys for split, (_, part_keys) in named.items()})
 
     train, validation, test = (examples for examples, _ in named.values())
     fingerprint = hashlib.sha256(repr(labels.names).encode())

@@ -10,7 +10,7 @@ import transformers
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Progress bars and messages below `error` of transformers and datasets are off inside, restored after.
+    """Progress bars, messages of transformers below `error` and all of datasets' are off inside, restored after.
 
     What these libraries would have said that matters to a user (an untrained head, an unreadable file) is
     checked and said by the functions that call them.
@@ -21,7 +21,7 @@ def quiet() -> Iterator[None]:
     datasets_bars = datasets.are_progress_bars_disabled()
     transformers.logging.set_verbosity(logging.ERROR)
     transformers.logging.disable_progress_bar()
-    datasets.logging.set_verbosity_error()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # it logs what it raises, which we say in one message
     datasets.disable_progress_bars()
     try:
         yield

@@ -30,6 +30,7 @@ def divergences(
     library: Library | None,
     batches: Sequence[Batch],
     *,
+    weights: Sequence[float] | None = None,
     precision: Literal["auto", "bfloat16", "float32"] = "float32",
     cache_bytes: int = CACHE_BYTES,
     progress: Callable[[int, int], None] | None = None,
@@ -44,6 +45,7 @@ def divergences(
         plans: what to score; of a Plan that changes several blocks, the first one counts.
         library: the computed weights that changes are built from.
         batches: the model's inputs; of a `labels` entry only the positions that count are read (`answer_rows`).
+        weights: how many examples each one of a batch stands for; default 1.
         precision: what passes compute in. bfloat16 rounds about 2e-4 nats into a divergence.
         cache_bytes: how much of the passes is kept at once.
         progress: called with the (plan, batch) pairs done and their total.
@@ -54,22 +56,24 @@ def divergences(
     Raises:
         PlanError: a Plan that doesn't fit the model.
     """
-    totals, answers, done = [0.0] * len(plans), 0, 0
+    totals, answers, done = [0.0] * len(plans), 0.0, 0
     if not plans:
         return totals
     device = next(model.parameters()).device
     resolved = resolve_precision(precision, device)
+    left = iter([1.0] * len(batches) if weights is None else weights)
     with evaluating(model):
-        for part in _parts(model, batches, resolved, cache_bytes):
-            answers += sum(len(recorded.logits) for recorded in part)
+        for recordings in _parts(model, batches, resolved, cache_bytes):
+            part = [(recorded, next(left)) for recorded in recordings]
+            answers += sum(weight * len(recorded.logits) for recorded, weight in part)
             for number, plan in enumerate(plans):
                 changed = compress_sharing(model, plan, library)
                 blocks = blocks_of(model, plan)
-                for recorded in part:
+                for recorded, weight in part:
                     skipped = min((first_call(recorded, found) for found in blocks.values()), default=0)
                     with autocast(resolved, device):
                         answered = logits_from(changed, recorded, skipped)
-                    totals[number] += summed_divergence(recorded.logits, answered)
+                    totals[number] += weight * summed_divergence(recorded.logits, answered)
                     done += 1
                     if progress is not None:
                         progress(done, len(plans) * len(batches))

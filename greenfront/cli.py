@@ -15,6 +15,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 
 from greenfront.errors import ConfigError, GreenfrontError
 
@@ -250,7 +251,7 @@ def select(
     console = Console()
     console.print(f"[bold]{chosen.candidate.id}[/bold]", highlight=False)
     for reason in chosen.reasons:
-        console.print(f"  {escape(reason)}", highlight=False)
+        console.print(Padding(escape(reason), (0, 0, 0, 2)), highlight=False)
     console.print(
         f"\ngreenfront export {escape(str(run))} {chosen.candidate.id} --to DIR",
         highlight=False,

@@ -13,6 +13,7 @@ from greenfront.cost_names import COST_OF, DIMENSION_OF, HIGHER_IS_BETTER, CostN
 from greenfront.sections import (
     BudgetsConfig,
     DataConfig,
+    EmbeddingsConfig,
     FineTuneConfig,
     HeadsConfig,
     LinformerConfig,
@@ -36,6 +37,7 @@ __all__ = [
     "BudgetsConfig",
     "CostName",
     "DataConfig",
+    "EmbeddingsConfig",
     "FineTuneConfig",
     "HeadsConfig",
     "LinformerConfig",

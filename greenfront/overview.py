@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from greenfront.search import Overview
-    from greenfront.spaces import Choice
+    from greenfront.spaces import Choice, Site
     from greenfront.spaces.plan import Value
 
 
@@ -45,26 +45,33 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
         f"settings that turn out no cheaper when measured are left out", highlight=False,
     )  # fmt: skip
     stages = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in found.seconds.items() if seconds)
-    console.print(f"Time     about {_duration(sum(found.seconds.values()))} (estimated: {stages})", highlight=False)
+    about = f"Time     about {_duration(sum(found.seconds.values()))}, if nothing else runs here: {stages}"
+    console.print(about, highlight=False)
 
 
 def _sites(choices: "tuple[Choice, ...]") -> Table:
     """Choices by what is offered, for which kind of module and shape."""
-    from greenfront.spaces.compression import method_of  # knows PyTorch
+    from greenfront.spaces.compression import method_name, method_of  # knows PyTorch
 
     groups: dict[tuple[str, str, str, str], int] = defaultdict(int)
     for choice in choices:
         offered: dict[tuple[str, str], list[Value]] = defaultdict(list)
         for settings in choice.settings:
-            method = method_of(settings)
-            offered[method.name, method.keys[0]].append(settings[method.keys[0]])
-        shape = " x ".join(map(str, choice.site.shape))
+            key = method_of(settings).keys[0]
+            offered[method_name(choice, settings), key].append(settings[key])
         for (name, key), amounts in offered.items():
-            groups[name, choice.site.kind, shape, f"{key} {_range(amounts)}"] += 1
+            groups[name, choice.site.kind, _shape(choice.site), f"{key} {_range(amounts)}"] += 1
     table = Table("method", "sites", "kind", "shape", "offered", box=None, header_style="bold")
-    for (method_name, kind, shape, text), count in groups.items():
-        table.add_row(method_name, str(count), kind, shape, text)
+    for (name, kind, shape, text), count in groups.items():
+        table.add_row(name, str(count), kind, shape, text)
     return table
+
+
+def _shape(site: "Site") -> str:
+    first, second = site.shape
+    if site.kind == "layer":
+        return f"{(first + second) / 1e6:.1f} M parameters"
+    return f"{first} heads x {second}" if site.kind == "attention" else f"{first} x {second}"
 
 
 def _range(amounts: "Sequence[Value]") -> str:

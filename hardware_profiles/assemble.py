@@ -151,7 +151,7 @@ def _calibrate_large(
         flops = sum(change.flops for change in table.changes(plan))
         rows.append((predicted_ms[plan] - before_ms, flops / 1e9, timing.interval_ms.median))
     per_latency, per_gflop = fit_large_batch(
-        base_ms, [row for row, raw in zip(rows, plans, strict=True) if not raw.held_out]
+        base_ms, before_ms, [row for row, raw in zip(rows, plans, strict=True) if not raw.held_out]
     )
     checked = tuple(
         CalibrationPlan(raw.plan, raw.held_out, timing, base_ms + per_latency * row[0] + per_gflop * row[1])

@@ -100,9 +100,9 @@ class ConditionsMeter:
 
 
 def _busy_seconds() -> float:
-    """CPU seconds all processes together have used since boot."""
+    """CPU seconds all processes together have used since boot; those of niced ones are counted apart, where at all."""
     times = psutil.cpu_times()
-    return float(times.user + times.system)
+    return float(times.user + times.system + getattr(times, "nice", 0.0))
 
 
 def _processor() -> tuple[str, str]:

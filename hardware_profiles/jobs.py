@@ -8,6 +8,7 @@ from typing import Any, Literal
 from greenfront.hardware_profiles.cost import EnergySource
 from greenfront.hardware_profiles.fingerprint import Conditions
 from greenfront.hardware_profiles.records import Interpolated, PlainSettings, Refused, SiteUse
+from greenfront.hardware_profiles.sampling import FEW
 from greenfront.hardware_profiles.target import Target
 
 JobName = Literal["profile", "candidates", "latency", "memory"]
@@ -27,6 +28,8 @@ class Job:
     """Where this process leaves what it deploys, a folder per model; latency and memory jobs come after it."""
     space: str | None = None
     """A Space as JSON, for a profile."""
+    repetitions: int = FEW
+    """At least, of a latency job."""
 
 
 @dataclass(frozen=True)

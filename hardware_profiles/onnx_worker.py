@@ -45,7 +45,7 @@ def latency(job: dict[str, Any]) -> dict[str, Any]:
     """A `LatencyAnswer`: samples of every model in turn, each right after an untimed query of its own."""
     # Not needed for memory, where every library would count.
     from greenfront.hardware_profiles.fingerprint import ConditionsMeter
-    from greenfront.hardware_profiles.sampling import FEW, Schedule, Variant, time_in_turn
+    from greenfront.hardware_profiles.sampling import FEW_SECONDS, Schedule, Variant, time_in_turn
     from greenfront.hardware_profiles.waiting import WaitingMeter
 
     target, meter, variants = job["target"], ConditionsMeter(), []
@@ -53,8 +53,8 @@ def latency(job: dict[str, Any]) -> dict[str, Any]:
         run, _ = bind(open_session(deployed, target["threads"]), load_inputs(Path(deployed)))
         variants.append(Variant(name, (run,), lead_in=True))
     waiting = WaitingMeter(target["threads"])
-    schedule = Schedule(FEW, job["seconds"], tolerance=0)
-    samples_ms = time_in_turn(variants, schedule, job["seed"], lambda: None)
+    schedule = Schedule(job["repetitions"], job["seconds"], tolerance=0)
+    samples_ms = time_in_turn(variants, schedule, job["seed"], lambda: None, warm_seconds=FEW_SECONDS)
     return {"conditions": asdict(meter.read()), "waited": waiting.share(), "samples_ms": samples_ms}
 
 

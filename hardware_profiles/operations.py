@@ -64,17 +64,17 @@ class Operations:
         self._builders = {group.name: _Builder(group, model, runtime) for group in groups}
         for group in groups:
             self._add(group, {})
-            for line in group.lines:
+            for line in sorted(group.lines, key=lambda line: len(_by_method(line.settings[0]))):
                 self._add_line(group, line)
 
     @property
     def refused(self) -> list[Refused]:
-        """Every setting of every site that the runtime can't run."""
+        """Every setting of every site that the runtime can't run; of several methods together, where it takes each."""
         return [
             Refused(path, dict(settings), self._refused[operation_name(group.name, settings)])
             for group in self.groups
             for settings in group.settings[:-1]
-            if operation_name(group.name, settings) in self._refused
+            if operation_name(group.name, settings) in self._refused and self._refused_part(group, settings) is None
             for path in group.paths
         ]
 
@@ -124,9 +124,9 @@ class Operations:
         name, builder = operation_name(group.name, settings), self._builders[group.name]
         if name in self.measured or name in self._refused:
             return
-        original = operation_name(group.name, {})
-        if original in self._refused:
-            self._refused[name] = self._refused[original]
+        refused = self._refused.get(operation_name(group.name, {})) or self._refused_part(group, settings)
+        if refused is not None:
+            self._refused[name] = refused
             return
         try:
             self.measured[name] = Operation(
@@ -134,6 +134,12 @@ class Operations:
             )
         except MeasureError as error:
             self._refused[name] = str(error)
+
+    def _refused_part(self, group: Group, settings: Settings) -> str | None:
+        """Why one method's part of these settings can't run alone, where it can't: nor can it together with others."""
+        parts = [part for part in _by_method(settings) if part != settings]
+        reasons = (self._refused.get(operation_name(group.name, part)) for part in parts)
+        return next((reason for reason in reasons if reason is not None), None)
 
     def _measured_places(self, group: Group, line: Line) -> list[int]:
         names = [operation_name(group.name, settings) for settings in line.settings]
@@ -198,11 +204,20 @@ class _Builder:
                 rows, columns = linear_shape(module)
                 module = of_size(module, int(settings.get("out", rows)), int(settings.get("in", columns)))
             for method in METHODS.values():
-                if method.keys[0] in settings:
+                if method.keys[0] in settings and method.owns(module):
                     module = method.apply(self._paths[place], module, settings, None)
             return module
 
         return self._untrained[place].build(change)
+
+
+def _by_method(settings: Settings) -> list[Settings]:
+    """The settings of each method that has some here."""
+    return [
+        {key: settings[key] for key in method.keys if key in settings}
+        for method in METHODS.values()
+        if method.keys[0] in settings
+    ]
 
 
 def _is_open(gap: tuple[int, int]) -> bool:

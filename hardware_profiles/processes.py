@@ -25,8 +25,9 @@ from greenfront.hardware_profiles.trust import REMEDY, ratio_refusals, waiting_r
 
 FEWEST, MOST = 5, 24
 """Processes: with the fewest, there are 64 samples of each candidate, MLPerf's rule for a 90th percentile."""
-FEWEST_AGAIN = 3
-"""Processes that calibrate a profile, beside the one that measured it."""
+FEWEST_AGAIN, AGAIN_REPETITIONS = 3, 4
+"""Processes that calibrate a profile, beside the one that measured it, and their samples: what differs is the process,
+and many processes of few samples tell more than few of many."""
 TOLERANCE = 0.02
 """Half the width of a ratio's interval, relative: known well enough."""
 FIRST_SECONDS, FURTHER_SECONDS = 10.0, 1.0
@@ -60,7 +61,8 @@ def time_deployed(
     started, found = time.monotonic(), list[LatencyAnswer]()
     while len(found) < FEWEST_AGAIN or time.monotonic() - started < seconds:
         number = len(found) + 1
-        found.append(_undisturbed(Job("latency", target, dict(deployed), seed + number, FURTHER_SECONDS)))
+        job = Job("latency", target, dict(deployed), seed + number, 0.0, repetitions=AGAIN_REPETITIONS)
+        found.append(_undisturbed(job))
         progress(min(round(time.monotonic() - started), round(seconds)), round(seconds))
     return tuple(found)
 

@@ -24,7 +24,7 @@ from greenfront.hardware_profiles.timed_model import TimedModel
 from greenfront.hardware_profiles.tracing import Use
 from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import Plan, Site, Space, compress
-from greenfront.spaces.compression import method_of
+from greenfront.spaces.compression import method_name
 
 FITTED, HELD_OUT, MOST_PLANS = 10, 10, 30
 TURNED_OVER = 5
@@ -235,7 +235,7 @@ def _site_uses(
         for choice in space.choices:
             if choice.site.path == site.path:
                 for settings in choice.settings:
-                    choices.setdefault(method_of(settings).name, []).append(dict(settings))
+                    choices.setdefault(method_name(choice, settings), []).append(dict(settings))
         found[site.path] = SiteUse(
             signature=site.signature,
             shape=site.shape,

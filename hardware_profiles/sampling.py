@@ -16,8 +16,9 @@ MINIMUM_SAMPLE_MS = 1.0
 LEAD_IN_MS = 40.0
 """Passes longer than this need no lead-in: refilling the caches takes MiniLM-L6 0.2 to 0.5 ms."""
 CHECK_EVERY = 4
-FEW = 8
-"""Samples of each variant, at least, in one of several processes."""
+FEW, FEW_SECONDS = 8, 0.1
+"""Samples of each variant, at least, in one of several processes, and what it is warmed up for: after three passes of
+a long one nothing changes any more."""
 
 Run = Callable[[], Any]
 """One forward pass on fixed inputs: returns the outputs, perhaps before the device has finished them."""
@@ -130,10 +131,12 @@ def time_in_turn(
     seed: int,
     synchronize: Callable[[], None],
     progress: Progress | None = None,
+    *,
+    warm_seconds: float = 1.0,
 ) -> dict[str, list[float]]:
-    """Warm all up, then samples as of `interleave`, all of them watched."""
+    """Warm all up, each so long at most, then samples as of `interleave`, all of them watched."""
     for variant in variants:
-        warm_up(variant, synchronize)
+        warm_up(variant, synchronize, warm_seconds)
     names = [variant.name for variant in variants]
     return interleave(variants, schedule, watched=names, seed=seed, synchronize=synchronize, progress=progress)
 

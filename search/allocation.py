@@ -15,6 +15,9 @@ from scipy.sparse import csr_array, vstack
 
 from greenfront.spaces import Plan, Space
 
+MILDEST, STRONGEST = 0.9, 0.05
+"""Shares of the original's cost between which seeds lie: above hardly anything is won, below hardly anything works.
+"""
 Table = Mapping[str, Sequence[float]]
 """Of losses: a number per option of each choice, by the choice's name; the original, the last option, has 0.
 Of costs: a number per state of each site, by the site's path; as it is in the original, it has 0."""
@@ -108,33 +111,56 @@ def total(space: Space, change: Table, plan: Plan) -> float:
     return summed
 
 
-def seeds(
-    space: Space,
-    losses: Table,
-    axis: Table,
-    original: float,
-    most: float,
-    limits: Sequence[Limit],
-    count: int,
-) -> list[Seed]:
-    """Allocations and uniform plans at levels of the axis cost, spread geometrically from `most` to the cheapest plan.
+@dataclass(frozen=True)
+class Axis:
+    """A cost that seeds spread along: what each state changes in it, its value now and the largest allowed."""
 
-    `axis` is the change of the cost that stands against accuracy, `original` its value without change, `most` the
-    largest value allowed. Two thirds are allocations, as they are the better ones; all keep `limits`.
+    name: str
+    change: Table
+    original: float
+    most: float
+
+    def levels(self, space: Space, count: int) -> list[float]:
+        """So many values, geometric, from the largest that is allowed and saves something to a little above the least.
+
+        All are the largest where the least is above it.
+        """
+        least, most = self.original + cheapest(space, self.change), min(self.most, MILDEST * self.original)
+        if most <= least:
+            return [most] * count
+        floor = min(max(1.1 * least, STRONGEST * self.original), most)
+        return [float(level) for level in np.geomspace(most, floor, count)]
+
+    def limit(self, level: float) -> Limit:
+        """At most this value."""
+        return Limit(self.change, level - self.original)
+
+
+def seeds(space: Space, losses: Table, axes: Sequence[Axis], limits: Sequence[Limit], count: int) -> list[Seed]:
+    """Allocations and uniform plans at levels of the costs, from mild to strong; all keep `limits`.
+
+    Of several costs each gets allocations of its own, after those that lower all of them together. A fifth are uniform
+    plans along the first cost.
     """
-    least = original + cheapest(space, axis)
-    allocations = max(1, round(count * 2 / 3))
+    uniforms = count // 5
+    routes = [tuple(axes), *((axis,) for axis in axes)] if len(axes) > 1 else [tuple(axes)]
     found: list[Seed] = []
-    for number, origin in ((allocations, "allocation"), (count - allocations, "uniform")):
-        for level in _levels(least, min(most, original * 0.9), number):
-            change = level - original
-            if origin == "allocation":
-                plan = allocate(space, losses, [*limits, Limit(axis, change)])
-            else:
-                plan = uniform(space, axis, change, limits)
-            if plan is not None and plan not in [seed.plan for seed in found]:
-                found.append(Seed(plan, f"{origin} {level / original:.0%}"))
+    for number, route in enumerate(routes):
+        share = (count - uniforms - number - 1) // len(routes) + 1  # the first ones get what is left over
+        for levels in zip(*(axis.levels(space, share) for axis in route), strict=True):
+            reached = [axis.limit(level) for axis, level in zip(route, levels, strict=True)]
+            named = (f"{level / axis.original:.0%} {axis.name}" for axis, level in zip(route, levels, strict=True))
+            _add(found, allocate(space, losses, [*limits, *reached]), f"allocation {', '.join(named)}")
+    for level in axes[0].levels(space, uniforms):
+        plan = uniform(space, axes[0].change, level - axes[0].original, limits)
+        _add(found, plan, f"uniform {level / axes[0].original:.0%} {axes[0].name}")
     return found
+
+
+def _add(found: list[Seed], plan: Plan | None, origin: str) -> None:
+    """Take in a plan that changes something and isn't there yet."""
+    if plan and plan not in [seed.plan for seed in found]:
+        found.append(Seed(plan, origin))
 
 
 def perturbed(space: Space, losses: Table, limits: Sequence[Limit], rng: np.random.Generator) -> Plan | None:
@@ -142,14 +168,6 @@ def perturbed(space: Space, losses: Table, limits: Sequence[Limit], rng: np.rand
     multipliers = np.exp(rng.normal(0, 1, len(space.choices)))
     scaled = {c.name: [m * loss for loss in losses[c.name]] for c, m in zip(space.choices, multipliers, strict=True)}
     return allocate(space, scaled, limits)
-
-
-def _levels(least: float, most: float, count: int) -> list[float]:
-    """`count` levels from `most` downwards, geometric, ending a little above the least reachable."""
-    if count == 0 or most <= least:
-        return [most] * min(count, 1)
-    floor = min(max(least * 1.1, most * 0.25), most)
-    return [float(level) for level in np.geomspace(most, floor, count)]
 
 
 def _flat(space: Space, table: Table) -> NDArray[np.float64]:

@@ -8,10 +8,11 @@ from greenfront.config import COST_OF, RunConfig
 from greenfront.errors import ConfigError, RunError
 from greenfront.evaluators import Analysis, Focus, TaskData, analyze, fitting
 from greenfront.search.analysis_seeds import takes_elements_away
-from greenfront.search.prepare import BATCH, BATCH_NUMBERS, prepare_original, some_batches
+from greenfront.search.prepare import BATCH, BATCH_NUMBERS, prepare_original
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder, write_atomic
 from greenfront.search.significance_figure import analysis_page
+from greenfront.search.some_examples import some_batches
 from greenfront.spaces import Space
 
 

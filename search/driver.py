@@ -96,6 +96,11 @@ class Driver:
             self._saver.shutdown()
 
     @property
+    def complete(self) -> bool:
+        """Whether an earlier start has done all trials."""
+        return self._done >= self.config.search.trials
+
+    @property
     def _done(self) -> int:
         return sum(result.state != "rejected" for result in self.study.results)
 

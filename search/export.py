@@ -69,7 +69,7 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False, report: Re
     the latency is compared in the runtime that the candidate was measured in.
 
     Raises:
-        RunError: no weights of this candidate are kept, or the folder exists and is not empty.
+        RunError: no weights of this candidate are kept, or the folder exists and is not empty, or can't be written.
         ConfigError: ONNX asked for, but not installed.
         GreenfrontError: the export doesn't load, or gives other answers, or ONNX hasn't one of its operators.
     """
@@ -85,8 +85,7 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False, report: Re
         raise RunError(f"--to: must be a new or empty folder, but {to} exists")
     if onnx:
         get_runtime(OnnxRuntime.name)  # refuses before anything is written
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.") as temporary:
+    with _beside(to) as temporary:
         partial = Path(temporary) / "export"
         shutil.copytree(source, partial)
         exported = _compared(run, id_, partial, onnx, front, report)
@@ -94,6 +93,15 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False, report: Re
             to.rmdir()
         os.replace(partial, to)
     return replace(exported, folder=to)
+
+
+def _beside(to: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder that becomes `to` in one step; raises RunError where nothing can be written."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}.")
+    except OSError as error:
+        raise RunError(f"--to: {to} can't be written: {error.strerror}") from error
 
 
 def example_inputs(model: PreTrainedModel, tokens: int) -> dict[str, torch.Tensor]:

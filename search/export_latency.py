@@ -98,11 +98,10 @@ def _deployed(target: Target, original: Path, export: Path, scratch: Path) -> di
     from greenfront.hardware_profiles.onnx_session import save_inputs  # ONNX Runtime is an extra
 
     model = load_checkpoint(original)
-    inputs = workload(model, target)
     files = {name: scratch / name / "model.onnx" for name in ("original", "export")}
-    for file in files.values():
-        file.parent.mkdir()
-        save_inputs({key: value.numpy() for key, value in inputs.items()}, file)
-    export_onnx(model, inputs, files["original"])
+    for name, each in (("original", model), ("export", load_checkpoint(export.parent))):
+        files[name].parent.mkdir()  # each with inputs of its own: a trimmed vocabulary has fewer tokens
+        save_inputs({key: value.numpy() for key, value in workload(each, target).items()}, files[name])
+    export_onnx(model, workload(model, target), files["original"])
     files["export"].symlink_to(export.resolve())
     return {name: str(file) for name, file in files.items()}

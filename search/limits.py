@@ -4,29 +4,33 @@ from collections.abc import Mapping, Sequence
 
 from greenfront.config import COST_OF, RunConfig
 from greenfront.hardware_profiles import HardwareProfile
-from greenfront.search.allocation import Limit, Seed, Table, cheapest, seeds
+from greenfront.hardware_profiles.cost import Cost
+from greenfront.search.allocation import Axis, Limit, Seed, Table, cheapest, seeds
 from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
 from greenfront.spaces import Space
 
-SEEDS = 9
+SEEDS = 10
 """Plans computed in closed form that the study starts with; never more than half of the trials."""
+MILDEST = 0.7
+"""Share of a cost without a budget at which they begin: milder plans hardly lose more, or less."""
 COUNTED = frozenset({"size", "memory", "parameters", "flops"})
 """Costs whose predictions don't rest on measured times."""
 
 
 def budget_limits(
-    config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile]
+    config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile], reference: Mapping[str, Cost]
 ) -> tuple[tuple[str, ...], list[Limit]]:
     """The cost budgets that no plan can meet on some target, by prediction, and the others as limits.
 
+    `reference`: the original's costs on every target, which relative budgets refer to.
     A budget that one target makes unreachable limits on no target: it is searched without.
     """
     unreachable: list[str] = []
     limits: list[Limit] = []
     for name, bound in cost_bounds(config.budgets).items():
         on_targets = []
-        for profile in profiles.values():
-            cost, limit = summed_limit(name, bound, profile.original, profile.target.large_batch)
+        for target, profile in profiles.items():
+            cost, limit = summed_limit(name, bound, reference[target], profile.target.large_batch)
             change, most = changes(space, profile, name), limit - profile.original.value(cost)
             # A thousandth within: a file's header is in no prediction, and a plan at the very limit would miss it.
             on_targets.append((Limit(change, most - 1e-3 * limit), cheapest(space, change) <= most))
@@ -42,18 +46,29 @@ def first_plans(
     space: Space,
     losses: Table,
     profiles: Mapping[str, HardwareProfile],
+    reference: Mapping[str, Cost],
     limits: Sequence[Limit],
 ) -> list[Seed]:
-    """Closed-form plans within the limits, along the first cost among the objectives, on the first target."""
-    name = next((name for name in config.objectives if name in COST_OF), "latency")
-    profile = profiles[config.hardware[0].name]
+    """Closed-form plans within the limits, along the costs among the objectives, on the first target.
+
+    `reference` as of `budget_limits`.
+    """
+    target = config.hardware[0].name
+    names = [name for name in config.objectives if name in COST_OF] or ["latency"]
+    axes = [_axis(name, config, space, profiles[target], reference[target]) for name in names]
+    return seeds(space, losses, axes, limits, max(1, min(SEEDS, config.search.trials // 2)))
+
+
+def _axis(name: str, config: RunConfig, space: Space, profile: HardwareProfile, reference: Cost) -> Axis:
+    """The cost called `name` as one to spread plans along, up to its budget."""
     before = profile.original.value(summed_cost(name))
     bound = cost_bounds(config.budgets).get(name)
-    most = summed_limit(name, bound, profile.original, profile.target.large_batch)[1] if bound else before
+    most = MILDEST * before
+    if bound is not None:
+        most = summed_limit(name, bound, reference, profile.target.large_batch)[1]
     if bound is not None and name not in COUNTED and profile.error is not None:
         most *= 1 - profile.error.worst  # a seed right at the budget would miss it when measured, every other time
-    count = max(1, min(SEEDS, config.search.trials // 2))
-    return seeds(space, losses, changes(space, profile, name), before, most, limits, count)
+    return Axis(name, changes(space, profile, name), before, most)
 
 
 def changes(space: Space, profile: HardwareProfile, name: str) -> Table:

@@ -1,7 +1,11 @@
 """Ray workers: started, replaced when they die, stopped without leaving anything behind."""
 
 import os
+import re
+import signal
+import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +18,8 @@ from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search.worker import Assignment, Outcome, Weights, Worker
 
+REACH_SECONDS = 10.0
+"""Ray itself goes on trying an address where nobody answers for minutes."""
 START_SECONDS = 300.0
 """Importing everything takes a worker 10 s; one that Ray has no room for would be waited for in vain."""
 
@@ -111,13 +117,45 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     # Workers would otherwise import from the folder the driver was started in before anything installed.
     with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
         try:
-            ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
+            _knock(config.address)
+            with _own_signals():
+                ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise RunError(f"ray.address: {config.address!r} can't be used: {last_line(error)}") from error
+            rule = (
+                "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
+            )
+            raise RunError(f"ray.address: {rule}, but got {config.address!r}: {last_line(error)}") from error
         try:
             yield
         finally:
             ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """What SIGTERM does stays as it was: Ray's own answer to it is to end at once, with nothing written."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before)
+
+
+def check_cluster(config: RayConfig) -> None:
+    """Raise RunError unless the cluster can be reached; Ray on this machine is only started when it is needed."""
+    if config.address != "local":
+        with running_ray(config, 0):
+            pass
+
+
+def _knock(address: str) -> None:
+    """Raise OSError unless somebody answers at HOST:PORT; Ray finds out itself what else an address can be."""
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS", "")
+    found = re.fullmatch(r"\[?([^/\[\]]+)\]?:(\d+)", address)
+    if found is not None:
+        socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
 
 
 def last_line(error: BaseException) -> str:

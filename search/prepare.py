@@ -5,6 +5,7 @@ Each is computed once and kept in the run folder; a later start of the same run 
 
 import importlib.metadata
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,12 +35,11 @@ from greenfront.evaluators import (
 from greenfront.hardware_profiles import fingerprint
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder, write_atomic
+from greenfront.search.some_examples import telling_batches
+from greenfront.search.trimming import check_trim
 from greenfront.spaces import Library, Space, load_checkpoint, save_checkpoint
 
 BATCH = 32
-SOME_EXAMPLES, LEAST_EXAMPLES, SOME_TOKENS = 64, 16, 10_000
-"""How many examples settings and elements are scored on, and the tokens beyond which there are fewer."""
-BATCH_TOKENS = 2048
 LONG = 256
 """Tokens from which settings are scored in bfloat16, where the processor has it: 2.3 times as fast, on MiniLM-L6 at
 512 tokens 0.0187 nats instead of 0.0185, but 0.0011 instead of 0.0010, so not where it takes seconds anyway."""
@@ -61,8 +61,12 @@ class Teacher:
     outputs: Outputs
 
 
-def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tuple[TaskData, Any, PreTrainedModel]:
+def prepare_original(
+    config: RunConfig, run: RunFolder, report: Reporter, check: Callable[[PreTrainedModel], object] | None = None
+) -> tuple[TaskData, Any, PreTrainedModel]:
     """The data, the processor and the original; fine-tunes the original where its head is untrained.
+
+    `check` is given the model before that: it raises what makes fine-tuning it pointless.
 
     Raises:
         DataError: data or model that can't be used, or data that has changed since the run began.
@@ -77,6 +81,10 @@ def prepare_original(config: RunConfig, run: RunFolder, report: Reporter) -> tup
     if run.original.exists():
         return data, processor, load_checkpoint(run.original)
     model, untrained = load_original(config.model, data.label_names)
+    if config.space.embeddings.trim:
+        check_trim(processor, model)
+    if check is not None:
+        check(model)
     if untrained:
         report.stage("Fine-tuning the original, whose head is untrained")
         fine_tune(model, data.train, config.fine_tune, seed=config.search.seed, progress=report.advance)
@@ -139,20 +147,22 @@ def prepare_significance(
     data: TaskData,
     model: PreTrainedModel,
     library: Library,
+    teacher: Teacher,
     report: Reporter,
 ) -> dict[str, list[float]]:
-    """Predicted loss in nats of every option of every choice.
+    """Predicted loss in nats of every option of every choice, on a part of validation.
 
     A record of an older version, or of another space, is computed again.
     """
     found = _kept_significance(run, space, report)
     if found is None:
         report.stage("Significance of every setting")
-        most = fitting(model, data.calibration, BATCH, BATCH_NUMBERS // 2)
-        part = some_batches(data.calibration, seed=config.search.seed, most=most)
+        most = fitting(model, data.validation, BATCH, BATCH_NUMBERS // 2)
+        logits = teacher.validation_logits
+        part, weights = telling_batches(data.validation, logits, seed=config.search.seed, most=most)
         longest = max(next(iter(batch.values())).shape[1] for batch in part)
         found = significance(
-            model, space, library, part,
+            model, space, library, part, weights=weights,
             scored=config.search.scored_settings, seed=config.search.seed,
             precision="auto" if longest >= LONG else "float32", progress=report.advance,
         ).finite()  # fmt: skip
@@ -174,19 +184,6 @@ def _kept_significance(run: RunFolder, space: Space, report: Reporter) -> Signif
         report.note(f"{run.significance} is computed again: it is of another space")
         return None
     return found
-
-
-def some_batches(examples: Examples, *, seed: int, most: int = BATCH) -> list[dict[str, torch.Tensor]]:
-    """Inputs of up to `SOME_EXAMPLES` random examples, fewer where they are long, grouped by length, `most` in a batch.
-
-    Small batches are faster where texts are long: at 512 tokens 4 to 8 at a time take 60% of what 32 do, as less is
-    padded and more stays in the cache.
-    """
-    order = np.random.default_rng(seed).permutation(len(examples))
-    few = np.cumsum(examples.lengths[order]) <= SOME_TOKENS
-    chosen = examples.subset(order[: min(SOME_EXAMPLES, max(LEAST_EXAMPLES, int(few.sum())))])
-    longest = int(chosen.lengths.max(initial=1))
-    return [chosen.batch(indices) for indices in batches(chosen, max(1, min(most, BATCH_TOKENS // longest)))]
 
 
 def calibration_batches(examples: Examples, most: int = BATCH) -> list[dict[str, torch.Tensor]]:

@@ -70,7 +70,7 @@ def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Re
         path = run.profile(target.name)
         source = path if path.exists() else target.profile
         if source is None:
-            profile = measure_target(target, config, run.original, space, report)
+            profile = measure_target(target, config, run.base, space, report)
         else:
             profile = read_profile(source, target, config, space)
         if not path.exists():

@@ -11,6 +11,7 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.profiles import check_targets, measure_target
 from greenfront.search.progress import Reporter
 from greenfront.search.search_space import search_space
+from greenfront.search.trimming import trim
 from greenfront.spaces import save_checkpoint
 
 
@@ -49,14 +50,17 @@ def profile_targets(config: RunConfig, files: Mapping[str, Path], report: Report
         MeasureError, RunError: a target that can't be measured.
     """
     report.stage("Data and original model")
-    data, _ = load_data(config.model, config.data, config.search.seed)
+    data, processor = load_data(config.model, config.data, config.search.seed)
     model, _ = load_original(config.model, data.label_names)
     check_targets(config, model)
-    space = search_space(model, config)
     profiles = {}
     with tempfile.TemporaryDirectory(prefix="greenfront-measure-") as scratch:
         original = Path(scratch) / "original"
-        save_checkpoint(model, original)
+        if config.space.embeddings.trim:
+            model = trim(config, data, processor, model, original, report).model
+        else:
+            save_checkpoint(model, original)
+        space = search_space(model, config)
         for target in config.hardware:
             if target.name in files:
                 profiles[target.name] = measure_target(target, config, original, space, report)

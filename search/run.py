@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optuna.samplers import BaseSampler
+from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig, load_config, parse_config
 from greenfront.errors import BudgetError
@@ -23,7 +24,7 @@ from greenfront.search.front import Front
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
 from greenfront.search.plot import plot_front
-from greenfront.search.pool import Pool, running_ray
+from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
     Teacher,
     prepare_library,
@@ -38,10 +39,11 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.study import Study, make_sampler
+from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
 from greenfront.search.worker import Assignment
-from greenfront.spaces import Library
+from greenfront.spaces import Library, Space
 
 
 @dataclass
@@ -94,16 +96,23 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, _unreachable(run))
+    check_cluster(config.ray)
     with run.alone():
         return _run(config, run, sampler, report)
 
 
 def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Reporter) -> Front:
     summary = Summary({})
+
+    def whole_space(model: PreTrainedModel) -> Space:
+        check_targets(config, model)
+        return search_space(model, config)
+
     with summary.stage("original"):
-        data, processor, model = prepare_original(config, run, report)
-    check_targets(config, model)
-    space = search_space(model, config)
+        read, processor, loaded = prepare_original(config, run, report, check=whole_space)
+        base = prepare_base(config, run, read, processor, loaded, report)
+        data, model = base.data, base.model
+    space = whole_space(model)
     for refusal in space.refusals:
         report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
     with summary.stage("profile"):
@@ -115,23 +124,25 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     with summary.stage("library"):
         library = prepare_library(config, run, space, data, model, report)
     with summary.stage("significance"):
-        losses = prepare_significance(config, run, space, data, model, library, report)
+        losses = prepare_significance(config, run, space, data, model, library, teacher, report)
     validation = score(teacher.outputs).value
-    original = original_candidate(validation, profiles, config)
+    original = original_candidate(validation, profiles, config, trimmed=base.trimmed)
     report.note(f"original: {config.data.metric} {wording.score(validation, config.data.metric)} on validation")
 
     with summary.stage("analysis"):
         analysis = analysis_for(config, run, space, data, model, report)
 
-    unreachable, limits = budget_limits(config, space, profiles)
-    for name in unreachable:
-        report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
-    searched = without(config, unreachable)
-    study = Study(space, objective_names(config), sampler, run.study)
-    analysed = analysis_seeds(analysis, space) if analysis is not None else []
-    for seed in (*first_plans(searched, space, losses, profiles, limits), *analysed):
-        study.suggest(seed.plan, seed.origin)
-    driver = Driver(searched, run, study, profiles, original, losses, limits, model, processor)
+    with summary.stage("first plans"):
+        report.stage("Solving for the first plans")
+        unreachable, limits = budget_limits(config, space, profiles, original.predicted)
+        for name in unreachable:
+            report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
+        searched = without(config, unreachable)
+        study = Study(space, objective_names(config), sampler, run.study)
+        analysed = analysis_seeds(analysis, space) if analysis is not None else []
+        for seed in (*first_plans(searched, space, losses, profiles, original.predicted, limits), *analysed):
+            study.suggest(seed.plan, seed.origin)
+    driver = Driver(searched, run, study, profiles, original, losses, limits, model, base.processor)
     try:
         with summary.stage("search"):
             _search(searched, driver, _assignment(searched, data, teacher, library, model), report)
@@ -148,7 +159,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
             feasible = [candidate.id for candidate in everyone if candidate.feasible]
             ids = {result.plan.id for result in driver.contenders.finalists(feasible)}
             finalists = [candidate for candidate in everyone if candidate.id in ids]
-            original, verified = verify(finalists, original, profiles, data, config, run, report)
+            original, verified = verify(finalists, original, profiles, data, read.test, config, run, report)
             candidates = judge(original, [*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
     except BaseException:
         # Whatever ends search or verification, what is done stays usable: every scored candidate, by prediction.
@@ -161,6 +172,8 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
 
 
 def _search(config: RunConfig, driver: Driver, assignment: Assignment, report: Reporter) -> None:
+    if driver.complete:
+        return
     workers = config.workers()
     report.stage(f"Starting {workers} Ray workers")
     with running_ray(config.ray, workers):

@@ -52,6 +52,16 @@ class RunFolder:
         return self.path / "original"
 
     @property
+    def trimmed(self) -> Path:
+        """The original with the tokens that the task's data use, where that was asked for."""
+        return self.path / "trimmed"
+
+    @property
+    def base(self) -> Path:
+        """What candidates are built from: the original, or the trimmed one."""
+        return self.trimmed if self.trimmed.exists() else self.original
+
+    @property
     def teacher(self) -> Path:
         """The original's logits on the examples that trials train on and are scored on."""
         return self.path / "teacher.safetensors"
@@ -123,6 +133,24 @@ class RunFolder:
         return self.path / "candidates" / f"{id_}.outputs.safetensors"
 
     @classmethod
+    def check(cls, config: RunConfig) -> "RunFolder":
+        """The folder that this configuration may have, without touching it; raises RunError as `create` does."""
+        assert config.output is not None
+        run = cls(Path(os.path.abspath(config.output)))
+        if run.path.exists() and not run.path.is_dir():
+            raise RunError(f"output: must be a folder, but {run.path} is a file")
+        if run.config.exists():
+            differences = run._differences(config)
+            if differences and any((run.path / "profiles").glob("*")):
+                raise RunError(
+                    f"output: {run.path} belongs to another configuration; "
+                    f"choose another folder, or delete it. What differs:\n{differences}"
+                )
+        elif run.path.exists() and any(run.path.iterdir()):
+            raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")
+        return run
+
+    @classmethod
     def create(cls, config: RunConfig) -> "RunFolder":
         """The folder of this configuration, new or from an earlier start of the same one.
 
@@ -131,25 +159,15 @@ class RunFolder:
         Raises:
             RunError: the folder belongs to another configuration, holds something else, or can't be made.
         """
-        assert config.output is not None
-        run = cls(Path(os.path.abspath(config.output)))
+        run = cls.check(config)
         config = config.model_copy(update={"output": run.path})
-        if run.path.exists() and not run.path.is_dir():
-            raise RunError(f"output: must be a folder, but {run.path} is a file")
         if run.config.exists():
-            differences = run._differences(config)
-            if differences and any((run.path / "profiles").iterdir()):
-                raise RunError(
-                    f"output: {run.path} belongs to another configuration; "
-                    f"choose another folder, or delete it. What differs:\n{differences}"
-                )
-            if not differences:
+            if not run._differences(config):
                 return run
             for stale in (run.environment, run.analysis, run.analysis_page):
                 stale.unlink(missing_ok=True)
-            shutil.rmtree(run.original, ignore_errors=True)
-        elif run.path.exists() and any(run.path.iterdir()):
-            raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")
+            for folder in (run.original, run.trimmed):
+                shutil.rmtree(folder, ignore_errors=True)
         try:
             (run.path / "profiles").mkdir(parents=True, exist_ok=True)
             (run.path / "candidates").mkdir(exist_ok=True)

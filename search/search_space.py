@@ -22,6 +22,8 @@ def _check_options(space: SpaceConfig, sequence_length: int) -> None:
     """Refuse options that nothing would read: whoever writes `bits: [8]` wants bits."""
     by_default = [name for name, m in METHODS.items() if m.by_default and sequence_length >= m.offered_from]
     searched, usual = by_default if space.methods is None else space.methods, SpaceConfig()
+    # A vocabulary is trimmed whatever is searched.
+    space = space.model_copy(update={"embeddings": space.embeddings.model_copy(update={"trim": usual.embeddings.trim})})
     for name in METHODS:
         if name not in searched and getattr(space, name, None) != getattr(usual, name, None):
             raise ConfigError(

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
+import torch
 from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import Outputs, TaskData, answer, bootstrap_interval, score, tied
+from greenfront.evaluators import Examples, Outputs, TaskData, answer, bootstrap_interval, score, tied
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.candidate import Candidate, CandidateScore
@@ -50,12 +51,14 @@ def verify(
     original: Candidate,
     profiles: Mapping[str, HardwareProfile],
     data: TaskData,
+    original_test: Examples,
     config: RunConfig,
     run: RunFolder,
     report: Reporter,
 ) -> tuple[Candidate, list[Candidate]]:
     """The original and the finalists with measured costs and test scores, ties and front marked.
 
+    `original_test`: the test split as the original reads it, which may know more tokens than candidates.
     Membership of the front is decided on validation and measured cost, so that the test score stays unbiased.
     """
     folders = {candidate.id: run.candidate(candidate.id) for candidate in (original, *finalists)}
@@ -77,7 +80,8 @@ def verify(
     report.stage("Scoring them on the test split")
     outputs: dict[str, Outputs] = {}
     for done, (id_, folder) in enumerate(folders.items()):
-        outputs[id_] = answer(load_checkpoint(folder), data.test, config.data.metric)
+        test = original_test if id_ == original.id else data.test
+        outputs[id_] = answer(load_checkpoint(folder), test, config.data.metric)
         report.advance(done + 1, len(folders))
     checked = [_checked(c, costs[c.id], outputs[c.id], config.search.seed) for c in (original, *finalists)]
     base = checked[0]
@@ -130,12 +134,29 @@ def judge(
     )
 
 
-def original_candidate(validation: float, profiles: Mapping[str, HardwareProfile], config: RunConfig) -> Candidate:
-    """The original before verification: its costs as profiled, its score on validation."""
+def original_candidate(
+    validation: float, profiles: Mapping[str, HardwareProfile], config: RunConfig, *, trimmed: int = 0
+) -> Candidate:
+    """The original before verification: its costs as profiled, its score on validation.
+
+    `trimmed`: parameters of the original that what was profiled hasn't.
+    """
     return Candidate(
         id="original", plan=Plan(), score=CandidateScore(config.data.metric, validation), cost=None,
-        predicted={name: profile.original for name, profile in profiles.items()}, feasible=True, origin="original",
+        predicted={name: _untrimmed(profile.original, trimmed) for name, profile in profiles.items()}, feasible=True,
+        origin="original",
     )  # fmt: skip
+
+
+def _untrimmed(cost: Cost, parameters: int) -> Cost:
+    """The cost with so many parameters more, which are looked up and not multiplied, in float32."""
+    mb = parameters * torch.float32.itemsize / 1e6
+    return replace(
+        cost,
+        parameters=cost.parameters + parameters,
+        size_mb=cost.size_mb + mb,
+        peak_memory_mb=cost.peak_memory_mb + mb,
+    )
 
 
 def _checked(candidate: Candidate, cost: dict[str, Cost], outputs: Outputs, seed: int) -> Candidate:

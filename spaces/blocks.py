@@ -97,7 +97,6 @@ class Blocks(Method):
     name = "blocks"
     keys = ("skip",)
     replaces = False
-    by_default = False
 
     def choices(
         self, model: PreTrainedModel, space: SpaceConfig, sequence_length: int

@@ -19,6 +19,7 @@ from greenfront.spaces.blocks import Blocks
 from greenfront.spaces.checkpoint import plan_of
 from greenfront.spaces.clustered import Clustered
 from greenfront.spaces.effective import clashes
+from greenfront.spaces.embeddings import Embeddings
 from greenfront.spaces.heads import Heads
 from greenfront.spaces.library import Library
 from greenfront.spaces.linear_attention import Linear
@@ -34,10 +35,12 @@ from greenfront.spaces.sites import linear_shape
 from greenfront.spaces.space import Space
 from greenfront.spaces.width import Width
 from greenfront.spaces.window import Window
+from greenfront.yaml_source import nearest
 
 _STRUCTURE = (Blocks(), Heads(), Width())
 _ATTENTION = (Linformer(), Window(), Clustered(), Lsh(), Performer(), Linear(), SignMatching())
-METHODS: dict[str, Method] = {method.name: method for method in (*_STRUCTURE, LowRank(), *_ATTENTION, Bits())}
+_FACTORS = (LowRank(), Embeddings())
+METHODS: dict[str, Method] = {method.name: method for method in (*_STRUCTURE, *_FACTORS, *_ATTENTION, Bits())}
 """Every compression method by its YAML name, in the order in which a Plan applies them; last those that don't train."""
 
 _Model = TypeVar("_Model", bound=nn.Module)
@@ -51,10 +54,12 @@ def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int
     """
     unknown = [name for name in config.methods or () if name not in METHODS]
     if unknown:
-        raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}, but got {', '.join(unknown)}")
+        close = nearest(unknown[0], METHODS)
+        hint = f" (did you mean {close}?)" if close else ""
+        raise ConfigError(f"space.methods: must be among {', '.join(METHODS)}{hint}, but got {', '.join(unknown)}")
     choices: list[Choice] = []
     refusals: list[Refusal] = []
-    names = [name for name, method in METHODS.items() if method.by_default and sequence_length >= method.offered_from]
+    names = [name for name, method in METHODS.items() if sequence_length >= method.offered_from]
     for name in names if config.methods is None else config.methods:
         found, refused = METHODS[name].choices(model, config, sequence_length)
         if config.methods is not None and not found:
@@ -66,8 +71,13 @@ def find_space(model: PreTrainedModel, config: SpaceConfig, sequence_length: int
 
 
 def method_of(settings: Settings) -> Method:
-    """The method that one of a choice's settings belongs to."""
+    """The method that one of a choice's settings belongs to; of methods that share its key, any."""
     return next(method for method in METHODS.values() if method.keys[0] in settings)
+
+
+def method_name(choice: Choice, settings: Settings) -> str:
+    """The name of the method that one of a choice's settings belongs to, also where the choice is a group's."""
+    return choice.method if choice.method in METHODS else method_of(settings).name
 
 
 def check_plan(model: nn.Module, plan: Plan) -> None:
@@ -77,7 +87,7 @@ def check_plan(model: nn.Module, plan: Plan) -> None:
         if path not in modules:
             near = difflib.get_close_matches(path, modules, 1)
             raise PlanError(f"{path}: the model has no such module" + (f"; did you mean {near[0]}?" if near else ""))
-        for method in _methods(path, settings):
+        for method in _methods(path, modules[path], settings):
             method.check(path, modules[path], settings)
     linears = {path: module for path in plan if isinstance(module := modules[path], AnyLinear)}
     shapes = {path: linear_shape(module) for path, module in linears.items()}
@@ -119,7 +129,7 @@ def apply_plan(model: PreTrainedModel, plan: Plan, library: Library | None = Non
 
 def _apply(model: PreTrainedModel, plan: Plan, library: Library | None, methods: Iterable[Method]) -> None:
     for method in methods:
-        paths = [path for path, settings in plan.items() if method.keys[0] in settings]
+        paths = [path for path, settings in plan.items() if _is_meant(method, model.get_submodule(path), settings)]
         for path in paths:
             method.apply_to_model(model, path, plan, library)
         if paths:
@@ -131,7 +141,7 @@ def _apply(model: PreTrainedModel, plan: Plan, library: Library | None, methods:
 def apply_to_module(path: str, module: _Model, settings: Settings, library: Library | None = None) -> nn.Module:
     """One module changed on its own, for measuring; the given one stays as it is."""
     changed: nn.Module = copy.deepcopy(module)
-    for method in _methods(path, settings):
+    for method in _methods(path, module, settings):
         method.check(path, module, settings)
         changed = method.apply(path, changed, settings, library)
     return changed
@@ -147,33 +157,41 @@ def _replaced(model: nn.Module, plan: Plan, methods: Sequence[Method]) -> list[n
         if reduction.happens(plan[path])
     ]
     shrunk = [module for path in paths if places[id(module := model.get_submodule(path))] == 1]
-    replaced = [path for path, settings in plan.items() if _is_replaced(settings, methods)]
-    return [*shrunk, *(model.get_submodule(path) for path in replaced)]
+    named = [(model.get_submodule(path), settings) for path, settings in plan.items()]
+    return [*shrunk, *(module for module, settings in named if _is_replaced(module, settings, methods))]
 
 
-def _is_replaced(settings: Settings, methods: Sequence[Method]) -> bool:
-    """Whether these methods put new modules in the place of one with these settings."""
-    used = [method for method in methods if method.keys[0] in settings]
+def _is_replaced(module: nn.Module, settings: Settings, methods: Sequence[Method]) -> bool:
+    """Whether these methods put a new module in the place of this one with these settings."""
+    used = [method for method in methods if _is_meant(method, module, settings)]
     return bool(used) and all(method.replaces for method in used)
+
+
+def _is_meant(method: Method, module: nn.Module, settings: Settings) -> bool:
+    """Whether settings of a module name this method."""
+    return method.keys[0] in settings and method.owns(module)
 
 
 def _reductions(model: nn.Module, plan: Plan) -> dict[str, tuple[Reduction, ...]]:
     """What the settings at each path of a Plan make smaller."""
     return {
-        path: tuple(r for method in _methods(path, settings) for r in method.reductions(model, path))
+        path: tuple(
+            r for method in _methods(path, model.get_submodule(path), settings) for r in method.reductions(model, path)
+        )
         for path, settings in plan.items()
     }
 
 
-def _methods(path: str, settings: Settings) -> list[Method]:
-    """The methods that settings name; raises PlanError for a key nobody reads."""
-    found = [method for method in METHODS.values() if method.keys[0] in settings]
+def _methods(path: str, module: nn.Module, settings: Settings) -> list[Method]:
+    """The methods that settings of a module name; raises PlanError for a key nobody reads."""
+    found = [method for method in METHODS.values() if _is_meant(method, module, settings)]
     known = {key for method in found or METHODS.values() for key in method.keys}
     unknown = [key for key in settings if key not in known]
     if unknown:
         raise PlanError(f"{path}: settings must be among {', '.join(sorted(known))}, but got {', '.join(unknown)}")
     if settings and not found:
-        raise PlanError(f"{path}: settings must carry one of {', '.join(m.keys[0] for m in METHODS.values())}")
+        first = dict.fromkeys(method.keys[0] for method in METHODS.values())
+        raise PlanError(f"{path}: settings must carry one of {', '.join(first)}")
     for one, other in combinations(found, 2):
         if one.group and one.group == other.group:
             raise PlanError(f"{path}: {one.name} and {other.name} exclude each other, so it must have one of them")

@@ -29,7 +29,6 @@ class Heads(Method):
     name = "heads"
     keys = ("heads",)
     replaces = False
-    by_default = False
 
     def choices(
         self, model: PreTrainedModel, space: SpaceConfig, sequence_length: int

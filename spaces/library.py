@@ -71,7 +71,7 @@ class Library:
         `token_counts` (V) are the training data's token frequencies, for the embedding's rows; without them
         those of `batches` are used. Progress is counted in sites, after the moments.
         """
-        choices = [choice for choice in space.choices if choice.method == "low_rank"]
+        choices = [choice for choice in space.choices if choice.method in ("embeddings", "low_rank")]
         read_by = {c.site.path: (c, r) for c in space.choices for r in c.reduces if r.side == "in"}
         masked = [reduction.path for _, reduction in read_by.values()]
         paths = list(dict.fromkeys([*(choice.site.path for choice in choices), *masked]))

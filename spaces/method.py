@@ -97,15 +97,15 @@ class Method(ABC):
     name: str
     """The method's name in the YAML."""
     keys: tuple[str, ...]
-    """The settings this method reads in a Plan; the first one carries the amount."""
+    """The settings this method reads in a Plan; the first one carries the amount.
+
+    Methods may share the first one where no module is owned by two of them."""
     replaces: bool = True
     """Whether `apply` returns a new module, so that the old one need not be copied before."""
     group: str = ""
     """Methods of a group exclude each other: a module takes settings of one of them at most."""
     offered_from: int = 0
     """The sequence length (tokens) from which it is offered where the YAML doesn't ask for it by name."""
-    by_default: bool = True
-    """Whether it is offered where the YAML names no methods."""
     trains: bool = True
     """Whether what `apply` builds can be fine-tuned; otherwise it is applied afterwards, so after those that can."""
 
@@ -118,6 +118,10 @@ class Method(ABC):
         Raises:
             ConfigError: an option of `space` that this model can't take.
         """
+
+    def owns(self, module: "nn.Module") -> bool:
+        """Whether the first of `keys`, at this module, means this method: only where another one reads it, too."""
+        return True
 
     @abstractmethod
     def check(self, path: str, module: "nn.Module", settings: Settings) -> None:

@@ -26,7 +26,6 @@ class Width(Method):
 
     name = "width"
     keys = ("width",)
-    by_default = False
 
     def choices(
         self, model: PreTrainedModel, space: SpaceConfig, sequence_length: int

@@ -154,6 +154,16 @@ def empty_split(place: Place) -> None:
     write_csv(place.folder / "test.csv", [])
 
 
+def language_model(space: str) -> Callable[[Place], None]:
+    """GPT-2, whose output layer is its table."""
+
+    def change(place: Place) -> None:
+        spoil("path: bert, task: text-classification", "path: gpt2, task: causal-language-modelling")(place)
+        append(f"space: {{{space}}}")(place)
+
+    return change
+
+
 def causal_model(place: Place) -> None:
     spoil("path: bert", "path: gpt2")(place)
     append("space: {methods: [linformer]}")(place)
@@ -200,7 +210,7 @@ MODEL_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
     ),
     "option of a method that isn't searched": (
         append("space: {bits: [8]}"),
-        ["space.bits: must go with the method bits, but searched are low_rank", "space.methods"],
+        ["space.bits: must go with the method bits, but searched are", "low_rank", "space.methods"],
     ),
     "option of a method that is left out": (
         append("space: {methods: [low_rank], heads: {counts: [1]}}"),
@@ -219,6 +229,22 @@ MODEL_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
     "rank above break-even": (
         append("space: {low_rank: {ranks: [5000]}}"),
         ["space.low_rank.ranks: must be below the break-even of at least one layer", "5000"],
+    ),
+    "table that another layer is tied to": (
+        language_model("methods: [embeddings]"),
+        ["space.methods: embeddings can't be used on GPT2LMHeadModel: another layer is tied to this table"],
+    ),
+    "vocabulary of a language model": (
+        language_model("embeddings: {trim: true}"),
+        ["space.embeddings.trim: must be false for a GPT2LMHeadModel, whose output layer has a row for every token"],
+    ),
+    "vocabulary of whole words": (
+        append("space: {embeddings: {trim: true}}"),
+        ["space.embeddings.trim: the tokenizer must be of WordPiece, BPE, Unigram", "but is of WordLevel"],
+    ),
+    "rank of the table above break-even": (
+        append("space: {embeddings: {ranks: [5000]}}"),
+        ["space.embeddings.ranks: must be below the break-even of bert.embeddings.word_embeddings", "5000"],
     ),
     "more threads than processors": (
         append("hardware: {threads: 4096}"),
@@ -249,6 +275,7 @@ def test_a_configuration_that_can_not_be_used(case: str, command: str, place: Pl
         assert new == set()
     else:
         assert all(name.startswith("run/") for name in new)
+        assert not any(name.startswith("run/original/") for name in new)  # nothing expensive has begun
 
 
 @pytest.mark.parametrize("case", ["unknown key", "no data file", "no such column", "no model"])
@@ -327,22 +354,22 @@ def test_measure_writes_nothing_over(place: Place) -> None:
     assert place.contents() == before
 
 
-def test_the_folder_of_another_configuration(place: Place) -> None:
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_the_folder_of_another_configuration(command: str, place: Place) -> None:
     run = RunFolder.create(load_config(place.yaml))
     run.profile("this-machine").write_text("measured for minutes")
     append("search: {trials: 41}")(place)
     before = place.contents()
-    refused(
-        "search", str(place.yaml), says=["run belongs to another configuration", "search.trials: 41 here, 40 there"]
-    )
+    refused(command, str(place.yaml), says=["run belongs to another configuration", "search.trials: 41 here, 40 there"])
     assert place.contents() == before
 
 
-def test_a_folder_of_other_things(place: Place) -> None:
+@pytest.mark.parametrize("command", ["check", "search"])
+def test_a_folder_of_other_things(command: str, place: Place) -> None:
     place.output.mkdir()
     (place.output / "thesis.tex").write_text("years of work")
     before = place.contents()
-    refused("search", str(place.yaml), says=["run is not empty and holds no run; choose another folder"])
+    refused(command, str(place.yaml), says=["run is not empty and holds no run; choose another folder"])
     assert place.contents() == before
 
 
@@ -440,6 +467,7 @@ def test_export_into_a_folder_in_use(finished: Place) -> None:
     refused(
         "export", "run", "original", "--to", "train.csv", says=["must be a new or empty folder", "train.csv exists"]
     )
+    refused("export", "run", "original", "--to", "train.csv/small", says=["--to: train.csv/small can't be written: "])
     assert finished.contents() == before
 
 

@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from transformers import ViTConfig, ViTModel
 
-from tests.end_to_end.tiny_task import greenfront
+from tests.end_to_end.tiny_task import inside
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown
 
 
 def save_vit(folder: Path) -> None:
@@ -42,16 +45,16 @@ def test_a_vision_transformer_is_searched_and_exported(tmp_path: Path) -> None:
         """
 model: {path: vit, task: image-classification}
 data: {path: pictures}
-hardware: {name: here, batch_size: 2, seconds: 10, disturbed: accept}
+hardware: {name: here, batch_size: 2, seconds: 1, disturbed: accept}
 objectives: [accuracy, size]
 space: {methods: [low_rank], low_rank: {ranks: [8, 24]}}
 search: {trials: 2, finalists: 1}
 fine_tune: {steps: 3, batch_size: 8, original_epochs: 4, original_learning_rate: 1e-3}
-ray: {workers: 2}
+ray: {workers: 1}
 output: run
 """
     )
-    said = greenfront("search", "light.yaml", cwd=tmp_path).stdout
+    said = inside(tmp_path, "search", "light.yaml")
     assert "Fine-tuning the original, whose head is untrained" in said
     front = json.loads((tmp_path / "run" / "front.json").read_text())
     assert len(front["candidates"]) == 2
@@ -60,7 +63,7 @@ output: run
     assert member["cost"]["here"]["size_mb"] < original["size_mb"]
     assert member["cost"]["here"]["flops"] < original["flops"]
     assert front["original"]["score"]["test"] > 0.9
-    exported = greenfront("export", "run", member["id"], "--to", "small", cwd=tmp_path).stdout
+    exported = inside(tmp_path, "export", "run", member["id"], "--to", "small")
     assert "loaded again in a clean process" in exported
     assert {path.name for path in (tmp_path / "small").iterdir()} >= {
         "config.json", "model.safetensors", "preprocessor_config.json"

@@ -11,8 +11,9 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
-from tests.end_to_end.tiny_task import FILLER, TOPICS, greenfront, save_encoder
+from tests.end_to_end.tiny_task import FILLER, TOPICS, inside, save_encoder
 
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown
 Row = Mapping[str, Any]
 
 
@@ -92,7 +93,7 @@ def test_a_task_is_searched_selected_and_exported(task: str, tmp_path: Path) -> 
         f"""
 model: {{path: model, task: {task}}}
 data: {{train: train.jsonl, test: test.jsonl, max_length: 16{", " if data else ""}{data}}}
-hardware: {{name: here, batch_size: 2, seconds: 10, disturbed: accept}}
+hardware: {{name: here, batch_size: 2, seconds: 1, disturbed: accept}}
 budgets: {{accuracy_drop: 90%}}
 objectives: [accuracy, size]
 space: {{methods: [low_rank], low_rank: {{ranks: [8, 24]}}}}
@@ -102,7 +103,7 @@ ray: {{workers: 1}}
 output: run
 """
     )
-    said = greenfront("search", "run.yaml", cwd=tmp_path).stdout
+    said = inside(tmp_path, "search", "run.yaml")
     assert "Fine-tuning the original, whose head is untrained" in said
     front = json.loads((tmp_path / "run" / "front.json").read_text())
     score = front["original"]["score"]
@@ -117,7 +118,7 @@ output: run
     member = next(candidate for candidate in front["candidates"] if candidate["verified"])
     assert member["cost"]["here"]["flops"] < front["original"]["cost"]["here"]["flops"]
     assert member["score"]["metric"] == score["metric"]
-    exported = greenfront("export", "run", member["id"], "--to", "small", "--onnx", cwd=tmp_path).stdout
+    exported = inside(tmp_path, "export", "run", member["id"], "--to", "small", "--onnx")
     assert "loaded again in a clean process" in exported
     assert {path.name for path in (tmp_path / "small").iterdir()} >= {
         "config.json", "model.safetensors", "model.onnx", "tokenizer.json"

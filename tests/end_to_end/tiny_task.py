@@ -1,17 +1,23 @@
 """A task that a small model learns in seconds, and the command line as its user starts it."""
 
 import csv
+import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import BertWordPieceTokenizer, Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from typer.testing import CliRunner, Result
+
+from greenfront.cli import app
 
 LABELS = ("sport", "trade", "weather")
 TOPICS = {
@@ -21,6 +27,8 @@ TOPICS = {
 }
 FILLER = ("the", "a", "of", "in", "and", "on", "for", "with", "was", "is", "very", "not", "but", "from", "by", "it")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+OFFLINE_AND_WIDE = {"HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+"""Without a network, and on a terminal wide enough that no line of a message is folded."""
 PROGRAM = str(Path(sys.executable).with_name("greenfront"))
 
 
@@ -58,9 +66,24 @@ def save_tokenizer(folder: Path) -> int:
     return len(vocabulary)
 
 
-def save_encoder(folder: Path, width: int = 128) -> None:
+def save_word_pieces(folder: Path) -> int:
+    """BERT's own tokenizer with a token per word, the pieces of others, and 400 words that no text has."""
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = (*FILLER, *(word for topic in TOPICS.values() for word in topic))
+    others = [f"{first}{second}{letters[(7 * i + j) % 26]}q" for i, first in enumerate(letters) for j, second in
+              enumerate(letters[:16])][:400]  # fmt: skip
+    tokens = dict.fromkeys([*SPECIAL, "[MASK]", *letters, *(f"##{letter}" for letter in letters), *others, *words])
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    tokenizer = BertWordPieceTokenizer(vocabulary)
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+    return len(vocabulary)
+
+
+def save_encoder(folder: Path, width: int = 128, tokenizer: Callable[[Path], int] = save_tokenizer) -> None:
     """A BERT of two layers without a head, and its tokenizer; wide enough that fewer ranks are faster."""
-    vocabulary = save_tokenizer(folder)
+    vocabulary = tokenizer(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         BertModel(
@@ -89,9 +112,32 @@ def greenfront(*arguments: str, cwd: Path, code: int | None = 0) -> subprocess.C
     return ran
 
 
+def run_inside(folder: Path, *arguments: str, code: int = 0) -> Result:
+    """The program in this process, which has imported everything already; fails unless it ends with `code`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        for name, value in OFFLINE_AND_WIDE.items():
+            patch.setenv(name, value)
+        handler = signal.getsignal(signal.SIGTERM)
+        try:
+            result = CliRunner().invoke(app, list(arguments))
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+    assert result.exit_code == code, f"{arguments}: {result.exit_code}\n{result.output}\n{result.exception!r}"
+    return result
+
+
+def inside(folder: Path, *arguments: str, code: int = 0) -> str:
+    """What `run_inside` prints: to stderr alone where it fails."""
+    result = run_inside(folder, *arguments, code=code)
+    if code:
+        assert result.stdout == ""
+    return result.stderr if code else result.stdout
+
+
 def environment() -> dict[str, str]:
-    """Without a network, and on a terminal wide enough that no line of a message is folded."""
-    return {**os.environ, "HF_HUB_OFFLINE": "1", "COLUMNS": "200"}
+    """This process's, `OFFLINE_AND_WIDE`."""
+    return {**os.environ, **OFFLINE_AND_WIDE}
 
 
 def edit(path: Path, values: Mapping[str, object]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
@@ -20,10 +19,6 @@ from transformers import (
 )
 
 from greenfront.config import DataConfig, FineTuneConfig, ModelConfig
-
-# The machine may be busy: a slow example is no failure.
-settings.register_profile("busy", deadline=None)
-settings.load_profile("busy")
 
 WORDS = ("good", "bad", "film", "plot", "the", "a", "was", "very", "not", "and")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")

@@ -20,10 +20,10 @@ from greenfront.errors import PlanError
 from greenfront.evaluators import kl_divergence
 from greenfront.evaluators.recorded_pass import first_call, logits_from, logits_of, record
 from greenfront.evaluators.replace_one import divergences, replays
-from greenfront.spaces import Library, Plan, Space, compress, find_space
+from greenfront.spaces import Library, Plan, Space, compress
 from greenfront.spaces.sharing import block_paths, blocks_of, compress_sharing
 from tests.spaces.architectures import bart, distilbert, modernbert
-from tests.spaces.models import BUILDERS, CONFIG, LENGTH, SIZES, Batch, batch_for, build, randomized
+from tests.spaces.models import BUILDERS, CONFIG, SIZES, Batch, batch_for, build, randomized, space_of
 
 
 def electra() -> PreTrainedModel:
@@ -79,7 +79,7 @@ def single_changes(space: Space, seed: int) -> list[Plan]:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_partial_passes_say_what_whole_ones_do(name: str) -> None:
     model, batches = made(name), batches_for(name)
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model)
     library = Library.compute(model, batches, space, CONFIG)
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     modules, config = dict(model.named_modules()), copy.deepcopy(model.config)
@@ -103,7 +103,7 @@ def test_layers_before_the_change_are_not_run(name: str) -> None:
     recorded = record(model, batch)
     blocks = block_paths(model)
     assert [path for path, _ in recorded.calls] == blocks
-    site = next(c.site.path for c in find_space(model, CONFIG, LENGTH).choices if c.site.path.startswith(blocks[1]))
+    site = next(c.site.path for c in space_of(model).choices if c.site.path.startswith(blocks[1]))
     changed = compress_sharing(model, Plan({site: {"rank": 4}}))
     called: list[str] = []
     for path in blocks:
@@ -130,7 +130,7 @@ def test_only_the_changed_block_is_built() -> None:
 def test_a_change_outside_of_the_blocks_runs_everything() -> None:
     model, batches = made("bert"), batches_for("bert")
     plan = Plan({"bert.embeddings.word_embeddings": {"rank": 4}})
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model)
     library = Library.compute(model, batches, space, CONFIG)
     assert blocks_of(model, plan) == {"bert.embeddings.word_embeddings": []}
     assert divergences(model, [plan], library, batches) == pytest.approx([whole_pass(model, plan, library, batches)])
@@ -145,7 +145,7 @@ def test_a_module_at_two_places_is_changed_at_both_and_the_original_keeps_its_ow
     changed = compress_sharing(model, plan)
     assert changed.get_submodule(first) is changed.get_submodule(second)
     assert model.get_submodule(first) is model.get_submodule(second) is shared
-    library = Library.compute(model, batches, find_space(model, CONFIG, LENGTH), CONFIG)
+    library = Library.compute(model, batches, space_of(model), CONFIG)
     assert divergences(model, [plan], library, batches) == pytest.approx([whole_pass(model, plan, library, batches)])
 
 
@@ -186,7 +186,7 @@ def test_blocks_that_talk_beside_their_outputs_are_all_run() -> None:
         batch = {"values": torch.randn(4, 16)}
     recorded = record(model, batch)
     plan = Plan({"layers.2.dense": {"rank": 4}})
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model, CONFIG.model_copy(update={"methods": ("low_rank",)}))
     library = Library.compute(model, [batch], space, CONFIG)
     expected = whole_pass(model, plan, library, [batch])
     wrong = logits_from(compress_sharing(model, plan, library), recorded, 2)
@@ -196,9 +196,21 @@ def test_blocks_that_talk_beside_their_outputs_are_all_run() -> None:
     assert divergences(model, [plan], library, [batch]) == pytest.approx([expected])
 
 
+def test_examples_count_by_what_they_stand_for() -> None:
+    model, batches = made("bert"), batches_for("bert")
+    plans = [Plan({"bert.encoder.layer.1.attention.self": {"linformer": 2, "linformer_positions": 16}})]
+    single = [divergences(model, plans, None, [batch])[0] for batch in batches]
+    sizes = [len(batch["input_ids"]) for batch in batches]
+    weights = [3.0 + number for number in range(len(batches))]
+    stands_for = np.multiply(weights, sizes)
+    for cache_bytes in (1, 2**20):
+        (found,) = divergences(model, plans, None, batches, weights=weights, cache_bytes=cache_bytes)
+        assert found == pytest.approx(np.dot(stands_for, single) / stands_for.sum())
+
+
 def test_what_is_kept_of_passes_is_bounded() -> None:
     model, batches = made("bert"), batches_for("bert")
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model)
     library = Library.compute(model, batches, space, CONFIG)
     plans = single_changes(space, seed=1)
     steps: list[tuple[int, int]] = []
@@ -223,7 +235,7 @@ def test_modes_are_kept_and_labels_ignored() -> None:
 
 def test_answers_that_are_no_numbers_are_infinitely_bad() -> None:
     model, batches = build("bert"), batches_for("bert")
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model)
     library = Library.compute(model, batches, space, CONFIG)
     path = "bert.encoder.layer.1.output.dense"
     tensors = library.tensors()

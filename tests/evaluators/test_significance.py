@@ -1,8 +1,9 @@
-"""Significance: closed form where the library has one, else the divergence of the model so changed."""
+"""Significance: the divergence of the model so changed, and between those measured what closed forms say."""
 
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from transformers import PreTrainedModel
 from greenfront.config import DataConfig, LinformerConfig, ModelConfig, SpaceConfig
 from greenfront.errors import RunError
 from greenfront.evaluators import Significance, kl_divergence, load_data, load_original, significance
-from greenfront.evaluators.additivity import additivity
+from greenfront.evaluators.additivity import PAIRS, SINGLES, additivity
+from greenfront.evaluators.interpolation import falling, spread
+from greenfront.evaluators.replace_one import divergences
+from greenfront.evaluators.significance_analysis import count_passes
 from greenfront.spaces import Choice, Library, Plan, Space, compress, find_space
 
 Batches = list[dict[str, torch.Tensor]]
@@ -28,7 +32,8 @@ def prepared(save_bert: Callable[..., ModelConfig], data_config: DataConfig) -> 
     with torch.no_grad():
         model.get_submodule("classifier").weight.mul_(50)  # type: ignore[operator]
     batches = [data.calibration.batch(np.arange(start, start + 8)) for start in (0, 8, 16)]
-    space = find_space(model, SpaceConfig(linformer=LinformerConfig(lengths=(4, 8))), 16)
+    config = SpaceConfig(methods=("low_rank", "linformer"), linformer=LinformerConfig(lengths=(4, 8)))
+    space = find_space(model, config, 16)
     return model, space, Library.compute(model, batches, space, SpaceConfig()), batches
 
 
@@ -47,7 +52,7 @@ def test_every_option_has_its_loss(prepared: Prepared) -> None:
     small = Space((*closed, *measured))
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     progress: list[tuple[int, int]] = []
-    found = significance(model, small, library, batches, progress=lambda *done: progress.append(done))
+    found = significance(model, small, library, batches, scored=99, progress=lambda *done: progress.append(done))
     assert found.fits(small)
     assert not found.fits(space)
     reference = logits(model, batches)
@@ -55,35 +60,64 @@ def test_every_option_has_its_loss(prepared: Prepared) -> None:
         of_options = found.losses[choice.name]
         assert len(of_options) == len(choice.options)
         assert of_options[-1] == 0.0
-        for settings, loss in zip(choice.settings, of_options, strict=False):
-            expected = library.loss(choice.site.path, settings)
-            if expected is None:
-                changed = logits(compress(model, Plan({choice.site.path: settings}), library), batches)
-                expected = float(kl_divergence(reference, changed).mean())
-            assert loss == pytest.approx(expected)
-            assert loss > 0
-    assert found.scored == {choice.name: list(range(len(choice.settings))) for choice in measured}
-    passes = sum(map(len, found.scored.values())) * len(batches)
-    assert progress[:passes] == [(done, passes) for done in range(1, passes + 1)]
+        expected = []
+        for settings in choice.settings:
+            changed = logits(compress(model, Plan({choice.site.path: settings}), library), batches)
+            expected.append(float(kl_divergence(reference, changed).mean()))
+        assert of_options[:-1] == pytest.approx(falling(expected))
+        assert min(of_options[:-1]) > 0
+    assert found.scored == {choice.name: list(range(len(choice.settings))) for choice in small.choices}
+    assert count_passes(small, 99) == sum(map(len, found.scored.values())) + SINGLES + PAIRS
+    passes = sum(len(found.scored[choice.name]) for choice in measured) * len(batches)
+    assert progress[:passes] == [(done, passes) for done in range(1, passes + 1)]  # attentions first
     assert progress[-1][0] == progress[-1][1]
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
 def test_of_a_long_line_some_are_scored_and_the_others_lie_between(prepared: Prepared) -> None:
     model, _, library, batches = prepared
-    every = find_space(model, SpaceConfig(linformer=LinformerConfig(lengths=(2, 3, 4, 6, 8))), 16)
-    small = Space(tuple(choice for choice in every.choices if choice.method == "linformer")[:1])
+    config = SpaceConfig(methods=("linformer",), linformer=LinformerConfig(lengths=(2, 3, 4, 6, 8)))
+    small = Space(find_space(model, config, 16).choices[:1])
     whole = significance(model, small, library, batches, scored=9)
     some = significance(model, small, library, batches, scored=3)
     name = small.choices[0].name
     assert whole.scored == {name: [0, 1, 2, 3, 4]}
     assert some.scored == {name: [0, 2, 4]}
+    assert [count_passes(small, most) - PAIRS - SINGLES for most in (9, 3)] == [5, 3]
     for place, loss in enumerate(some.losses[name][:-1]):
         if place in some.scored[name]:
             assert loss == whole.losses[name][place]
         else:
             low, high = sorted((some.losses[name][place - 1], some.losses[name][place + 1]))
             assert low <= loss <= high
+
+
+def test_between_scored_ranks_the_closed_form_gives_the_shape_at_their_level(prepared: Prepared) -> None:
+    model, _, _, batches = prepared
+    config = SpaceConfig.model_validate({"methods": ["low_rank"], "low_rank": {"align": 1}})
+    (choice, *_) = (each for each in find_space(model, config, 16).choices if "intermediate" in each.name)
+    path, small = choice.site.path, Space((choice,))
+    library = Library.compute(model, batches, small, config)
+    found = significance(model, small, library, batches, scored=3)
+    scored = found.scored[choice.name]
+    assert scored == spread(range(len(choice.settings)), 3)
+    measured = falling(divergences(model, [Plan({path: choice.settings[at]}) for at in scored], library, batches))
+    level = dict(zip(scored, measured, strict=True))
+    losses = found.losses[choice.name]
+    assert [losses[at] for at in scored] == pytest.approx(measured, abs=0)
+    for below, above in pairwise(scored):
+        shape = [math.log(library.loss(path, choice.settings[at]) or 0.0) for at in range(below, above + 1)]
+        for at, log in zip(range(below + 1, above), shape[1:], strict=False):
+            assert level[above] <= losses[at] <= level[below]
+            if (shape[0] - log) < 0.1 * (shape[0] - shape[-1]):  # hardly worse in closed form, hardly worse at all
+                assert math.log(level[below] / losses[at]) < 0.5 * math.log(level[below] / level[above])
+
+
+def test_beyond_so_many_passes_layers_take_over_from_each_other(prepared: Prepared) -> None:
+    model, space, library, batches = prepared
+    found = significance(model, space, library, batches, passes=1)
+    assert found.fits(space)
+    assert all(loss > 0 for choice in space.choices for loss in found.losses[choice.name][:-1])
 
 
 def test_labels_in_a_batch_are_ignored_and_modes_kept(prepared: Prepared) -> None:
@@ -137,13 +171,13 @@ def test_a_record_can_be_kept(prepared: Prepared) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"bert.encoder": [0.1, 0.0]}', "not a record of significance of version 2"),
-        ("[]", "not a record of significance of version 2"),
-        ('{"version": 2, "losses": {', "must be JSON"),
-        ('{"version": 2, "losses": {"a": [-1]}, "scored": {}, "additivity": null}', r"losses\.a\.0: .* got -1"),
-        ('{"version": 2, "losses": {"a": [NaN]}, "scored": {}, "additivity": null}', r"losses\.a\.0"),
-        ('{"version": 2, "losses": {}, "scored": {}}', "additivity: Field required"),
-        ('{"version": 2, "losses": {}, "scored": {}, "additivity": null, "more": 1}', "more"),
+        ('{"bert.encoder": [0.1, 0.0]}', "not a record of significance of version 3"),
+        ("[]", "not a record of significance of version 3"),
+        ('{"version": 3, "losses": {', "must be JSON"),
+        ('{"version": 3, "losses": {"a": [-1]}, "scored": {}, "additivity": null}', r"losses\.a\.0: .* got -1"),
+        ('{"version": 3, "losses": {"a": [NaN]}, "scored": {}, "additivity": null}', r"losses\.a\.0"),
+        ('{"version": 3, "losses": {}, "scored": {}}', "additivity: Field required"),
+        ('{"version": 3, "losses": {}, "scored": {}, "additivity": null, "more": 1}', "more"),
     ],
 )
 def test_what_is_no_record_is_refused_by_place(text: str, says: str) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,18 @@ def test_files_are_read(tmp_path: Path, name: str) -> None:
     assert list(tables) == ["train"]
     assert values(tables["train"], "text") == [row["text"] for row in ROWS]
     assert values(tables["train"], "label") == ["yes", "no", "yes"]
+
+
+def test_what_can_not_be_read_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text('text,label\na,"x')
+    logging.getLogger("datasets").addHandler(caplog.handler)  # its records stay with it
+    try:
+        with pytest.raises(DataError, match=r"train\.csv: can't be read \(ParserError: .*EOF inside string"):
+            read_tables(DataConfig(train=str(file)), COLUMNS)
+    finally:
+        logging.getLogger("datasets").removeHandler(caplog.handler)
+    assert caplog.records == []
 
 
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:

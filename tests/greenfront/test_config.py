@@ -19,6 +19,7 @@ from greenfront.config import (
     BudgetsConfig,
     CostName,
     DataConfig,
+    EmbeddingsConfig,
     FineTuneConfig,
     HeadsConfig,
     LinformerConfig,
@@ -137,6 +138,19 @@ def test_sections_that_hold_nothing_are_the_defaults() -> None:
     assert parse_config(minimal(space={"low_rank": None})) == parse_config(MINIMAL)
 
 
+@pytest.mark.parametrize(
+    ("methods", "found"),
+    [(None, None), (["low_rank", "bits"], ("embeddings", "low_rank", "bits")), (["bits"], ("bits",))],
+)
+def test_a_table_that_was_factored_with_low_rank_is_a_method_of_its_own(
+    methods: list[str] | None, found: tuple[str, ...] | None
+) -> None:
+    space = {"low_rank": {"align": 4, "embeddings": True}, **({"methods": methods} if methods else {})}
+    config = parse_config(minimal(space=space)).space
+    assert config.methods == found
+    assert config.low_rank == LowRankConfig(align=4)
+
+
 def test_paths_start_at_the_yaml_and_output_at_the_current_folder(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,7 +248,8 @@ REFUSALS = [
     ("space: {linformer: {lengths: [16, 0]}}", 1, "space.linformer.lengths[1]", "must be at least 1", "0"),
     ("space:\n  low_rank:\n    ranks: [8, 8]", 3, "space.low_rank.ranks", "distinct", "[8, 8]"),
     ("space: {low_rank: {ranks: []}}", 1, "space.low_rank.ranks", "one or more", "[]"),
-    ("space: {low_rank: {embeddings: 1}}", 1, "space.low_rank.embeddings", "must be true or false", "1"),
+    ("space: {embeddings: {trim: 1}}", 1, "space.embeddings.trim", "must be true or false", "1"),
+    ("space: {low_rank: {embeddings: false}}", 1, "space", "list `methods` without `embeddings`", "False"),
     ("space: {methods: [low_rank, 3]}", 1, "space.methods[1]", "must be text", "3"),
     ("hardware: {runtime: onnx}", 1, "hardware.runtime", "must be 'torch' or 'onnxruntime'", "'onnx'"),
     ("hardware: {runtime: onnxruntime, compile: true}", 1, "hardware", "`runtime: torch` with", "onnxruntime"),
@@ -392,6 +407,7 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("budgets",): BudgetsConfig,
     ("space",): SpaceConfig,
     ("space", "low_rank"): LowRankConfig,
+    ("space", "embeddings"): EmbeddingsConfig,
     ("space", "linformer"): LinformerConfig,
     ("space", "heads"): HeadsConfig,
     ("space", "width"): WidthConfig,
@@ -497,7 +513,8 @@ raw_configs = st.fixed_dictionaries(
         "objectives": st.permutations(["accuracy", "latency", "size", "memory"]).map(lambda order: order[:2]),
         "space": some(
             methods=st.lists(names, min_size=1, max_size=3, unique=True),
-            low_rank=some(ranks=lists, embeddings=st.booleans()),
+            low_rank=some(ranks=lists),
+            embeddings=some(ranks=lists, trim=st.booleans()),
             linformer=some(lengths=lists, sharing=st.sampled_from(["none", "key_value", "layerwise"])),
         ),
         "search": some(trials=positive, sampler=names, sampler_options=st.dictionaries(names, plain)),

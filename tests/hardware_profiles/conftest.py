@@ -1,12 +1,6 @@
 """One real profile and one real set of measured candidates of a tiny model, for all tests."""
 
-import sys
-from pathlib import Path
-
 import pytest
-
-# So that `tests.hardware_profiles` is found however pytest is started.
-sys.path.append(str(Path(__file__).parents[2]))
 
 from greenfront.hardware_profiles import (
     HardwareProfile,
@@ -14,6 +8,7 @@ from greenfront.hardware_profiles import (
     Target,
     measure_candidates,
     measure_profile,
+    processes,
 )
 from greenfront.spaces import Plan, compress, find_space, save_checkpoint
 from tests.hardware_profiles.tiny import LENGTH, SPACE, Tiny, tiny_bert
@@ -44,8 +39,14 @@ def cheapest(tiny: Tiny) -> Plan:
 
 @pytest.fixture(scope="session")
 def measured(tiny: Tiny, cheapest: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measured]:
-    """The original and the cheapest plan, really measured."""
+    """The original and the cheapest plan, really measured: in the first process and one further, none repeated.
+
+    How many there are otherwise, and which are repeated, is tested with stand-ins.
+    """
     folder = tmp_path_factory.mktemp("candidates") / cheapest.id
     save_checkpoint(compress(tiny.model, cheapest), folder)
     folders = {"original": tiny.folder, cheapest.id: folder}
-    return measure_candidates(tiny.target, folders, seed=0, seconds=0.1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "FEWEST", 2)
+        patch.setattr(processes, "waiting_refusal", lambda _target, _waited: "")
+        return measure_candidates(tiny.target, folders, seed=0, seconds=0.1)

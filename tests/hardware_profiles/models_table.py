@@ -17,7 +17,7 @@ from greenfront.hardware_profiles import Target
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.spaces import METHODS, Choice, Library, Plan, Space, find_space
-from greenfront.spaces.compression import method_of
+from greenfront.spaces.compression import method_name
 from tests.spaces.architectures import bart, t5
 from tests.spaces.models import LENGTH, Batch, batch_for, logits, randomized, text_batch
 from tests.spaces.structures import STRUCTURES
@@ -29,8 +29,8 @@ TITLES = {
 }  # fmt: skip
 MAKERS: dict[str, Callable[[], PreTrainedModel]] = {**STRUCTURES, "t5": t5, "bart": bart}
 OPTIONS: dict[str, Any] = {
-    "low_rank": {"align": 4}, "linformer": {"lengths": [2, 5]}, "window": [2, 4], "clustered": [2, 4], "lsh": [4],
-    "performer": [8], "sign_matching": [2, 4], "bits": [8, "8w"],
+    "low_rank": {"align": 4}, "embeddings": {"align": 4}, "linformer": {"lengths": [2, 5]}, "window": [2, 4],
+    "clustered": [2, 4], "lsh": [4], "performer": [8], "sign_matching": [2, 4], "bits": [8, "8w"],
 }  # fmt: skip
 RUNTIME = OnnxRuntime(Target("here", "cpu", "onnxruntime", threads=1, batch_size=1, sequence_length=LENGTH))
 MOST_DRAWS = 40
@@ -120,7 +120,7 @@ def plans_of(space: Space, *, seed: int = 0) -> list[Plan]:
     rng, plans, seen = random.Random(seed), list[Plan](), {"bits"}
     for _ in range(MOST_DRAWS):
         plan = space.plan([_drawn(choice, seen, rng) for choice in space.choices])
-        used = {m for settings in plan.values() for m in METHODS if METHODS[m].keys[0] in settings}
+        used = methods_in(space, plan)
         if used - seen:
             plans.append(plan)
             seen |= used
@@ -131,8 +131,14 @@ def _drawn(choice: Choice, seen: set[str], rng: random.Random) -> int:
     """A setting, of a method that isn't seen yet where there is one; or the last one, which changes nothing."""
     if rng.random() >= {"blocks": 0.15, "bits": 0.0, "attention": 1.0}.get(choice.method, 0.6):
         return len(choice.settings)
-    new = [number for number, settings in enumerate(choice.settings) if method_of(settings).name not in seen]
+    new = [number for number, settings in enumerate(choice.settings) if method_name(choice, settings) not in seen]
     return rng.choice(new or range(len(choice.settings)))
+
+
+def methods_in(space: Space, plan: Plan) -> set[str]:
+    """Those whose settings a plan has."""
+    chosen = zip(space.choices, space.indices(plan), strict=True)
+    return {method_name(c, c.settings[index]) for c, index in chosen if index < len(c.settings)}
 
 
 def rounded_plan(space: Space, *, seed: int = 0) -> Plan:

@@ -79,19 +79,26 @@ def test_one_row_moves_a_fit_without_running_away() -> None:
 
 
 @given(st.floats(0, 40), st.floats(0, 300))
-def test_large_queries_follow_latency_and_work(per_latency: float, per_gflop: float) -> None:
+def test_large_queries_follow_latency_and_work_where_they_are_not_in_proportion(
+    per_latency: float, per_gflop: float
+) -> None:
     changes = [(-9.0, -0.9), (-5.0, -1.0), (-1.0, -0.4), (0.5, -0.2)]
     original_ms = 1000.0
     measured = [(a, b, original_ms + per_latency * a + per_gflop * b) for a, b in changes]
-    found = fit_large_batch(original_ms, measured)
+    found = fit_large_batch(original_ms, 1.0, measured)  # in proportion a change of 1 ms would be one of a second
     for a, b, expected in measured:
         assert original_ms + found[0] * a + found[1] * b == pytest.approx(expected, rel=1e-6)
     assert min(found) >= 0
 
 
+def test_large_queries_in_proportion_to_latency_stay_so_whatever_single_plans_say() -> None:
+    rows = [(-5.0, -1.0, 52.0), (-8.0, -1.8, 19.0), (-2.0, -0.1, 70.0)]
+    assert fit_large_batch(100.0, 10.0, rows) == (10.0, 0.0)
+
+
 def test_what_grows_where_it_should_shrink_is_given_no_weight() -> None:
-    assert fit_large_batch(100.0, [(-1.0, 0.0, 120.0), (-2.0, 0.0, 140.0)]) == (0.0, 0.0)
-    assert fit_large_batch(100.0, []) == (1.0, 0.0)
+    assert fit_large_batch(100.0, 1.0, [(-1.0, 0.0, 120.0), (-2.0, 0.0, 140.0)]) == (0.0, 0.0)
+    assert fit_large_batch(100.0, 10.0, []) == (10.0, 0.0)
 
 
 def test_errors_are_relative_to_what_was_measured() -> None:

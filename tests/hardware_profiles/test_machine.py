@@ -13,6 +13,7 @@ import psutil
 import pytest
 import torch
 
+from greenfront.errors import MeasureError
 from greenfront.hardware_profiles import Conditions, Fingerprint, fingerprint, lock
 from greenfront.hardware_profiles.affinity import available_cpus, pick_cpus
 from greenfront.hardware_profiles.fingerprint import ConditionsMeter
@@ -71,14 +72,6 @@ def test_hyperthreads_of_one_core_are_the_last_to_be_picked(monkeypatch: pytest.
     assert pick_cpus(3) == [3, 1, 2]
 
 
-@pytest.fixture
-def own_lock(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock that nobody else on this machine holds."""
-    path = tmp_path_factory.mktemp("lock") / "measure.lock"
-    monkeypatch.setattr(lock, "lock_path", lambda: path)
-
-
-@pytest.mark.usefixtures("own_lock")
 def test_a_second_measurement_waits_and_says_for_whom(caplog: pytest.LogCaptureFixture) -> None:
     held_until: list[float] = []
     entered: list[float] = []
@@ -100,7 +93,12 @@ def test_a_second_measurement_waits_and_says_for_whom(caplog: pytest.LogCaptureF
     assert f"process {os.getpid()} is measuring on this machine" in caplog.text
 
 
-@pytest.mark.usefixtures("own_lock")
+def test_who_does_not_wait_is_told_who_measures() -> None:
+    with machine_lock(), pytest.raises(MeasureError, match=f"process {os.getpid()} is measuring on this machine"):
+        with machine_lock(wait=False):
+            pass
+
+
 def test_a_killed_holder_frees_the_lock(caplog: pytest.LogCaptureFixture) -> None:
     code = (
         "import fcntl, sys, time; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX);"

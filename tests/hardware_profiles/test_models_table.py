@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from greenfront.spaces import METHODS, Plan, compress, load_checkpoint, plan_of, save_checkpoint
+from greenfront.spaces import Plan, compress, load_checkpoint, plan_of, save_checkpoint
 from greenfront.spaces.quantized import unrounded_inputs
 from tests.hardware_profiles.models_table import (
     DOCUMENT,
@@ -20,6 +20,7 @@ from tests.hardware_profiles.models_table import (
     document,
     graph_difference,
     library_of,
+    methods_in,
     model_of,
     plans_of,
     power_of_ten,
@@ -37,7 +38,7 @@ found: dict[str, tuple[str, str]] = {}
 def test_plans_of_every_method_work(name: str, tmp_path: Path) -> None:
     of = model_of(name)
     plain, rounded = plans_of(of.space), rounded_plan(of.space)
-    used = {m for plan in (*plain, rounded) for s in plan.values() for m in METHODS if METHODS[m].keys[0] in s}
+    used = {method for plan in (*plain, rounded) for method in methods_in(of.space, plan)}
     assert used == {method for method, count in of.offered.items() if count}
     largest = max(works(name, plan, tmp_path / plan.id) for plan in plain)
     of_rounded = works(name, rounded, tmp_path / rounded.id)

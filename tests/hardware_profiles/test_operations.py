@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig
+from greenfront.config import EmbeddingsConfig, LinformerConfig, LowRankConfig, SpaceConfig
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.groups import Group, grid, group_sites
 from greenfront.hardware_profiles.operations import CHAIN, POINTS, Operation, Operations
@@ -18,7 +18,12 @@ from greenfront.spaces import Settings, Space, find_space
 from greenfront.spaces.modules import LowRankLinear
 from tests.hardware_profiles.tiny import LENGTH, Tiny
 
-MANY_RANKS = SpaceConfig(low_rank=LowRankConfig(align=2), linformer=LinformerConfig(lengths=(8, 16)))
+MANY_RANKS = SpaceConfig(
+    methods=("low_rank", "embeddings", "linformer"),
+    low_rank=LowRankConfig(align=2),
+    embeddings=EmbeddingsConfig(align=2),
+    linformer=LinformerConfig(lengths=(8, 16)),
+)
 
 
 class Picky(TorchRuntime):
@@ -181,6 +186,21 @@ def test_a_refused_setting_is_left_out_and_its_neighbours_are_tried(tiny: Tiny, 
     assert {r.reason for r in operations.refused} == {f"no rank {rank} here" for rank in ranks[:3]}
     assert operations.interpolated == []
     assert [o.settings.get("rank") for o in operations.measured.values()].count(ranks[3]) == 1
+
+
+def test_what_is_refused_alone_is_neither_tried_nor_named_together_with_others(tiny: Tiny) -> None:
+    config = SpaceConfig(methods=("low_rank", "bits"), low_rank=LowRankConfig(align=8))
+    groups = groups_of(tiny, find_space(tiny.model, config, LENGTH))
+    group = next(group for group in groups if group.name.startswith("Linear(weight[128, 64]"))
+    rank = min(int(settings["rank"]) for settings in group.settings if "rank" in settings)
+    together = [settings for settings in group.settings if settings.get("rank") == rank and "bits" in settings]
+    assert together
+    operations = Operations([group], tiny.model, Picky(tiny, ranks=[rank]))
+    assert {(r.site, str(r.settings)) for r in operations.refused} == {
+        (path, str({"rank": rank})) for path in group.paths
+    }
+    assert not [o for o in operations.measured.values() if o.settings in together]
+    assert not [each for each in operations.interpolated if each.settings in together]
 
 
 def test_without_its_original_nothing_of_a_group_can_be_compared(tiny: Tiny, many: list[Group]) -> None:

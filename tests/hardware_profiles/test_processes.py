@@ -8,8 +8,10 @@ import pytest
 
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles import Conditions, Target, processes
+from greenfront.hardware_profiles.candidates_job import QUERIES
 from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job, LatencyAnswer, RawModel
 from greenfront.hardware_profiles.processes import FEWEST, MOST, measure_in_processes
+from greenfront.hardware_profiles.sampling import FEW
 
 TARGET = Target("here", "cpu", "torch", 1, 1, 64)
 JOB = Job("candidates", TARGET, {"original": "o", "x": "x"}, seed=0, seconds=60.0)
@@ -50,6 +52,7 @@ def test_as_few_as_make_a_90th_percentile_where_processes_agree(monkeypatch: pyt
     reports: list[tuple[int, int]] = []
     found = measure_in_processes(JOB, lambda done, total: reports.append((done, total)))
     assert [job.name for job in jobs] == ["candidates", *["latency"] * (FEWEST - 1)]
+    assert QUERIES + (FEWEST - 1) * FEW >= 64  # MLPerf's rule for a 90th percentile
     assert len({job.seed for job in jobs}) == FEWEST
     assert jobs[1].folders == {"original": "deployed/original", "x": "deployed/x"}
     assert found.ratio("x", 0).median == pytest.approx(0.2)

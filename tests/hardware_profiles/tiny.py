@@ -6,12 +6,17 @@ from pathlib import Path
 import torch
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedModel
 
-from greenfront.config import LinformerConfig, LowRankConfig, SpaceConfig
+from greenfront.config import EmbeddingsConfig, LinformerConfig, LowRankConfig, SpaceConfig
 from greenfront.hardware_profiles import Target
 from greenfront.spaces import Space
 
 LENGTH = 32
-SPACE = SpaceConfig(low_rank=LowRankConfig(ranks=(8, 16)), linformer=LinformerConfig(lengths=(8, 16)))
+SPACE = SpaceConfig(
+    methods=("low_rank", "embeddings", "linformer"),
+    low_rank=LowRankConfig(ranks=(8, 16)),
+    embeddings=EmbeddingsConfig(ranks=(8, 16)),
+    linformer=LinformerConfig(lengths=(8, 16)),
+)
 
 
 @dataclass(frozen=True)

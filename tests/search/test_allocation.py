@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenfront.search.allocation import Limit, Table, allocate, cheapest, perturbed, seeds, uniform
+from greenfront.search.allocation import Axis, Limit, Table, allocate, cheapest, perturbed, seeds, uniform
 from greenfront.search.allocation import total as total_of_states
 from greenfront.spaces import Choice, Plan, Site, Space
 from greenfront.spaces.method import Reduction
@@ -147,7 +147,7 @@ def test_seeds_are_distinct_and_keep_every_limit(
                for a, b in zip(space.choices, space.choices[::-1], strict=True)}  # fmt: skip
     other = Limit(reverse, cheapest(space, reverse) * share)
     most = original * share
-    found = seeds(space, losses, change, original, most, [other], count)
+    found = seeds(space, losses, [Axis("latency", change, original, most)], [other], count)
     assert len(found) <= count
     assert len({seed.plan for seed in found}) == len(found)
     for seed in found:
@@ -162,9 +162,9 @@ def test_seeds_are_allocations_and_uniform_plans_spread_over_the_axis() -> None:
     change = {c.site.path: [-(8.0 - i) * (1 + n) for i in range(7)] + [0.0] for n, c in enumerate(space.choices)}
     losses = {c.name: [(8.0 - i) ** 2 / (1 + n) for i in range(7)] + [0.0] for n, c in enumerate(space.choices)}
     original = 1.25 * -cheapest(space, change)
-    found = seeds(space, losses, change, original, original, [], 9)
+    found = seeds(space, losses, [Axis("latency", change, original, original)], [], 10)
     origins = [seed.origin.partition(" ")[0] for seed in found]
-    assert origins == ["allocation"] * 6 + ["uniform"] * 3
+    assert origins == ["allocation"] * 8 + ["uniform"] * 2
     shares = {
         kind: [1 + total(space, change, seed.plan) / original for seed in found if seed.origin.startswith(kind)]
         for kind in ("allocation", "uniform")
@@ -173,11 +173,11 @@ def test_seeds_are_allocations_and_uniform_plans_spread_over_the_axis() -> None:
         assert each == sorted(each, reverse=True), kind
         assert each[0] > 0.75
         assert each[-1] < 0.3, kind
-    asked = [int(seed.origin.split()[1].rstrip("%")) / 100 for seed in found[:6]]
+    asked = [int(seed.origin.split()[1].rstrip("%")) / 100 for seed in found[:8]]
     steps = [after / before for before, after in pairwise(asked)]
     assert max(steps) - min(steps) < 0.05  # geometric
     # What makes them worth their while: at its level, each loses less than the uniform plan.
-    for seed in found[6:8]:  # the last is the cheapest of all plans, where nothing is left to choose
+    for seed in found[8:9]:  # the last is the cheapest of all plans, where nothing is left to choose
         allocated = allocate(space, losses, [Limit(change, total(space, change, seed.plan))])
         assert allocated is not None
         assert total(space, losses, allocated) < total(space, losses, seed.plan)
@@ -187,8 +187,36 @@ def test_there_are_no_seeds_below_the_cheapest_plan() -> None:
     space = space_of([2, 2])
     change = {c.site.path: [-2.0, -1.0, 0.0] for c in space.choices}
     losses = {c.name: [2.0, 1.0, 0.0] for c in space.choices}
-    assert seeds(space, losses, change, 10.0, 5.9, [], 6) == []
-    assert [seed.plan for seed in seeds(space, losses, change, 10.0, 6.0, [], 6)] == [space.plan([0, 0])]
+    assert seeds(space, losses, [Axis("size", change, 10.0, 5.9)], [], 6) == []
+    found = seeds(space, losses, [Axis("size", change, 10.0, 6.0)], [], 6)
+    assert [(seed.plan, seed.origin) for seed in found] == [(space.plan([0, 0]), "allocation 60% size")]
+
+
+def test_of_several_costs_each_is_lowered_alone_and_all_together() -> None:
+    space = space_of([5] * 6)
+    # The first three sites take time, the others room.
+    steps = [-5.0, -4.0, -3.0, -2.0, -1.0, 0.0]
+    nothing = [0.0] * 6
+    time = {c.site.path: steps if n < 3 else nothing for n, c in enumerate(space.choices)}
+    room = {c.site.path: nothing if n < 3 else steps for n, c in enumerate(space.choices)}
+    losses = {c.name: [float(step**2) for step in steps] for c in space.choices}
+    axes = [Axis("latency", time, 16.0, 12.0), Axis("size", room, 20.0, 14.0)]
+    found = seeds(space, losses, axes, [], 9)
+    saved = {seed.origin: (-total(space, time, seed.plan), -total(space, room, seed.plan)) for seed in found}
+    together, fast, small = (
+        [each for origin, each in saved.items() if origin.startswith("allocation") and wanted(origin)]
+        for wanted in (
+            lambda origin: "latency" in origin and "size" in origin,
+            lambda origin: "size" not in origin,
+            lambda origin: "latency" not in origin,
+        )
+    )
+    assert [len(each) for each in (together, fast, small)] == [3, 3, 2]
+    assert all(room_saved == 0 for _, room_saved in fast)
+    assert all(time_saved == 0 for time_saved, _ in small)
+    assert together[0] == (4.0, 6.0)
+    assert fast[-1][0] >= 14
+    assert small[-1][1] >= 14
 
 
 @several

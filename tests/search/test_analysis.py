@@ -18,12 +18,12 @@ from greenfront.search.progress import Silent
 from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.significance_figure import MARKS, analysis_page, significance_figure
-from greenfront.spaces import Choice, Site, Space, check_plan, find_space
+from greenfront.spaces import Choice, Site, Space, check_plan
 from tests.search.front_builder import build_front
 from tests.search.test_report import Page
 from tests.search.tiny_assignment import examples
 from tests.search.toy_run import toy_config, toy_model, toy_space
-from tests.spaces.models import CONFIG, LENGTH, batch_for, build
+from tests.spaces.models import batch_for, build, space_of
 
 LINEARS = ("attention.self.query", "attention.output.dense", "intermediate.dense", "output.dense")
 
@@ -127,7 +127,7 @@ def test_approximations_where_they_are_asked_for() -> None:
 @pytest.mark.parametrize("name", ["bert", "albert", "gpt2", "vit"])
 def test_seeds_of_a_real_walk_are_valid_plans(name: str) -> None:
     model = build(name)
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model)
     seeds = analysis_seeds(analyze(model, [batch_for(name)], thresholds=(0.05, 0.2)), space)
     assert seeds
     for seed in seeds:

@@ -134,8 +134,11 @@ def results_in(folder: Path, space: Space | None = None) -> list[Result]:
 
 def test_as_many_plans_are_scored_as_were_asked_for(tmp_path: Path) -> None:
     driver, pool, report = driver_at(tmp_path), FormulaPool(), Notes()
+    assert not driver.complete
     driver.search(pool, report)
     assert states(driver) == {"scored": 12}
+    assert driver.complete
+    assert driver_at(tmp_path).complete  # another start needs no workers
     assert len(set(pool.submitted)) == 12
     assert pool.most_at_once == 2
     assert report.done[0] == (0, 12)

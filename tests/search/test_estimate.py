@@ -10,8 +10,10 @@ from transformers import PreTrainedTokenizerFast
 
 from greenfront.config import RunConfig
 from greenfront.errors import ConfigError, DataError
+from greenfront.evaluators import load_data
 from greenfront.search import Overview, overview
-from greenfront.spaces import save_checkpoint
+from greenfront.search.estimate import STARTING, stage_seconds
+from greenfront.spaces import find_space, save_checkpoint
 from tests.search.toy_run import toy_config, toy_model
 
 WORDS = ("[PAD]", "[UNK]", "red", "green", "blue", "a", "the", "is")
@@ -52,19 +54,38 @@ def test_it_counts_what_there_is(sections: dict[str, dict[str, object]], tmp_pat
     assert not (tmp_path / "run").exists()  # it only looks
 
 
+def test_the_time_of_an_original_is_measured(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
+    found = seen(toy_config(tmp_path / "run", **sections)).seconds
+    assert all(value > 0 for name, value in found.items() if name != "blocks, heads and neurons")
+
+
 def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
-    def seconds(**changes: object) -> dict[str, float]:
-        return seen(toy_config(tmp_path / "run", **{**sections, **changes})).seconds
+    def seconds(forward: float = 0.01, untrained: bool = True, **changes: object) -> dict[str, float]:
+        config = toy_config(tmp_path / "run", **{**sections, **changes})
+        data, _ = load_data(config.model, config.data, 0)
+        space = find_space(toy_model(), config.space, 16)
+        return stage_seconds(config, data, toy_model(), space, forward, untrained)
 
     base = seconds()
-    assert set(base) == {"fine-tuning the original", "measuring", "decompositions", "search", "verification"}
-    assert all(value >= 0 for value in base.values())
-    # Far more work than timing a forward pass is noisy.
-    assert seconds(search={"trials": 12_000})["search"] > 100 * base["search"]
-    assert seconds(fine_tune={"steps": 100_000})["search"] > 100 * base["search"]
-    assert seconds(fine_tune={"original_epochs": 0})["fine-tuning the original"] == 0
+    assert list(base) == [
+        "fine-tuning the original", "measuring", "the original's outputs", "decompositions", "significance",
+        "blocks, heads and neurons", "first plans", "search", "measuring finalists", "test scores",
+    ]  # fmt: skip
+    assert base["blocks, heads and neurons"] == 0  # the space takes no elements away
+    assert seconds(space={"methods": ["heads"]})["blocks, heads and neurons"] > 0
+    assert seconds(untrained=False)["fine-tuning the original"] == 0
+    assert seconds(forward=0.02)["test scores"] == pytest.approx(2 * base["test scores"])
+
+    def trials(found: dict[str, float]) -> float:
+        return found["search"] - STARTING
+
+    twelve, more_steps = seconds(search={"trials": 12}), seconds(search={"trials": 12}, fine_tune={"steps": 200})
+    assert trials(seconds(search={"trials": 1200})) == pytest.approx(100 * trials(twelve))
+    assert trials(more_steps) > 1.5 * trials(twelve)
     targets = [{"name": "a", "sequence_length": 16}, {"name": "b", "sequence_length": 16}]
-    assert seconds(hardware=targets)["measuring"] == 2 * base["measuring"]
+    twice = seconds(hardware=targets)
+    assert twice["measuring"] == 2 * base["measuring"] > 2 * 60  # processes start and end, beside the timing
+    assert twice["measuring finalists"] == 2 * base["measuring finalists"]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +94,11 @@ def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path
         ({"search": {"sampler": "tqe"}}, ConfigError, r"search\.sampler"),
         ({"search": {"sampler_options": {"speed": 1}}}, ConfigError, r"search\.sampler_options"),
         ({"space": {"low_rank": {"ranks": [500]}}}, ConfigError, r"space\.low_rank\.ranks"),
-        ({"space": {"methods": ["low_rnk"]}}, ConfigError, r"space\.methods"),
+        (
+            {"space": {"methods": ["low_rnk"]}},
+            ConfigError,
+            r"space\.methods: .*did you mean low_rank\?\), but got low_rnk",
+        ),
     ],
 )
 def test_what_a_search_would_refuse_is_refused(

@@ -2,9 +2,9 @@
 
 import pytest
 
-from greenfront.config import DIMENSION_OF
+from greenfront.config import DIMENSION_OF, RunConfig
 from greenfront.hardware_profiles import HardwareProfile
-from greenfront.search.allocation import cheapest
+from greenfront.search.allocation import Limit, cheapest
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.slack import budget_slack, missed
 from greenfront.search.verify import original_candidate
@@ -15,9 +15,13 @@ def profiles(**ms_per_rank: float) -> dict[str, HardwareProfile]:
     return {name: toy_profile(name, ms_per_rank=ms) for name, ms in ms_per_rank.items()}
 
 
+def limits_of(config: RunConfig, here: dict[str, HardwareProfile]) -> tuple[tuple[str, ...], list[Limit]]:
+    return budget_limits(config, toy_space(), here, {name: profile.original for name, profile in here.items()})
+
+
 def test_every_budget_limits_on_every_target() -> None:
     config = toy_config("run", budgets={"latency": "70%", "size": "80%", "throughput": "120%"})
-    unreachable, limits = budget_limits(config, toy_space(), profiles(a=0.1, b=0.05))
+    unreachable, limits = limits_of(config, profiles(a=0.1, b=0.05))
     assert unreachable == ()
     assert len(limits) == 6
     assert all(limit.most < 0 for limit in limits)
@@ -27,11 +31,11 @@ def test_a_budget_out_of_reach_on_one_target_limits_on_none() -> None:
     # On b the compressed layers are next to nothing of the whole.
     config = toy_config("run", budgets={"latency": "50%", "parameters": "80%"})
     here = profiles(a=0.1, b=0.001)
-    unreachable, limits = budget_limits(config, toy_space(), here)
+    unreachable, limits = limits_of(config, here)
     assert unreachable == ("latency",)
     assert len(limits) == 2
     for order in (here, dict(reversed(here.items()))):
-        assert budget_limits(config, toy_space(), order)[0] == ("latency",)
+        assert limits_of(config, order)[0] == ("latency",)
     assert without(config, unreachable).budgets.latency is None
     assert without(config, unreachable).budgets.parameters is not None
 
@@ -41,12 +45,12 @@ def test_limits_allow_exactly_the_plans_that_keep_a_budget(name: str) -> None:
     """But for the thousandth that is held back, wherever the least loss leads."""
     space, here = toy_space(), profiles(toy=0.1)
     config = toy_config("run", objectives=["accuracy", name], budgets={name: "125%" if name == "throughput" else "80%"})
-    unreachable, limits = budget_limits(config, space, here)
+    unreachable, limits = limits_of(config, here)
     assert unreachable == ()
     (limit,) = limits
     assert cheapest(space, limit.change) <= limit.most
     original = original_candidate(1.0, here, config)
-    seeds = first_plans(config, space, toy_losses(space), here, limits)
+    seeds = first_plans(config, space, toy_losses(space), here, original.costs(), limits)
     assert seeds
     for seed in seeds:
         slack = budget_slack({"toy": here["toy"].predict(seed.plan)}, 1.0, original, config.budgets)

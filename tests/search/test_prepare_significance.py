@@ -8,11 +8,18 @@ import numpy as np
 import pytest
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import Significance, TaskData, TextExamples
+from greenfront.evaluators import Outputs, Significance, TaskData, TextExamples, predict
 from greenfront.evaluators.text_examples import pack
-from greenfront.search.prepare import LEAST_EXAMPLES, SOME_EXAMPLES, SOME_TOKENS, prepare_significance, some_batches
+from greenfront.search.prepare import Teacher, prepare_significance
 from greenfront.search.progress import Silent
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.some_examples import (
+    LEAST_EXAMPLES,
+    SOME_EXAMPLES,
+    SOME_TOKENS,
+    some_batches,
+    telling_batches,
+)
 from greenfront.spaces import Library, Space
 from tests.search.tiny_assignment import assignment, examples
 from tests.search.toy_run import toy_config, toy_model, toy_space
@@ -40,7 +47,9 @@ def library() -> Library:
 def prepared(run: RunFolder, space: Space, config: RunConfig) -> tuple[dict[str, list[float]], Noting]:
     part, said = examples(24, seed=2), Noting()
     data = TaskData(part, part, part, part, ("a", "b", "c"), "fingerprint")
-    return prepare_significance(config, run, space, data, toy_model(), library(), said), said
+    logits = predict(toy_model(), part)
+    teacher = Teacher(part, None, logits, Outputs.of(logits, part, "accuracy"))
+    return prepare_significance(config, run, space, data, toy_model(), library(), teacher, said), said
 
 
 @pytest.fixture
@@ -58,16 +67,16 @@ def test_it_is_computed_once_and_additivity_is_said_each_time(run: RunFolder) ->
     assert kept.losses == first
     assert kept.additivity is not None
     assert said.notes == silent.notes == [str(kept.additivity)]
-    assert json.loads(run.significance.read_text())["version"] == 2
+    assert json.loads(run.significance.read_text())["version"] == 3
 
 
 def test_what_is_not_of_this_run_is_computed_again(run: RunFolder) -> None:
     config = toy_config(run.path)
     first, _ = prepared(run, toy_space(), config)
     for spoilt, words in (
-        (json.dumps(first), "not a record of significance of version 2"),  # as the first version wrote it
+        (json.dumps(first), "not a record of significance of version 3"),  # as the first version wrote it
         (run.significance.read_text()[:200], "must be JSON"),
-        (run.significance.read_text().replace('"version": 2', '"version": 3'), "version 2"),
+        (run.significance.read_text().replace('"version": 3', '"version": 2'), "version 3"),
     ):
         run.significance.write_text(spoilt)
         again, said = prepared(run, toy_space(), config)
@@ -101,3 +110,16 @@ def test_examples_are_drawn_from_everywhere() -> None:
     assert first.max() > 900
     assert first.min() < 100
     assert set(first) != set(second)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_telling_examples_stand_for_all_and_are_those_in_doubt(known: bool) -> None:
+    flat, offsets = pack([[number + 1] for number in range(1000)], np.int32)
+    every = TextExamples(flat, offsets, np.zeros(1000, dtype=np.int64))
+    sure = np.zeros((1000, 2), dtype=np.float32)
+    sure[40:, 0] = 12.0  # of the first forty the model has no idea
+    found, weights = telling_batches(every, sure if known else None, seed=0)
+    drawn = np.concatenate([batch["input_ids"].flatten().numpy() for batch in found])
+    assert len(drawn) == len(set(drawn)) == SOME_EXAMPLES
+    assert sum(weight * len(batch["input_ids"]) for batch, weight in zip(found, weights, strict=True)) == 1000
+    assert ((drawn <= 40).sum() >= 24) == known

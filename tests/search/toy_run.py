@@ -15,7 +15,7 @@ from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
 from greenfront.spaces import Choice, Plan, Settings, Space, find_space
 
 LENGTH = 16
-SPACE = SpaceConfig.model_validate({"methods": ["low_rank"], "low_rank": {"ranks": [2, 4, 6], "embeddings": False}})
+SPACE = SpaceConfig.model_validate({"methods": ["low_rank"], "low_rank": {"ranks": [2, 4, 6]}})
 FULL = 8
 """The rank of an unchanged linear, as far as the formulas go."""
 MS_PER_RANK = 0.1

@@ -19,12 +19,16 @@ STRUCTURES: dict[str, Callable[[], PreTrainedModel]] = {
     **BUILDERS, "distilbert": distilbert, "modernbert": modernbert, "electra": electra, "llama": llama
 }  # fmt: skip
 CAUSAL = ("gpt2", "llama")
-OPTIONS: dict[str, Any] = {"low_rank": {"align": 4}, "linformer": {"lengths": [2, 5]}, "window": [2, 4]}
+OPTIONS: dict[str, Any] = {
+    "low_rank": {"align": 4}, "embeddings": {"align": 4}, "linformer": {"lengths": [2, 5]}, "window": [2, 4]
+}  # fmt: skip
 
 
 def config_for(name: str, *, attention: bool = True) -> SpaceConfig:
-    """Every method that removes parts, low rank, and an approximation of attention where asked for."""
+    """Every method that removes parts, ranks, and an approximation of attention where asked for."""
     methods = ["heads", "width", "low_rank"] if name == "albert" else ["blocks", "heads", "width", "low_rank"]
+    if name != "vit":
+        methods.append("embeddings")
     if attention:
         methods.append("window" if name in CAUSAL else "linformer")
     return SpaceConfig.model_validate({"methods": methods, **OPTIONS})

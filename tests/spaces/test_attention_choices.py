@@ -7,7 +7,7 @@ import pytest
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.spaces import Plan, Settings, Space, compress, find_space
-from greenfront.spaces.compression import method_of
+from greenfront.spaces.compression import method_name
 from tests.spaces.architectures import bart
 from tests.spaces.models import build, logits, text_batch
 
@@ -20,7 +20,7 @@ def space_of(sequence_length: int = 16, /, **options: object) -> Space:
 
 
 def methods_offered(space: Space) -> list[str]:
-    return list(dict.fromkeys(method_of(s).name for choice in space.choices for s in choice.settings))
+    return list(dict.fromkeys(method_name(choice, s) for choice in space.choices for s in choice.settings))
 
 
 def test_methods_of_one_attention_are_one_choice() -> None:
@@ -66,15 +66,15 @@ def test_two_approximations_at_one_attention_are_refused(both: Settings, names: 
 # what is offered
 
 
+DEFAULT = ["blocks", "heads", "width", "low_rank", "embeddings"]
+
+
 @pytest.mark.parametrize(("tokens", "expected"), [
-    (128, ["low_rank", "linformer"]),
-    (255, ["low_rank", "linformer"]),
-    (256, ["low_rank", "linformer", *(name for name in NEW if name != "lsh")]),
-    (1023, ["low_rank", "linformer", *(name for name in NEW if name != "lsh")]),
-    (1024, ["low_rank", "linformer", *NEW]),
+    (128, []), (255, []), (1024, list(NEW)),
+    *((tokens, [name for name in NEW if name != "lsh"]) for tokens in (256, 1023)),
 ])  # fmt: skip
 def test_by_default_they_are_for_long_inputs(tokens: int, expected: list[str]) -> None:
-    assert methods_offered(space_of(tokens)) == expected
+    assert methods_offered(space_of(tokens)) == [*DEFAULT, "linformer", *expected, "bits"]
 
 
 @pytest.mark.parametrize("tokens", [16, 100, 512])

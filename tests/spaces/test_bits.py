@@ -70,21 +70,17 @@ def llama() -> PreTrainedModel:
 # what is offered
 
 
-def test_linears_have_all_formats_and_the_table_eight_bits() -> None:
+def test_linears_have_eight_bits_by_default_all_formats_by_name_and_the_table_eight_bits() -> None:
     model = build("bert")
     linears = {path for path, module in model.named_modules() if isinstance(module, nn.Linear) and ".layer." in path}
-    assert offered(model) == {TABLE: [8], **{path: [8, "8w", 16] for path in linears}}
+    assert offered(model) == {TABLE: [8], **{path: [8] for path in linears}}
+    assert offered(model, bits=[16, "8w", 8]) == {TABLE: [8], **{path: [8, "8w", 16] for path in linears}}
 
 
 def test_formats_asked_for_stand_cheapest_first() -> None:
     found = offered(build("bert"), bits=[16, "8w"])
     assert found[QUERY] == ["8w", 16]
     assert TABLE not in found
-
-
-def test_unasked_they_are_not_offered() -> None:
-    space = find_space(build("bert"), SpaceConfig(bits=(8,)), LENGTH)
-    assert "bits" not in {choice.method for choice in space.choices}
 
 
 def test_beside_ranks_they_are_a_choice_of_their_own() -> None:

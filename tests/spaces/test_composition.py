@@ -9,7 +9,6 @@ from transformers.pytorch_utils import Conv1D
 
 from greenfront.errors import PlanError
 from greenfront.spaces import (
-    METHODS,
     Choice,
     Plan,
     Reduction,
@@ -142,10 +141,6 @@ def test_moot_settings_are_dropped() -> None:
     assert effective(space, space.plan([0, 0, 0, 0])) == {
         "l": {"skip": "layer"}, "l.up": {"skipped": 1}, "l.down": {"skipped": 1}
     }  # fmt: skip
-
-
-def test_methods_that_remove_parts_are_offered_by_name_alone() -> None:
-    assert [name for name, method in METHODS.items() if not method.by_default] == ["blocks", "heads", "width", "bits"]
 
 
 def _shape(module: nn.Module) -> tuple[int, int]:

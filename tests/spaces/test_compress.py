@@ -13,7 +13,7 @@ from greenfront.errors import ConfigError, PlanError
 from greenfront.spaces import Library, Plan, apply_to_module, compress, find_space, plan_of
 from greenfront.spaces.modules import LowRankEmbedding, LowRankLinear
 from tests.spaces.method_contract import assert_same_state, state
-from tests.spaces.models import BUILDERS, CONFIG, LENGTH, batch_for, build, logits, prepared
+from tests.spaces.models import BUILDERS, CONFIG, LENGTH, batch_for, build, logits, prepared, space_of
 
 QUERY = "bert.encoder.layer.0.attention.self.query"
 ATTENTION = "bert.encoder.layer.1.attention.self"
@@ -24,7 +24,7 @@ MIXED = Plan({QUERY: {"rank": 8}, ATTENTION: {"linformer": 5, "linformer_positio
 def truncate(model: PreTrainedModel, rank: int) -> None:
     """Give every linear of the blocks, and the table, weights that really have this rank."""
     with torch.no_grad():
-        for choice in find_space(model, CONFIG, LENGTH).choices:
+        for choice in space_of(model).choices:
             if choice.method == "low_rank":
                 weight = model.get_parameter(f"{choice.site.path}.weight")
                 u, s, v = torch.linalg.svd(weight, full_matrices=False)

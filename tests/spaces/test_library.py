@@ -16,7 +16,7 @@ from greenfront.spaces.factorization import factorize
 from greenfront.spaces.library import dense_weight
 from greenfront.spaces.moments import collect
 from tests.spaces.architectures import bart, deberta, t5
-from tests.spaces.models import CONFIG, LENGTH, VOCABULARY, build, logits, prepared, text_batch
+from tests.spaces.models import CONFIG, LENGTH, VOCABULARY, build, logits, prepared, space_of, text_batch
 
 TABLE = "bert.embeddings.word_embeddings"
 QUERY = "bert.encoder.layer.0.attention.self.query"
@@ -43,7 +43,7 @@ def test_the_bias_keeps_the_mean_output(name: str) -> None:
     """On the calibration data, at every rank, for every linear with a bias."""
     model = build(name)
     batch = text_batch([16] * 4, seed=3)  # without padding, so that a mean over everything is the mean
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model)
     library = Library.compute(model, [batch], space, CONFIG)
     for choice in space.choices:
         if choice.site.kind != "linear":
@@ -64,7 +64,7 @@ def test_the_bias_keeps_the_mean_output(name: str) -> None:
 def test_a_linear_without_bias_gets_none() -> None:
     model = build("bert")
     model.get_submodule(QUERY).register_parameter("bias", None)
-    library = Library.compute(model, BATCHES, find_space(model, CONFIG, LENGTH), CONFIG)
+    library = Library.compute(model, BATCHES, space_of(model), CONFIG)
     assert not library.factors(QUERY, 8).bias.any()
     assert "bias" not in dict(
         apply_to_module(QUERY, model.get_submodule(QUERY), {"rank": 8}, library).named_parameters()
@@ -89,7 +89,7 @@ def test_factors_and_prices_are_those_of_the_moments(decomposition: str) -> None
 def test_frequent_tokens_are_kept_best() -> None:
     model = build("bert")
     table = model.get_submodule(TABLE)
-    space, errors = find_space(model, CONFIG, LENGTH), []
+    space, errors = space_of(model), []
     for frequent in (10, 50):
         counts = torch.zeros(VOCABULARY)
         counts[frequent : frequent + 5] = 1000
@@ -114,9 +114,9 @@ def test_loss_falls_with_the_rank_and_is_zero_for_the_original() -> None:
 
 def test_progress_counts_the_sites() -> None:
     model, seen = build("bert"), []
-    space = find_space(model, CONFIG, LENGTH)
+    space = space_of(model)
     Library.compute(model, BATCHES, space, CONFIG, progress=lambda done, total: seen.append((done, total)))
-    sites = sum(choice.method == "low_rank" for choice in space.choices)
+    sites = sum(choice.method in ("embeddings", "low_rank") for choice in space.choices)
     assert seen == [(done, sites) for done in range(1, sites + 1)]
 
 
@@ -165,4 +165,4 @@ def test_a_module_that_is_never_called_is_an_error() -> None:
     model = build("bert")
     model.spare = nn.ModuleList([nn.Linear(32, 32)])
     with pytest.raises(PlanError, match=r"spare\.0: the model never called"):
-        Library.compute(model, BATCHES, find_space(model, CONFIG, LENGTH), CONFIG)
+        Library.compute(model, BATCHES, space_of(model), CONFIG)

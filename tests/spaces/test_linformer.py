@@ -230,8 +230,8 @@ def test_models_without_the_hook_are_refused_by_name(builder: Callable[[], PreTr
     with pytest.raises(PlanError, match=path):
         compress(model, Plan({path: {"linformer": 4, "linformer_positions": 16}}))
     found = find_space(model, SpaceConfig.model_validate({"low_rank": {"align": 4}}), 16)
-    assert {choice.method for choice in found.choices} == {"low_rank"}
-    assert [refusal.method for refusal in found.refusals] == ["linformer"]
+    assert {"low_rank", "bits"} <= {choice.method for choice in found.choices}
+    assert any("linformer" in refusal.method for refusal in found.refusals)
 
 
 def test_sliding_windows_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Low rank: the contract, ranks and break-even, the modules that replace linears and tables."""
+"""Low rank: the contract, ranks and break-even, the module that replaces linears."""
 
 from typing import Any, ClassVar
 
@@ -11,8 +11,7 @@ from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.spaces import METHODS, Method, Plan, compress, find_space
 from greenfront.spaces.effective import break_even
-from greenfront.spaces.modules import LowRankEmbedding, LowRankLinear
-from tests.spaces.architectures import t5, tied_bert, tied_gpt2
+from greenfront.spaces.modules import LowRankLinear
 from tests.spaces.method_contract import MethodContract
 from tests.spaces.models import LENGTH, bert, build, prepared
 
@@ -26,13 +25,12 @@ class TestContract(MethodContract):
     models: ClassVar[tuple[str, ...]] = ("bert", "roberta", "albert", "gpt2", "vit")
 
 
-def test_offers_every_linear_of_the_blocks_and_the_table() -> None:
+def test_offers_every_linear_of_the_blocks() -> None:
     model = build("bert")
     offered = {choice.site.path: choice.site for choice in find_space(model, low_rank(align=4), LENGTH).choices}
     linears = {path for path, module in model.named_modules() if isinstance(module, nn.Linear) and ".layer." in path}
-    assert set(offered) == linears | {"bert.embeddings.word_embeddings"}  # neither pooler nor classifier
+    assert set(offered) == linears  # neither pooler nor classifier
     assert offered["bert.encoder.layer.1.intermediate.dense"].shape == (64, 32)
-    assert offered["bert.embeddings.word_embeddings"].shape == (100, 32)
 
 
 def test_a_conv1d_has_the_shape_of_its_linear() -> None:
@@ -58,7 +56,7 @@ def test_ranks_asked_for_are_kept_where_they_save() -> None:
 
 
 def test_a_rank_that_saves_nowhere_is_an_error() -> None:
-    with pytest.raises(ConfigError, match=r"space\.low_rank\.ranks.*24.*but got 25"):
+    with pytest.raises(ConfigError, match=r"space\.low_rank\.ranks.*21\.3.*but got 25"):
         find_space(build("bert"), low_rank(ranks=[8, 25]), LENGTH)
 
 
@@ -66,21 +64,6 @@ def test_sites_too_small_for_any_rank_are_refused() -> None:
     found = find_space(build("bert"), low_rank(align=20), LENGTH)
     refused = {refusal.path: refusal.reason for refusal in found.refusals}
     assert "break-even of 16" in refused["bert.encoder.layer.0.attention.self.query"]
-
-
-def test_embeddings_can_be_left_alone() -> None:
-    found = find_space(build("bert"), low_rank(align=4, embeddings=False), LENGTH)
-    assert all(choice.site.kind == "linear" for choice in found.choices)
-    assert not found.refusals
-
-
-@pytest.mark.parametrize("builder", [tied_bert, tied_gpt2, t5])
-def test_a_tied_table_is_refused_by_name(builder: Any) -> None:
-    model = builder()
-    found = find_space(model, low_rank(align=4), LENGTH)
-    assert all(choice.site.kind == "linear" for choice in found.choices)
-    (refusal,) = [refusal for refusal in found.refusals if "tied" in refusal.reason]
-    assert model.get_submodule(refusal.path) is model.get_input_embeddings()
 
 
 @pytest.mark.parametrize(("shape", "limit"), [((768, 768), 384), ((768, 3072), 614.4), ((3072, 768), 614.4)])
@@ -104,21 +87,9 @@ def test_low_rank_linear_is_its_dense_equivalent(bias: bool) -> None:
     assert torch.linalg.matrix_rank(linear.weight) == 3
 
 
-def test_low_rank_embedding_is_its_dense_equivalent() -> None:
-    torch.manual_seed(0)
-    table, ids = LowRankEmbedding(7, 5, 2, padding_idx=0), torch.tensor([[1, 6, 0], [3, 3, 2]])
-    torch.testing.assert_close(table(ids), table.weight[ids])
-    table(ids).sum().backward()
-    assert table.table.weight.grad is not None
-    assert not table.table.weight.grad[0].any()  # padding stays untrained, as in the original
-
-
 def test_new_modules_take_dtype_mode_and_bias_of_the_old() -> None:
     model = bert().bfloat16().train()
-    path, table = "bert.encoder.layer.0.output.dense", "bert.embeddings.word_embeddings"
-    changed = compress(model, Plan({path: {"rank": 4}, table: {"rank": 4}}))
-    for name in (path, table):
-        module = changed.get_submodule(name)
-        assert module.training
-        assert {parameter.dtype for parameter in module.parameters()} == {torch.bfloat16}
-    assert changed.get_submodule(table).padding_idx == 0
+    path = "bert.encoder.layer.0.output.dense"
+    module = compress(model, Plan({path: {"rank": 4}})).get_submodule(path)
+    assert module.training
+    assert {parameter.dtype for parameter in module.parameters()} == {torch.bfloat16}
