@@ -44,7 +44,7 @@ lint: style
 	@$(BIN)/mypy
 	@$(BIN)/mypy benchmarks/*.py
 
-# Types are checked beside the tests, which wait for processes half of the time; what is wrong with them is said last.
+# Types are checked beside the tests, which often wait for other processes; what is wrong with types is said last.
 test: style
 	@echo "==> running the tests, and checking types beside them"
 	@$(BIN)/mypy >$(VENV)/types.txt 2>&1 & checking=$$!; trap 'kill $$checking 2>/dev/null' EXIT; \

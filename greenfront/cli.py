@@ -6,7 +6,6 @@ Heavy libraries are imported inside the commands, so that `--help` answers at on
 
 import functools
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from greenfront.errors import ConfigError, GreenfrontError
+from greenfront.interrupts import interruptible
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
@@ -43,9 +43,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         # The models and data here are local or cached; a search that met the network half-way could not be repeated.
         os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-        signal.signal(signal.SIGTERM, _interrupt)
         try:
-            command(*args, **kwargs)
+            with interruptible():
+                command(*args, **kwargs)
         except GreenfrontError as error:
             Console(stderr=True).print(
                 f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True
@@ -56,10 +56,6 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(130) from error
 
     return run
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 @app.command()
@@ -147,8 +143,9 @@ def search(file: File, elsewhere: Elsewhere = False) -> None:
         with ConsoleReporter(console, run.log) as report:
             run_search(config, report)
     finally:
-        if run.front.exists():
-            console.print(front_table(Front.load(run.front)))
+        front = Front.load(run.front) if run.front.exists() else None
+        if front is not None and front.candidates:  # else it ended before there was any
+            console.print(front_table(front))
             here = os.path.relpath(run.path)
             console.print(
                 f"Results: {escape(here)}/report.html, front.png, front.json\n"
@@ -195,12 +192,12 @@ def show(
     from greenfront.search import Front, RunFolder, cost_tables, front_table
 
     folder = RunFolder.existing(run)
-    if not folder.front.exists():
+    front = Front.load(folder.front) if folder.front.exists() else None
+    if front is None or not (front.candidates or json):
         from greenfront.search.unfinished import unfinished
 
         Console().print(unfinished(folder), highlight=False)
         return
-    front = Front.load(folder.front)
     if json:
         sys.stdout.write(front.to_json())
         return

@@ -10,22 +10,24 @@ from typing import Any
 from pydantic import ValidationError
 
 from greenfront.cost_names import COST_OF, DIMENSION_OF, HIGHER_IS_BETTER, CostName, Objective
+from greenfront.hardware_section import TargetConfig
+from greenfront.section import Section
 from greenfront.sections import (
     BudgetsConfig,
     DataConfig,
-    EmbeddingsConfig,
     FineTuneConfig,
-    HeadsConfig,
-    LinformerConfig,
-    LowRankConfig,
     ModelConfig,
     RayConfig,
     RunConfig,
     SearchConfig,
-    Section,
-    SpaceConfig,
-    TargetConfig,
     Task,
+)
+from greenfront.space_section import (
+    EmbeddingsConfig,
+    HeadsConfig,
+    LinformerConfig,
+    LowRankConfig,
+    SpaceConfig,
     WidthConfig,
 )
 from greenfront.yaml_source import KeyPath, Problems, dump_yaml, load_yaml, shown

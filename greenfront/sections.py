@@ -1,14 +1,16 @@
 """The sections of the configuration: frozen models; once validated, every key is there."""
 
 import os
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from greenfront.errors import ConfigError
-from greenfront.field_types import Bits, Budget, File, Lengths, Names, Objectives, Share, ShareOrAll, ShareOrNone, Text
+from greenfront.field_types import Budget, File, Objectives, Share, ShareOrAll, ShareOrNone, Text
+from greenfront.hardware_section import TargetConfig
+from greenfront.section import Section
+from greenfront.space_section import SpaceConfig
 from greenfront.yaml_source import shown
 
 Task = Literal[
@@ -17,14 +19,6 @@ Task = Literal[
 ]  # fmt: skip
 DEFAULT_METRIC: dict[Task, str] = {"question-answering": "answer_f1", "causal-language-modelling": "perplexity"}
 """Where it isn't accuracy."""
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, unknown keys and values of another type refused."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True
-    )
 
 
 class ModelConfig(Section):
@@ -68,55 +62,6 @@ class DataConfig(Section):
         return self
 
 
-class TargetConfig(Section):
-    """One machine and workload that the model has to be fast on."""
-
-    name: str = Field(default="this-machine", description="names its file in the run folder")
-    device: Literal["cpu", "cuda"] = Field(default="cpu", description="cpu or cuda")
-    runtime: Literal["torch", "onnxruntime"] | None = Field(
-        default=None, description="torch or onnxruntime; default: onnxruntime on cpu, if installed", examples=["torch"]
-    )
-    compile: bool = Field(default=False, description="with runtime torch: compile the model")
-    threads: int = Field(default=1, ge=1, description="processor threads for one query")
-    batch_size: int = Field(default=1, ge=1, description="examples in one query")
-    large_batch: int | None = Field(
-        default=None, ge=2, description="examples in a large query; default: 2,048 tokens, 8 images", examples=[32]
-    )
-    sequence_length: int | None = Field(default=None, ge=1, description="tokens; default: data.max_length")
-    profile: File | None = Field(default=None, description="a saved profile, instead of measuring")
-    elsewhere: bool = Field(default=False, description="the profile is another machine's: only predict")
-    resource: Text | None = Field(default=None, description="measure on the Ray node that carries this")
-    seconds: float = Field(default=60.0, gt=0, description="for a profile, and for the finalists, at most")
-    disturbed: Literal["refuse", "accept"] = Field(
-        default="refuse", description="measurements disturbed twice: refuse, or accept with a warning"
-    )
-    power: float | None = Field(
-        default=None, gt=0, description="watts of these threads, where nothing counts them", examples=[15]
-    )
-    grid_intensity: float = Field(default=473.0, ge=0, description="g CO2 per kWh; world average 2024, Ember")
-    price: float = Field(default=0.25, ge=0, description="of one kWh, in your currency")
-
-    @field_validator("name")
-    @classmethod
-    def _is_file_name(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-            rule = "must be 1 to 64 letters, digits, `.`, `_`, `-`, beginning with a letter or digit"
-            raise ConfigError(f"{rule} (it names a file), but got {shown(name)}")
-        return name
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "TargetConfig":
-        if self.compile and self.runtime != "torch":
-            got = f"`runtime: {self.runtime}`" if self.runtime else "no `runtime`"
-            raise ConfigError(f"must have `runtime: torch` with `compile: true`, but has {got}")
-        if self.elsewhere and self.profile is None:
-            raise ConfigError("must have `profile`, a file measured there, with `elsewhere: true`, but has none")
-        if self.elsewhere and self.resource is not None:
-            what = "costs are either predicted (`elsewhere`) or measured on a node (`resource`)"
-            raise ConfigError(f"must not have both `elsewhere: true` and `resource: {self.resource}`: {what}")
-        return self
-
-
 class BudgetsConfig(Section):
     """Bounds that a candidate has to keep on every target."""
 
@@ -137,98 +82,6 @@ class BudgetsConfig(Section):
         default=None, description="share of the original's that may be lost", examples=["1%"]
     )
     accuracy: ShareOrAll | None = Field(default=None, description="least value of the metric", examples=["90%"])
-
-
-class LowRankConfig(Section):
-    """Low-rank factorization of linears."""
-
-    decomposition: Literal["two_sided", "input", "plain"] = Field(
-        default="two_sided", description="what weights the error (of tables, too): two_sided, input or plain"
-    )
-    align: int = Field(default=8, ge=1, description="ranks are multiples of it")
-    ranks: Lengths | None = Field(
-        default=None, description="default: every aligned rank below break-even", examples=[[32, 64, 128]]
-    )
-
-
-class EmbeddingsConfig(Section):
-    """Low-rank factorization of the embedding table, and trimming of the vocabulary."""
-
-    align: int = Field(default=8, ge=1, description="ranks are multiples of it")
-    ranks: Lengths | None = Field(
-        default=None, description="default: every aligned rank below break-even", examples=[[64, 96, 128]]
-    )
-    trim: bool = Field(default=False, description="keep only tokens of the training and validation data")
-
-
-class LinformerConfig(Section):
-    """Attention over a projected, shorter sequence."""
-
-    lengths: Lengths | None = Field(
-        default=None, description="default: 16, 32, 64, ... below the sequence length", examples=[[32, 64]]
-    )
-    sharing: Literal["none", "key_value", "layerwise"] = Field(
-        default="key_value", description="what shares one projection: none, key_value or layerwise"
-    )
-
-
-class HeadsConfig(Section):
-    """Removal of whole attention heads."""
-
-    importance: Literal["fisher", "michel"] = Field(
-        default="fisher", description="sorts heads: fisher (Kwon et al.) or michel (Michel et al.)"
-    )
-    counts: Lengths | None = Field(default=None, description="heads kept; default: every number", examples=[[4, 8]])
-
-
-class WidthConfig(Section):
-    """Removal of feed-forward neurons."""
-
-    align: int = Field(default=16, ge=1, description="widths are multiples of it")
-    amounts: Lengths | None = Field(
-        default=None, description="neurons kept; default: eighths of all, aligned", examples=[[512, 1024]]
-    )
-
-
-class SpaceConfig(Section):
-    """What may be changed in the model."""
-
-    methods: Names | None = Field(
-        default=None,
-        description="default: all that fit",
-        examples=[["low_rank", "linformer"]],
-    )
-    window: Lengths | None = Field(default=None, description="tokens seen to each side", examples=[[16, 32]])
-    clustered: Lengths | None = Field(default=None, description="clusters of keys", examples=[[32, 64]])
-    lsh: Lengths | None = Field(default=None, description="tokens in a chunk of like hashes", examples=[[32, 64]])
-    performer: Lengths | None = Field(default=None, description="random features", examples=[[64, 128]])
-    sign_matching: Lengths | None = Field(default=None, description="keys that a query attends to", examples=[[32, 64]])
-    bits: Bits | None = Field(
-        default=None, description="default: 8; also 8w (int8 weights alone), 16", examples=[[8, "8w"]]
-    )
-    random_seed: int = Field(default=0, ge=0, lt=2**32, description="of lsh and performer")
-    low_rank: LowRankConfig = LowRankConfig()
-    embeddings: EmbeddingsConfig = EmbeddingsConfig()
-    linformer: LinformerConfig = LinformerConfig()
-    heads: HeadsConfig = HeadsConfig()
-    width: WidthConfig = WidthConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _table_is_a_method(cls, raw: Any) -> Any:
-        """`low_rank.embeddings` of earlier run folders: true meant what `embeddings` among the methods means now."""
-        low_rank = raw.get("low_rank") if isinstance(raw, Mapping) else None
-        if not isinstance(low_rank, Mapping) or "embeddings" not in low_rank:
-            return raw
-        if low_rank["embeddings"] is not True:
-            rule = (
-                "`low_rank.embeddings` is a method of its own: list `methods` without `embeddings` to leave the table"
-            )
-            raise ConfigError(f"{rule}, but got {shown(low_rank['embeddings'])}")
-        found = {**raw, "low_rank": {key: value for key, value in low_rank.items() if key != "embeddings"}}
-        if isinstance(methods := raw.get("methods"), list | tuple) and "low_rank" in methods:
-            found["methods"] = [*dict.fromkeys(("embeddings", *methods))]
-        return found
 
 
 class SearchConfig(Section):
@@ -260,7 +113,7 @@ class RayConfig(Section):
     """Where candidates are fine-tuned."""
 
     address: Text = Field(default="local", description="local, auto, or a cluster's address")
-    workers: int | None = Field(default=None, ge=1, description="default: cores // threads_per_worker")
+    workers: int | None = Field(default=None, ge=1, description="default: cores here // threads_per_worker")
     threads_per_worker: int = Field(default=1, ge=1, description="processor threads of one worker")
 
 

@@ -33,7 +33,7 @@ def waiting_refusal(target: Target, waited: float | None) -> str:
     if waited is None or waited <= REFUSED_WAITED:
         return ""
     return (
-        f"other processes held the {target.threads} measured of the machine's processors "
+        f"other processes held the measured {'processor' if target.threads == 1 else 'processors'} "
         f"for {waited:.0%} of the time (at most {REFUSED_WAITED:.0%} is accepted)"
     )
 

@@ -124,16 +124,21 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
             rule = (
                 "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
             )
-            raise RunError(f"ray.address: {rule}, but got {config.address!r}: {last_line(error)}") from error
+            why = last_line(error)
+            if isinstance(error, ConnectionError) and "cluster at" in why:
+                why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
+            raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
         try:
             yield
         finally:
-            ray.shutdown()
+            with _own_signals():
+                ray.shutdown()
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """What SIGTERM does stays as it was: Ray's own answer to it is to end at once, with nothing written."""
+    """What SIGTERM does stays as it was. Ray's own answer to it is to end at once, with nothing written, and when Ray
+    shuts down the system's default is left, of which Python knows nothing."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield

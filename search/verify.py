@@ -68,7 +68,8 @@ def verify(
         if target.elsewhere:  # its machine isn't here: its costs stay predicted
             continue
         with measurer_of(target, config.ray) as measurer:
-            report.stage(f"Measuring {len(finalists)} finalists and the original for target {name}")
+            word = "finalist" if len(finalists) == 1 else "finalists"
+            report.stage(f"Measuring {len(finalists)} {word} and the original for target {name}")
             measured = measurer.candidates(
                 profiles[name].target, folders, seed=config.search.seed, progress=report.advance
             )

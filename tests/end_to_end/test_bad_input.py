@@ -418,6 +418,15 @@ def finished(place: Place) -> Place:
     return place
 
 
+def test_a_front_without_candidates_is_none_yet(finished: Place) -> None:
+    from tests.search.front_builder import build_front
+
+    replace(build_front(verified=1), candidates=()).save(finished.output / "front.json")
+    result = CliRunner().invoke(app, ["show", "run"])
+    assert result.exit_code == 0
+    assert "has no front yet" in result.stdout
+
+
 def test_an_unknown_id(finished: Place) -> None:
     refused("export", "run", "zzzz9999", "--to", "small", says=["'zzzz9999'", "on the front:"])
     assert not (finished.folder / "small").exists()

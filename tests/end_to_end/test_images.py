@@ -10,6 +10,7 @@ from PIL import Image
 from transformers import ViTConfig, ViTModel
 
 from tests.end_to_end.tiny_task import inside
+from tests.measuring import few_processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown
 
@@ -54,7 +55,8 @@ ray: {workers: 1}
 output: run
 """
     )
-    said = inside(tmp_path, "search", "light.yaml")
+    with few_processes():
+        said = inside(tmp_path, "search", "light.yaml")
     assert "Fine-tuning the original, whose head is untrained" in said
     front = json.loads((tmp_path / "run" / "front.json").read_text())
     assert len(front["candidates"]) == 2

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
 from tests.end_to_end.tiny_task import FILLER, TOPICS, inside, save_encoder
+from tests.measuring import few_processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown
 Row = Mapping[str, Any]
@@ -103,7 +104,8 @@ ray: {{workers: 1}}
 output: run
 """
     )
-    said = inside(tmp_path, "search", "run.yaml")
+    with few_processes():
+        said = inside(tmp_path, "search", "run.yaml")
     assert "Fine-tuning the original, whose head is untrained" in said
     front = json.loads((tmp_path / "run" / "front.json").read_text())
     score = front["original"]["score"]

@@ -105,7 +105,7 @@ def build_task(folder: Path, width: int = 128) -> None:
 def greenfront(*arguments: str, cwd: Path, code: int | None = 0) -> subprocess.CompletedProcess[str]:
     """Run the program as its user would; fails unless it ends with `code`."""
     ran = subprocess.run(
-        [PROGRAM, *arguments], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=300
+        [PROGRAM, *arguments], cwd=cwd, env=environment(), capture_output=True, text=True, timeout=600
     )  # fmt: skip
     if code is not None:
         assert ran.returncode == code, f"{arguments}: {ran.returncode}\n{ran.stdout}\n{ran.stderr}"

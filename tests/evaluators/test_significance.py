@@ -32,8 +32,8 @@ def prepared(save_bert: Callable[..., ModelConfig], data_config: DataConfig) -> 
     with torch.no_grad():
         model.get_submodule("classifier").weight.mul_(50)  # type: ignore[operator]
     batches = [data.calibration.batch(np.arange(start, start + 8)) for start in (0, 8, 16)]
-    config = SpaceConfig(methods=("low_rank", "linformer"), linformer=LinformerConfig(lengths=(4, 8)))
-    space = find_space(model, config, 16)
+    offered = SpaceConfig(methods=("low_rank", "embeddings", "linformer"), linformer=LinformerConfig(lengths=(4, 8)))
+    space = find_space(model, offered, 16)
     return model, space, Library.compute(model, batches, space, SpaceConfig()), batches
 
 

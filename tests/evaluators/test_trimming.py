@@ -105,6 +105,44 @@ def test_data_are_read_as_before_and_what_the_test_split_loses_is_counted(tmp_pa
         check_trimmed(before, replace(after, validation=after.test), kept)
 
 
+def asked(number: int) -> dict[str, Any]:
+    context = f"{CORPUS[number]} {CORPUS[number + 7]} {CORPUS[number + 11]}"
+    word = context.split()[-2]
+    answers = {"text": [word], "answer_start": [context.index(word)]}
+    return {"question": f"{CORPUS[number]} {CORPUS[number + 1]} rents", "context": context, "answers": answers}
+
+
+def tagged(number: int) -> dict[str, Any]:
+    words = CORPUS[number].split()
+    return {"text": words, "label": ["long" if len(word) > 4 else "short" for word in words]}
+
+
+@pytest.mark.parametrize(
+    ("task_name", "make", "tokenizer_class"),
+    [
+        ("question-answering", asked, "BertTokenizer"),
+        ("question-answering", asked, "RobertaTokenizer"),
+        ("token-classification", tagged, "BertTokenizer"),
+        ("token-classification", tagged, "RobertaTokenizer"),
+    ],
+)
+def test_windows_and_words_are_read_as_before(
+    task_name: Any, make: Callable[[int], dict[str, Any]], tokenizer_class: str, tmp_path: Path
+) -> None:
+    vocabulary = len(save(tmp_path / "bert", tokenizer_class))
+    bert_config(vocab_size=vocabulary).save_pretrained(tmp_path / "bert")
+    for split, numbers in (("train", range(20)), ("test", range(70, 90))):
+        lines = [json.dumps(make(number)) for number in numbers]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(lines))
+    model = ModelConfig(path=str(tmp_path / "bert"), task=task_name)
+    data = DataConfig(train=str(tmp_path / "train.jsonl"), test=str(tmp_path / "test.jsonl"), max_length=18)
+    before, whole = load_data(model, data, 0)
+    kept = save_trimmed(whole, used_tokens(model, data, 0, before, whole), tmp_path / "trimmed")
+    assert len(kept) < vocabulary
+    after, _ = load_data(model, data, 0, processor=load_trimmed(tmp_path / "trimmed"))
+    check_trimmed(before, after, kept)
+
+
 def test_words_beyond_the_length_are_known_too(tmp_path: Path) -> None:
     model, data = task(tmp_path, max_length=8)
     long = [(f"{'rent ' * 10}understood", "long"), ("rent tender", "short"), ("ran ran", "short"), ("ran rent", "long")]

@@ -8,10 +8,10 @@ from greenfront.hardware_profiles import (
     Target,
     measure_candidates,
     measure_profile,
-    processes,
 )
 from greenfront.spaces import Plan, compress, find_space, save_checkpoint
 from tests.hardware_profiles.tiny import LENGTH, SPACE, Tiny, tiny_bert
+from tests.measuring import few_processes
 
 
 @pytest.fixture(scope="session")
@@ -39,14 +39,9 @@ def cheapest(tiny: Tiny) -> Plan:
 
 @pytest.fixture(scope="session")
 def measured(tiny: Tiny, cheapest: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Measured]:
-    """The original and the cheapest plan, really measured: in the first process and one further, none repeated.
-
-    How many there are otherwise, and which are repeated, is tested with stand-ins.
-    """
+    """The original and the cheapest plan, really measured, in two processes."""
     folder = tmp_path_factory.mktemp("candidates") / cheapest.id
     save_checkpoint(compress(tiny.model, cheapest), folder)
     folders = {"original": tiny.folder, cheapest.id: folder}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(processes, "FEWEST", 2)
-        patch.setattr(processes, "waiting_refusal", lambda _target, _waited: "")
+    with few_processes():
         return measure_candidates(tiny.target, folders, seed=0, seconds=0.1)

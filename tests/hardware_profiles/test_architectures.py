@@ -45,10 +45,12 @@ SHAPE: dict[str, Any] = {
 
 
 JOINT = SpaceConfig(
-    methods=("blocks", "heads", "width", "embeddings", "low_rank"), low_rank=LowRankConfig(ranks=(4, 8, 12, 20)),
+    methods=("blocks", "heads", "width", "low_rank", "embeddings"), low_rank=LowRankConfig(ranks=(4, 8, 12, 20)),
     embeddings=EmbeddingsConfig(ranks=(4, 8, 12, 20)), width=WidthConfig(amounts=(16, 48, 64, 96)),
 )  # fmt: skip
 """Settings that make other modules smaller, at sizes of which some are interpolated."""
+OF_IMAGES = JOINT.model_copy(update={"methods": ("blocks", "heads", "width", "low_rank")})
+"""The same without a table of tokens."""
 
 
 def bert() -> PreTrainedModel:
@@ -74,12 +76,14 @@ def deberta() -> PreTrainedModel:
 
 CASES: tuple[tuple[Callable[[], PreTrainedModel], SpaceConfig], ...] = (
     (albert, MANY_RANKS), (gpt2, MANY_RANKS), (vit, MANY_RANKS), (deberta, MANY_RANKS),
-    (bert, JOINT), (gpt2, JOINT), (vit, JOINT),
+    (bert, JOINT), (gpt2, JOINT), (vit, OF_IMAGES),
 )  # fmt: skip
 
 
 @pytest.fixture(
-    scope="module", params=CASES, ids=lambda case: f"{case[0].__name__}-{'joint' if case[1] is JOINT else 'ranks'}"
+    scope="module",
+    params=CASES,
+    ids=lambda case: f"{case[0].__name__}-{'joint' if case[1] in (JOINT, OF_IMAGES) else 'ranks'}",
 )
 def case(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

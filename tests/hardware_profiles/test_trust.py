@@ -96,7 +96,7 @@ def test_a_throughput_that_is_known_badly_is_said() -> None:
 
 @pytest.mark.parametrize(("waited", "refused"), [(0.0, False), (None, False), (0.15, False), (0.5, True)])
 def test_a_process_that_waited_too_long_is_refused(waited: float | None, refused: bool) -> None:
-    said = "other processes held the 1 measured of the machine's processors for 50% of the time"
+    said = "other processes held the measured processor for 50% of the time"
     assert waiting_refusal(TARGET, waited).startswith(said if refused else "")
     assert bool(waiting_refusal(TARGET, waited)) == refused
 

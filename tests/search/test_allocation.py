@@ -204,12 +204,12 @@ def test_of_several_costs_each_is_lowered_alone_and_all_together() -> None:
     found = seeds(space, losses, axes, [], 9)
     saved = {seed.origin: (-total(space, time, seed.plan), -total(space, room, seed.plan)) for seed in found}
     together, fast, small = (
-        [each for origin, each in saved.items() if origin.startswith("allocation") and wanted(origin)]
-        for wanted in (
-            lambda origin: "latency" in origin and "size" in origin,
-            lambda origin: "size" not in origin,
-            lambda origin: "latency" not in origin,
-        )
+        [
+            each
+            for origin, each in saved.items()
+            if origin.startswith("allocation") and {name for name in ("latency", "size") if name in origin} == named
+        ]
+        for named in ({"latency", "size"}, {"latency"}, {"size"})
     )
     assert [len(each) for each in (together, fast, small)] == [3, 3, 2]
     assert all(room_saved == 0 for _, room_saved in fast)

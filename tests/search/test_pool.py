@@ -33,12 +33,22 @@ def plan(position: int) -> Plan:
     return space.plan([position] * len(space.choices))
 
 
+def handled_by_this_process(number: int) -> bool:
+    """Whether the system calls a handler, whatever Python believes."""
+    caught = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("SigCgt"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
-    before, handler = set(psutil.Process().children(recursive=True)), signal.getsignal(signal.SIGTERM)
+    before, handler = set(psutil.Process().children(recursive=True)), lambda *_: None
+    own = signal.signal(signal.SIGTERM, handler)
     with running_ray(RayConfig(workers=2), 2):
         assert signal.getsignal(signal.SIGTERM) is handler
         yield Pool(assignment(), 2)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert handled_by_this_process(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, own)
     left = [p for p in psutil.Process().children(recursive=True) if p not in before and p.is_running()]
     _, alive = psutil.wait_procs(left, timeout=10)
     assert alive == []

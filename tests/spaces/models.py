@@ -122,9 +122,11 @@ def logits(model: PreTrainedModel, batch: Batch) -> Tensor:
 
 
 def space_of(model: PreTrainedModel, config: SpaceConfig = CONFIG) -> Space:
-    """A model's space, without the Linformer where a causal model refuses it."""
-    if config == CONFIG and model.config.model_type == "gpt2":
-        config = config.model_copy(update={"methods": ("low_rank",)})
+    """A model's space; of the usual methods without those that the model refuses."""
+    refused = {"gpt2": "linformer", "vit": "embeddings"}.get(model.config.model_type)
+    if config == CONFIG and refused:
+        methods = tuple(name for name in CONFIG.methods or () if name != refused)
+        config = config.model_copy(update={"methods": methods})
     return find_space(model, config, LENGTH)
 
 

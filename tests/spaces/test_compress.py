@@ -181,7 +181,7 @@ def test_a_library_without_the_module_is_named() -> None:
 
 
 def test_unknown_methods_are_named() -> None:
-    with pytest.raises(ConfigError, match=r"space\.methods.*low_rank, linformer.*but got lowrank"):
+    with pytest.raises(ConfigError, match=r"space\.methods.*low_rank, embeddings, linformer.*but got lowrank"):
         find_space(build("bert"), SpaceConfig(methods=("low_rank", "lowrank")), LENGTH)
 
 

@@ -32,7 +32,9 @@ def test_offers_the_table_and_nothing_else() -> None:
 
 
 def test_ranks_of_its_own() -> None:
-    config = SpaceConfig.model_validate({"low_rank": {"ranks": [6]}, "embeddings": {"ranks": [20, 3]}})
+    config = SpaceConfig.model_validate(
+        {"methods": ["low_rank", "embeddings"], "low_rank": {"ranks": [6]}, "embeddings": {"ranks": [20, 3]}}
+    )
     found = {choice.site.path: choice.settings for choice in find_space(build("bert"), config, LENGTH).choices}
     assert found[TABLE] == ({"rank": 3}, {"rank": 20})
     assert found[DENSE] == ({"rank": 6},)
