@@ -94,9 +94,9 @@ def test_a_second_measurement_waits_and_says_for_whom(caplog: pytest.LogCaptureF
 
 
 def test_who_does_not_wait_is_told_who_measures() -> None:
-    with machine_lock(), pytest.raises(MeasureError, match=f"process {os.getpid()} is measuring on this machine"):
-        with machine_lock(wait=False):
-            pass
+    told = f"process {os.getpid()} is measuring on this machine"
+    with machine_lock(), pytest.raises(MeasureError, match=told), machine_lock(wait=False):
+        pass
 
 
 def test_a_killed_holder_frees_the_lock(caplog: pytest.LogCaptureFixture) -> None:
