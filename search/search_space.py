@@ -14,14 +14,15 @@ def search_space(model: PreTrainedModel, config: RunConfig) -> Space:
         ConfigError: as `find_space`, or an option of a method that is not searched.
     """
     longest = max(config.target_length(target) for target in config.hardware)
+    space = find_space(model, config.space, longest)
     _check_options(config.space, longest)
-    return find_space(model, config.space, longest)
+    return space
 
 
 def _check_options(space: SpaceConfig, sequence_length: int) -> None:
-    """Refuse options that nothing would read: whoever writes `bits: [8]` wants bits."""
-    by_default = [name for name, m in METHODS.items() if m.by_default and sequence_length >= m.offered_from]
-    searched, usual = by_default if space.methods is None else space.methods, SpaceConfig()
+    """Refuse options that nothing would read: whoever writes `window: [64]` wants a window."""
+    offered = [name for name, method in METHODS.items() if sequence_length >= method.offered_from]
+    searched, usual = offered if space.methods is None else space.methods, SpaceConfig()
     # A vocabulary is trimmed whatever is searched.
     space = space.model_copy(update={"embeddings": space.embeddings.model_copy(update={"trim": usual.embeddings.trim})})
     for name in METHODS:

@@ -209,8 +209,8 @@ MODEL_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
         ["space.methods: blocks can't be used on AlbertForSequenceClassification: it serves as several layers"],
     ),
     "option of a method that isn't searched": (
-        append("space: {bits: [8]}"),
-        ["space.bits: must go with the method bits, but searched are", "low_rank", "space.methods"],
+        append("space: {window: [8]}"),
+        ["space.window: must go with the method window, but searched are", "low_rank", "space.methods"],
     ),
     "option of a method that is left out": (
         append("space: {methods: [low_rank], heads: {counts: [1]}}"),
