@@ -23,10 +23,13 @@ def _check_options(space: SpaceConfig, sequence_length: int) -> None:
     """Refuse options that nothing would read: whoever writes `window: [64]` wants a window."""
     offered = [name for name, method in METHODS.items() if sequence_length >= method.offered_from]
     searched, usual = offered if space.methods is None else space.methods, SpaceConfig()
-    # A vocabulary is trimmed whatever is searched.
-    space = space.model_copy(update={"embeddings": space.embeddings.model_copy(update={"trim": usual.embeddings.trim})})
-    for name in METHODS:
-        if name not in searched and getattr(space, name, None) != getattr(usual, name, None):
+    found = {name: getattr(space, name, None) for name in METHODS}
+    # A vocabulary is trimmed whatever is searched, and tables are decomposed as linears are.
+    found["embeddings"] = space.embeddings.model_copy(update={"trim": usual.embeddings.trim})
+    if "embeddings" in searched:
+        found["low_rank"] = space.low_rank.model_copy(update={"decomposition": usual.low_rank.decomposition})
+    for name, options in found.items():
+        if name not in searched and options != getattr(usual, name, None):
             raise ConfigError(
                 f"space.{name}: must go with the method {name}, but searched are {', '.join(searched)}; "
                 "name all that shall be searched in space.methods"
