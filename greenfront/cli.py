@@ -267,9 +267,9 @@ def export(
     """Write a candidate to a folder that `from_pretrained` loads, and compare it with what was searched."""
     console = Console()
     from greenfront.console import ConsoleReporter
-    from greenfront.search import RunFolder, export_table
+    from greenfront.search import RunFolder, exported_table
     from greenfront.search.export import export as write
 
     with ConsoleReporter(console) as report:
         done = write(RunFolder.existing(run), id_, to, onnx=onnx, report=report)
-    console.print(export_table(done))
+    console.print(exported_table(done))

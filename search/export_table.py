@@ -9,7 +9,7 @@ from greenfront.search import wording
 from greenfront.search.export import Exported, Form
 
 
-def export_table(done: Exported) -> Group:
+def exported_table(done: Exported) -> Group:
     """A row each for the candidate as it was searched and for what was written of it; notes below."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     table.title = Text(f"{done.folder}: loaded again in a clean process", style="bold", justify="left")

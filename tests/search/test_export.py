@@ -17,7 +17,7 @@ from greenfront.errors import ConfigError, GreenfrontError, RunError
 from greenfront.evaluators import TextExamples
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
-from greenfront.search import RunFolder, export_table
+from greenfront.search import RunFolder, exported_table
 from greenfront.search.export import example_inputs, export
 from greenfront.search.export_check import Answers, Expected, Questions, otherwise
 from greenfront.search.export_latency import LatencyCheck, check_latency
@@ -205,7 +205,7 @@ def test_all_forms_are_asked_the_test_examples(told: RunFolder, tmp_path: Path) 
     assert (tmp_path / "small" / "example.py").exists()
     assert {"tokenizer.json", "tokenizer_config.json"} <= {path.name for path in (tmp_path / "small").iterdir()}
     console = Console(width=80, record=True, file=StringIO())
-    console.print(export_table(done))
+    console.print(exported_table(done))
     said = console.export_text()
     for words in ("accuracy on 200", "as searched", "folder", "model.onnx", f"{done.onnx.score:.3f}"):
         assert words in said
