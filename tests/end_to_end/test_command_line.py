@@ -387,8 +387,9 @@ def test_measure_writes_a_profile_that_a_search_takes(run: Run) -> None:
     before = (run.folder / "measured.json").read_bytes()
     assert "measured.json exists" in inside(run.folder, "measure", "news.yaml", "--to", "measured.json", code=2)
     assert (run.folder / "measured.json").read_bytes() == before
-    (run.folder / "strict.yaml").write_text(STRICT.replace("run/profiles/here.json", "measured.json"))
+    taken = STRICT.replace("run/profiles/here.json", "measured.json").replace("output: strict", "output: another")
+    (run.folder / "taken.yaml").write_text(taken)
     assert (
         "board: cpu, onnxruntime, 1 thread, batch 8 x 32 tokens, predicted from a profile measured elsewhere"
-        in inside(run.folder, "check", "strict.yaml")
+        in inside(run.folder, "check", "taken.yaml")
     )
