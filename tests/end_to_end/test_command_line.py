@@ -26,6 +26,7 @@ from tests.measuring import few_processes
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown
 TRIALS, FINALISTS = 6, 2
+METHODS = ("heads", "width", "low_rank", "bits")
 SETTINGS = {
     "data.max_length": 32,
     "hardware.name": "here",
@@ -33,7 +34,7 @@ SETTINGS = {
     "hardware.seconds": 1,
     "hardware.disturbed": "accept",
     "objectives": "[accuracy, latency, size]",
-    "space.methods": "[heads, width, low_rank, bits]",
+    "space.methods": f"[{', '.join(METHODS)}]",
     "space.low_rank.align": 32,
     "search.trials": TRIALS,
     "search.finalists": FINALISTS,
@@ -160,7 +161,7 @@ def test_the_run_folder_holds_what_is_promised(run: Run) -> None:
     assert names == {
         "config.yaml", "environment.json", "profiles", "study.journal", "original", "candidates", "front.json",
         "front.png", "report.html", "log.txt", "teacher.safetensors", "library", "significance.json",
-        "summary.json", "measured",
+        "summary.json", "measured", "analysis.json", "analysis.html",
     } | ({"study.journal.lock"} & names)  # fmt: skip
     every = [path for path in run.path.rglob("*") if path.is_file()]
     assert not [path for path in every if ".partial" in str(path) or path.name.startswith(".")]
@@ -202,7 +203,8 @@ def test_the_front_has_the_documented_shape(run: Run) -> None:
             assert set(costs["here"]["latency_ms"]) == {"median", "low", "high"}
         assert candidate["verified"] == (candidate["cost"] is not None) == (candidate["score"]["test"] is not None)
         assert re.fullmatch(
-            r"original|sampler|random allocation|(allocation|uniform) \d+% \w+(, \d+% \w+)*", candidate["origin"]
+            r"original|sampler|random allocation|(allocation|uniform) \d+% \w+(, \d+% \w+)*|significance \d+%",
+            candidate["origin"],
         )
 
 
@@ -221,7 +223,8 @@ def test_the_front_is_measured(run: Run) -> None:
             weights.stat().st_size / 1e6, rel=0.25
         )  # an ONNX file holds a graph, too
         assert cost["size_mb"] < original["cost"]["here"]["size_mb"]
-        assert cost["size_mb"] == pytest.approx(candidate["predicted"]["here"]["size_mb"], rel=0.02)
+        predicted = candidate["predicted"]["here"]["size_mb"]
+        assert cost["size_mb"] == pytest.approx(predicted, rel=0.02, abs=0.02)  # some kB of a graph that rounds
         interval = cost["latency_ms"]
         assert 0 < interval["low"] <= interval["median"] <= interval["high"]
         assert candidate["score"]["test_interval"][0] <= candidate["score"]["test"]
@@ -240,7 +243,8 @@ def test_check_says_what_would_be_searched(run: Run) -> None:
     assert "270 train, 30 validation, 90 test; 3 labels: sport, trade, weather" in shown
     assert "here: cpu, onnxruntime, 1 thread, batch 8 x 32 tokens" in shown
     assert "128 x 512" in shown
-    assert "linformer" in shown
+    for method in METHODS:
+        assert re.search(rf"^ *{method} ", shown, re.MULTILINE)
 
 
 def test_show_prints_a_table_or_the_front_itself(run: Run) -> None:
