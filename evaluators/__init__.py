@@ -6,7 +6,7 @@ from greenfront.lazy import lazily as _lazily
 
 if TYPE_CHECKING:
     from greenfront.evaluators.analysis_record import Analysis, Finding, Focus
-    from greenfront.evaluators.data import TaskData, load_data
+    from greenfront.evaluators.data import TaskData, load_data, load_test
     from greenfront.evaluators.examples import Examples, batches
     from greenfront.evaluators.image_examples import ImageExamples
     from greenfront.evaluators.named_metrics import METRICS, get_metric
@@ -28,7 +28,7 @@ else:
         __name__,
         {
             "analysis_record": ("Analysis", "Finding", "Focus"),
-            "data": ("TaskData", "load_data"),
+            "data": ("TaskData", "load_data", "load_test"),
             "examples": ("Examples", "batches"),
             "image_examples": ("ImageExamples",),
             "named_metrics": ("METRICS", "get_metric"),
@@ -80,6 +80,7 @@ __all__ = [
     "kl_divergence",
     "load_data",
     "load_original",
+    "load_test",
     "mcnemar_p",
     "predict",
     "resolve_precision",

@@ -85,6 +85,20 @@ def load_data(model: ModelConfig, data: DataConfig, seed: int, *, processor: Any
     )
 
 
+def load_test(model: ModelConfig, data: DataConfig, seed: int) -> Examples:
+    """The test split as `load_data` has it; where it is a table of its own, no other one is encoded.
+
+    Raises:
+        ConfigError, DataError: as `load_data`.
+    """
+    task, config = get_task(model.task), read_config(model)
+    tables = read_tables(data, task.columns(data))
+    if "test" not in tables:
+        return load_data(model, data, seed)[0].test
+    labels = task.labels(tables["train"], data, config)
+    return task.encode(tables["test"], labels, data, task.processor(model, config, data), config)
+
+
 def _take(
     part: tuple[Examples, Keys], count: float, split: str, *, seed: int
 ) -> tuple[tuple[Examples, Keys], tuple[Examples, Keys]]:

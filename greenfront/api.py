@@ -56,11 +56,11 @@ def select(run: str | Path, **wishes: Any) -> Selection:
 
 
 def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> "Exported":
-    """Write a candidate to a folder that `from_pretrained` loads, checked in a clean process.
+    """Write a candidate to a folder that `from_pretrained` loads, compared with what was searched; see `Exported`.
 
     Raises:
         RunError: no such run or candidate, or the folder is in use.
-        GreenfrontError: the export doesn't give the candidate's logits again.
+        GreenfrontError: the export doesn't give the candidate's answers again.
     """
     from greenfront.search.export import export as _export
 

@@ -92,16 +92,14 @@ def export(
     run: Run,
     id_: Annotated[str, typer.Argument(metavar="ID", help="The candidate's id, or `original`.", show_default=False)],
     to: Annotated[Path, typer.Option("--to", help="The folder to write.", show_default=False)],
-    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx too.")] = False,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx and an example of its use, too.")] = False,
 ) -> None:
-    """Write a candidate to a folder that `from_pretrained` loads, and check it in a clean process."""
-    from greenfront import api
-
-    done = api.export(run, id_, to, onnx=onnx)
+    """Write a candidate to a folder that `from_pretrained` loads, and compare it with what was searched."""
     console = Console()
-    console.print(
-        f"{escape(str(done.folder))}: {done.size_mb:.1f} MB, loaded again in a clean process, "
-        f"largest difference of a logit {done.difference:.1e}", highlight=False, soft_wrap=True,
-    )  # fmt: skip
-    if done.onnx_difference is not None:
-        console.print(f"model.onnx: in ONNX Runtime, largest difference {done.onnx_difference:.1e}", highlight=False)
+    from greenfront.console import ConsoleReporter
+    from greenfront.search import RunFolder, exported_table
+    from greenfront.search.export import export as write
+
+    with ConsoleReporter(console) as report:
+        done = write(RunFolder.existing(run), id_, to, onnx=onnx, report=report)
+    console.print(exported_table(done))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from greenfront.search.candidate import Candidate, CandidateScore
     from greenfront.search.estimate import Overview, overview
     from greenfront.search.export import Exported
+    from greenfront.search.export_table import exported_table
     from greenfront.search.front import Front
     from greenfront.search.profiles import resolve_targets
     from greenfront.search.progress import Reporter, Silent
@@ -27,6 +28,7 @@ else:
             "candidate": ("Candidate", "CandidateScore"),
             "estimate": ("Overview", "overview"),
             "export": ("Exported",),
+            "export_table": ("exported_table",),
             "front": ("Front",),
             "profiles": ("resolve_targets",),
             "progress": ("Reporter", "Silent"),
@@ -48,6 +50,7 @@ __all__ = [
     "Selection",
     "Silent",
     "cost_tables",
+    "exported_table",
     "front_table",
     "overview",
     "resolve_targets",

@@ -17,10 +17,11 @@ from greenfront.search.metric_check import check_metric
 from greenfront.search.pool import check_cluster
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.search_space import search_space
 from greenfront.search.some_examples import some_batches
 from greenfront.search.study import make_sampler
 from greenfront.search.trimming import trimmed_for_a_while
-from greenfront.spaces import Space, find_space
+from greenfront.spaces import Space
 from greenfront.spaces.answers import answer_rows
 
 BACKWARD = 2.0
@@ -67,7 +68,7 @@ def overview(config: RunConfig) -> Overview:
     model, untrained = load_original(config.model, data.label_names)
     check_targets(config, model)
     base = trimmed_for_a_while(config, data, processor, model) if config.space.embeddings.trim else model
-    space = find_space(base, config.space, max(config.target_length(target) for target in config.hardware))
+    space = search_space(base, config)
     for target in config.hardware:
         if target.profile is not None:
             read_profile(target.profile, target, config, space)

@@ -1,68 +1,82 @@
-"""Exporting a candidate: a folder that loads anywhere, loaded again in a clean process before it is called done."""
+"""Exporting a candidate: a folder that loads anywhere, compared with what was searched before it is called done."""
 
-import math
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel
 
-from greenfront.config import RunConfig
-from greenfront.errors import GreenfrontError, RunError
-from greenfront.evaluators import get_task
+from greenfront.config import ModelConfig, RunConfig
+from greenfront.errors import ConfigError, DataError, RunError
+from greenfront.evaluators import Examples, fitting, get_task, load_test
+from greenfront.evaluators.splits import stratified
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.hardware_profiles.registry import get_runtime
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.workload import workload
+from greenfront.search.export_check import FOLDER, ONNX, Expected, Questions, in_clean_process
+from greenfront.search.export_example import example_script
+from greenfront.search.export_latency import LatencyCheck, check_latency
 from greenfront.search.front import Front
+from greenfront.search.progress import Reporter, Silent
 from greenfront.search.run_folder import RunFolder
 from greenfront.spaces import load_checkpoint, weight_bytes
-from greenfront.spaces.answers import answer_tensors
-from greenfront.spaces.quantized import unrounded_inputs
 
-TOLERANCE = 1e-4
-"""Largest difference of a logit between the candidate here and its export in a clean process, but for rounding."""
-
-_RELOAD = """
-import sys
-import greenfront
-import transformers
-from safetensors.torch import load_file, save_file
-folder, inputs, outputs, name, *answers = sys.argv[1:]
-model = getattr(transformers, name).from_pretrained(folder, local_files_only=True).eval()
-found = model(**load_file(inputs))
-save_file({answer: found[answer].detach().contiguous() for answer in answers}, outputs)
+MOST_EXAMPLES, LARGEST_NUMBERS = 200, 2**26
+"""Examples of the test split that the candidate and what is written of it are compared on, and logits of all of them.
 """
-Answers = dict[str, torch.Tensor]
+TOLERANCE, ONNX_TOLERANCE = 1e-4, 1e-3
+"""Largest difference of a logit between the candidate here and the folder, or the ONNX file, but for rounding."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """A candidate as it was searched, or as an export has it."""
+
+    size_mb: float
+    difference: float = 0.0
+    """The largest of a logit, from the candidate as it was searched."""
+    score: float | None = None
+    """The metric on test examples; more is better."""
+    latency_share: float | None = None
+    """Of the original's latency."""
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how far its logits are from the candidate's after loading it again."""
+    """What was written, and how it compares with the candidate."""
 
     folder: Path
-    size_mb: float
-    difference: float
-    onnx_difference: float | None = None
+    metric: str
+    examples: int
+    """Of the test split, behind the scores."""
+    candidate: Form
+    saved: Form
+    onnx: Form | None
+    notes: tuple[str, ...]
+    """What could not be compared, and what differs though nothing is wrong."""
 
 
-def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exported:
-    """Write a front member (or `original`) to a folder for `from_pretrained`, and check it.
+def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False, report: Reporter | None = None) -> Exported:
+    """Write a front member (or `original`) to a folder for `from_pretrained`, and compare it with the candidate.
+
+    With `onnx` also `model.onnx`, for plain ONNX Runtime, and `example.py`, which uses it. Where the test data can be
+    read, up to `MOST_EXAMPLES` examples are answered by the candidate here and by each of the two in a clean process;
+    the latency is compared in the runtime that the candidate was measured in.
 
     Raises:
         RunError: no weights of this candidate are kept, or the folder exists and is not empty, or can't be written.
         ConfigError: ONNX asked for, but not installed.
-        GreenfrontError: the export doesn't load, or gives other logits, or ONNX hasn't one of its operators.
+        GreenfrontError: the export doesn't load, or gives other answers, or ONNX hasn't one of its operators.
     """
-    if run.front.exists():
-        id_ = Front.load(run.front).candidate(id_).id  # any unambiguous beginning will do
+    report = report or Silent()
+    front = Front.load(run.front) if run.front.exists() else None
+    if front is not None:
+        id_ = front.candidate(id_).id  # any unambiguous beginning will do
     source = run.candidate(id_)
     if not (source / "config.json").exists():
         kept = sorted(path.name for path in (run.path / "candidates").iterdir() if path.is_dir())
@@ -71,26 +85,14 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False) -> Exporte
         raise RunError(f"--to: must be a new or empty folder, but {to} exists")
     if onnx:
         get_runtime(OnnxRuntime.name)  # refuses before anything is written
-    config, model = run.load_config(), load_checkpoint(source)
-    inputs = example_inputs(model, max(config.target_length(target) for target in config.hardware))
-    with torch.inference_mode():
-        expected = answer_tensors(model, inputs)
-    leeway = _rounding_leeway(model, inputs, expected)
     with _beside(to) as temporary:
         partial = Path(temporary) / "export"
         shutil.copytree(source, partial)
-        difference = _difference(_reloaded(partial, inputs, list(expected), config), expected)
-        if not difference < TOLERANCE + leeway:
-            raise GreenfrontError(
-                f"the export of {id_} gives logits that differ by {difference:.2e} after loading it again"
-            )
-        onnx_difference = None
-        if onnx:
-            onnx_difference = _export_onnx(model, inputs, expected, leeway, partial / "model.onnx")
+        exported = _compared(run, id_, partial, onnx, front, report)
         if to.exists():
             to.rmdir()
         os.replace(partial, to)
-    return Exported(to, weight_bytes(to) / 1e6, difference, onnx_difference)
+    return replace(exported, folder=to)
 
 
 def _beside(to: Path) -> "tempfile.TemporaryDirectory[str]":
@@ -111,51 +113,58 @@ def example_inputs(model: PreTrainedModel, tokens: int) -> dict[str, torch.Tenso
     return inputs
 
 
-def _difference(found: Answers, expected: Answers) -> float:
-    """The largest between two models' answers; infinite where one answers with NaN."""
-    differences = [(found[name] - expected[name]).abs().max().item() for name in expected]
-    return math.inf if any(map(math.isnan, differences)) else max(differences)
+def _compared(run: RunFolder, id_: str, folder: Path, onnx: bool, front: Front | None, report: Reporter) -> Exported:
+    """Compare what stands in a folder with the candidate, and write and compare `model.onnx` where it is asked for."""
+    config, model, notes = run.load_config(), load_checkpoint(run.candidate(id_)), list[str]()
+    inputs = example_inputs(model, max(config.target_length(target) for target in config.hardware))
+    report.stage("Answering test examples with the candidate")
+    examples = _test_examples(folder, model, config, notes)
+    expected = Expected.of(model, Questions.of(inputs, examples, config.data.metric))
+    names, auto_class = list(expected.answers[0]), get_task(config.model.task).auto_class.__name__
+
+    report.stage("Answering them with the export, in a clean process")
+    answers = in_clean_process(FOLDER, folder, expected.questions, names, auto_class)
+    saved = Form(weight_bytes(folder) / 1e6, *expected.check(f"the export of {id_}", answers, TOLERANCE))
+    written, file = {"torch": folder}, folder / "model.onnx"
+    in_onnx = None
+    if onnx:
+        report.stage("Writing model.onnx, and answering them in ONNX Runtime alone")
+        export_onnx(model, inputs, file)
+        channels = getattr(model.config, "num_channels", 3)
+        script = example_script(config.model.task, config.data, inputs, channels)
+        (folder / "example.py").write_text(script, encoding="utf-8")
+        answers = in_clean_process(ONNX, file, expected.questions, names, auto_class)
+        in_onnx = Form(file.stat().st_size / 1e6, *expected.check("the ONNX file", answers, ONNX_TOLERANCE))
+        written[OnnxRuntime.name] = file
+
+    candidate = Form(weight_bytes(run.candidate(id_)) / 1e6, score=expected.score)
+    if front is not None and id_ != front.original.id:
+        report.stage("Timing it beside the original")
+        found = check_latency(config, run.original, front.candidate(id_), front.original, written, report.advance)
+        if isinstance(found, str):
+            notes.append(found)
+        else:
+            notes += [found.warning] if found.warning else []
+            candidate = replace(candidate, latency_share=found.searched)
+            saved, in_onnx = _timed(saved, in_onnx, found)
+    count = 0 if examples is None else len(examples)
+    return Exported(folder, config.data.metric, count, candidate, saved, in_onnx, tuple(notes))
 
 
-def _reloaded(folder: Path, inputs: Answers, names: list[str], config: RunConfig) -> Answers:
-    """The logits that a process with nothing but `import greenfront` computes."""
-    with tempfile.TemporaryDirectory(prefix="greenfront-export-") as scratch:
-        before, after = Path(scratch) / "inputs.safetensors", Path(scratch) / "outputs.safetensors"
-        save_file(inputs, before)
-        auto_class = get_task(config.model.task).auto_class.__name__
-        arguments = [str(folder.resolve()), str(before), str(after), auto_class, *names]
-        environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
-        ran = subprocess.run(
-            [sys.executable, "-c", _RELOAD, *arguments],
-            cwd=scratch,
-            env=environment,
-            capture_output=True,
-            text=True,
-        )
-        if ran.returncode:
-            said = ran.stderr.strip().splitlines() or [f"it ended with code {ran.returncode} and no message"]
-            raise GreenfrontError(f"the export doesn't load in a clean process: {said[-1]}")
-        return load_file(after)
+def _timed(saved: Form, in_onnx: Form | None, found: LatencyCheck) -> tuple[Form, Form | None]:
+    """The two forms, with its latency the one that was timed."""
+    if found.runtime == OnnxRuntime.name and in_onnx is not None:
+        return saved, replace(in_onnx, latency_share=found.exported)
+    return replace(saved, latency_share=found.exported), in_onnx
 
 
-def _rounding_leeway(model: PreTrainedModel, inputs: Answers, expected: Answers) -> float:
-    """How far apart the logits may be where linears round their inputs: twice what the rounding changes; else 0.
-
-    A difference in a float's last digit may become one of a whole step, and the next layer has more of them: with
-    another number of threads, or in another runtime, the errors of rounding are others, but not larger.
-    """
-    with torch.inference_mode(), unrounded_inputs():
-        return 2 * _difference(answer_tensors(model, inputs), expected)
-
-
-def _export_onnx(model: PreTrainedModel, inputs: Answers, expected: Answers, leeway: float, path: Path) -> float:
-    """Write `model.onnx`, for any batch and length, and compare its logits; returns the largest difference."""
-    export_onnx(model, inputs, path)
-    batch_size = len(next(iter(expected.values())))
-    runtime = OnnxRuntime(Target("export", "cpu", OnnxRuntime.name, 1, batch_size, 1))
-    found = runtime.load(path)(inputs)()
-    answers = (found,) if isinstance(found, torch.Tensor) else found
-    difference = _difference(dict(zip(expected, answers, strict=True)), expected)
-    if not difference < 10 * TOLERANCE + leeway:
-        raise GreenfrontError(f"the ONNX file gives logits that differ by {difference:.2e} from the candidate's")
-    return difference
+def _test_examples(folder: Path, model: PreTrainedModel, config: RunConfig, notes: list[str]) -> Examples | None:
+    """Up to `MOST_EXAMPLES` of the test split as the export's own processor prepares them; a note where it is gone."""
+    at = ModelConfig(path=str(folder), task=config.model.task)
+    try:
+        examples = load_test(at, config.data, config.search.seed)
+    except (ConfigError, DataError) as error:
+        notes.append(f"{config.data.metric}: not compared, since the test data can't be read ({error})")
+        return None
+    most = fitting(model, examples, MOST_EXAMPLES, LARGEST_NUMBERS)
+    return examples.subset(stratified(examples.labels, most, seed=config.search.seed))

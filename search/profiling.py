@@ -10,8 +10,9 @@ from greenfront.evaluators import load_data, load_original
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.profiles import check_targets, measure_target
 from greenfront.search.progress import Reporter
+from greenfront.search.search_space import search_space
 from greenfront.search.trimming import trim
-from greenfront.spaces import find_space, save_checkpoint
+from greenfront.spaces import save_checkpoint
 
 
 def profile_files(config: RunConfig, to: Path | None = None, *, force: bool = False) -> dict[str, Path]:
@@ -59,7 +60,7 @@ def profile_targets(config: RunConfig, files: Mapping[str, Path], report: Report
             model = trim(config, data, processor, model, original, report).model
         else:
             save_checkpoint(model, original)
-        space = find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+        space = search_space(model, config)
         for target in config.hardware:
             if target.name in files:
                 profiles[target.name] = measure_target(target, config, original, space, report)

@@ -36,13 +36,14 @@ from greenfront.search.profiles import check_targets, prepare_profiles, resolve_
 from greenfront.search.progress import Reporter, Silent
 from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
 from greenfront.search.worker import Assignment
-from greenfront.spaces import Library, Space, find_space
+from greenfront.spaces import Library, Space
 
 
 @dataclass
@@ -105,7 +106,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
 
     def whole_space(model: PreTrainedModel) -> Space:
         check_targets(config, model)
-        return find_space(model, config.space, max(config.target_length(target) for target in config.hardware))
+        return search_space(model, config)
 
     with summary.stage("original"):
         read, processor, loaded = prepare_original(config, run, report, check=whole_space)

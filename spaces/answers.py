@@ -31,14 +31,18 @@ def answer_tensors(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> dict
 
 
 def answer_rows(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Tensor:
-    """The logits (P, C) of every answer that a batch asks for, example by example.
+    """The logits (P, C) of every answer that a batch asks for; the model never sees the labels in it."""
+    return asked_rows(answer_tensors(model, {name: value for name, value in batch.items() if name != "labels"}), batch)
+
+
+def asked_rows(found: Mapping[str, Tensor], batch: Mapping[str, Tensor]) -> Tensor:
+    """Of all answers to a batch those that it asks for, (P, C), example by example.
 
     One row an example where the model answers once. Where it answers at every position, those whose `labels` (B, L)
     in the batch aren't `UNCOUNTED`, or without `labels` every valid token. Of a span, two rows an input, start and end,
-    over its L positions, of which the padding is `ABSENT`. The model never sees the labels.
+    over its L positions, of which the padding is `ABSENT`.
     """
-    inputs = {name: value for name, value in batch.items() if name != "labels"}
-    found, mask = answer_tensors(model, inputs), batch.get("attention_mask")
+    mask = batch.get("attention_mask")
     if "start_logits" in found:
         spans = torch.stack([found["start_logits"], found["end_logits"]], dim=1)
         if mask is not None:

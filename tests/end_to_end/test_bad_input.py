@@ -1,6 +1,8 @@
 """What can't be used ends with code 2 and one message: where, which value, what would be valid."""
 
+import json
 import re
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -8,14 +10,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2ForSequenceClassification
+from transformers import (
+    AlbertConfig,
+    AlbertForSequenceClassification,
+    BertConfig,
+    BertForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+)
 from typer.testing import CliRunner, Result
 
+from greenfront import api
 from greenfront.cli import app
 from greenfront.config import load_config
+from greenfront.errors import PlanError
 from greenfront.hardware_profiles import fingerprint
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.search import RunFolder
+from greenfront.spaces import Plan
 from tests.end_to_end.tiny_task import LABELS, rows, save_tokenizer, write_csv
 from tests.search.toy_run import toy_profile
 
@@ -27,6 +39,7 @@ data:
   max_length: 32
 output: OUTPUT
 """
+LAYER = "bert.encoder.layer.0"
 
 
 @dataclass(frozen=True)
@@ -50,10 +63,11 @@ class Place:
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`bert` and the causal `gpt2`, both with their tokenizer, and `empty`, a folder without a model."""
+    """`bert`, the causal `gpt2` and `albert`, all with their tokenizer, and `empty`, a folder without a model."""
     folder = tmp_path_factory.mktemp("models")
     vocabulary = save_tokenizer(folder / "bert")
     save_tokenizer(folder / "gpt2")
+    save_tokenizer(folder / "albert")
     (folder / "empty").mkdir()
     id2label, label2id = dict(enumerate(LABELS)), {name: i for i, name in enumerate(LABELS)}
     with torch.random.fork_rng():
@@ -70,6 +84,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 bos_token_id=2, eos_token_id=3, id2label=id2label, label2id=label2id,
             )
         ).save_pretrained(folder / "gpt2")  # fmt: skip
+        AlbertForSequenceClassification(
+            AlbertConfig(
+                hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, embedding_size=16,
+                vocab_size=vocabulary, max_position_embeddings=64, pad_token_id=0, id2label=id2label, label2id=label2id,
+            )
+        ).save_pretrained(folder / "albert")  # fmt: skip
     return folder
 
 
@@ -149,6 +169,15 @@ def causal_model(place: Place) -> None:
     append("space: {methods: [linformer]}")(place)
 
 
+def shared_layers(place: Place) -> None:
+    spoil("path: bert", "path: albert")(place)
+    append("space: {methods: [low_rank, blocks]}")(place)
+
+
+def task(name: str) -> Callable[[Place], None]:
+    return spoil("task: text-classification", f"task: {name}")
+
+
 # What is spoilt, and what the message has to name: the place, the value, what would be valid.
 FILE_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
     "missing file": (remove_yaml, ["news.yaml: no such file", "`greenfront init"]),
@@ -174,6 +203,28 @@ MODEL_CASES: dict[str, tuple[Callable[[Place], None], list[str]]] = {
     "causal model": (
         causal_model,
         ["space.methods: linformer can't be used on GPT2ForSequenceClassification: it is causal"],
+    ),
+    "layers that serve as several": (
+        shared_layers,
+        ["space.methods: blocks can't be used on AlbertForSequenceClassification: it serves as several layers"],
+    ),
+    "option of a method that isn't searched": (
+        append("space: {window: [8]}"),
+        ["space.window: must go with the method window, but searched are", "low_rank", "space.methods"],
+    ),
+    "option of a method that is left out": (
+        append("space: {methods: [low_rank], heads: {counts: [1]}}"),
+        ["space.heads: must go with the method heads, but searched are low_rank;"],
+    ),
+    "more heads than there are": (
+        append("space: {methods: [heads], heads: {counts: [9]}}"),
+        ["space.heads.counts: must be below", "9"],
+    ),
+    "no column with answers": (
+        task("question-answering"), ["train.csv: no column 'question' (data.question); it has 'text', 'label'"]
+    ),
+    "no column with images": (
+        task("image-classification"), ["train.csv: no column 'image' (data.image); it has 'text', 'label'"]
     ),
     "rank above break-even": (
         append("space: {low_rank: {ranks: [5000]}}"),
@@ -385,6 +436,38 @@ def test_a_candidate_whose_weights_are_not_kept(finished: Place) -> None:
     id_ = CliRunner().invoke(app, ["select", "run", "--id-only"]).stdout.strip()
     refused("export", "run", id_, "--to", "small", says=[f"no weights of candidate '{id_}' are kept", "kept: original"])
     assert not (finished.folder / "small").exists()
+
+
+@pytest.mark.parametrize(
+    ("plan", "says"),
+    [
+        (
+            {"bert.encoder.layer.7.output.dense": {"rank": 4}},
+            ["bert.encoder.layer.7.output.dense: the model has no such module; did you mean bert.encoder.layer.0."],
+        ),
+        (
+            {f"{LAYER}": {"skip": "layer"}, f"{LAYER}.output.dense": {"rank": 4}},
+            [f"{LAYER}.output.dense: rank=4", f"skip=layer of {LAYER}"],
+        ),
+        ({f"{LAYER}.output.dense": {"rang": 4}}, [f"{LAYER}.output.dense: settings must be among", "rang"]),
+    ],
+)
+def test_a_checkpoint_with_the_plan_of_another_model(
+    plan: dict[str, dict[str, int | str]], says: list[str], finished: Place
+) -> None:
+    """As when someone exchanges a candidate's config.json: its plan is checked as every other one."""
+    folder = RunFolder(finished.output).candidate("original")
+    folder.unlink()
+    shutil.copytree(finished.folder / "bert", folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "greenfront", "plan": plan}
+    (folder / "config.json").write_text(json.dumps(config))
+    refused("export", "run", "original", "--to", "small", says=says)
+    assert not (finished.folder / "small").exists()
+    model = BertForSequenceClassification.from_pretrained(finished.folder / "bert")
+    with pytest.raises(PlanError) as error:
+        api.compress(model, Plan.from_json(json.dumps(plan)))
+    assert all(words in str(error.value) for words in says)
 
 
 def test_export_into_a_folder_in_use(finished: Place) -> None:

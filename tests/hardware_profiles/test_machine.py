@@ -13,6 +13,7 @@ import psutil
 import pytest
 import torch
 
+from greenfront.errors import MeasureError
 from greenfront.hardware_profiles import Conditions, Fingerprint, fingerprint, lock
 from greenfront.hardware_profiles.affinity import available_cpus, pick_cpus
 from greenfront.hardware_profiles.fingerprint import ConditionsMeter
@@ -90,6 +91,12 @@ def test_a_second_measurement_waits_and_says_for_whom(caplog: pytest.LogCaptureF
         thread.join(timeout=10)
     assert entered[0] >= held_until[0]
     assert f"process {os.getpid()} is measuring on this machine" in caplog.text
+
+
+def test_who_does_not_wait_is_told_who_measures() -> None:
+    told = f"process {os.getpid()} is measuring on this machine"
+    with machine_lock(), pytest.raises(MeasureError, match=told), machine_lock(wait=False):
+        pass
 
 
 def test_a_killed_holder_frees_the_lock(caplog: pytest.LogCaptureFixture) -> None:

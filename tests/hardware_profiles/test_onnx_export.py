@@ -71,16 +71,6 @@ def test_every_architecture_gives_its_own_logits_at_any_size(name: str, tmp_path
     assert largest_difference(tmp_path / "model.onnx", model, [batch_for(name), *other_sizes(name)]) < 1e-4
 
 
-@pytest.mark.parametrize("name", [*BUILDERS])
-def test_so_does_everything_a_plan_can_change(name: str, tmp_path: Path) -> None:
-    whole = prepared(name)
-    space = whole.space
-    smallest = space.plan([0] * len(space.choices))
-    model = compress(whole.model, smallest, whole.library)
-    export_onnx(model, batch_for(name), tmp_path / "model.onnx")
-    assert largest_difference(tmp_path / "model.onnx", model, [batch_for(name), *other_sizes(name)]) < 1e-4
-
-
 SIZED: dict[str, Any] = {**SIZES, "num_labels": 2}
 HEADS: dict[str, Callable[[], PreTrainedModel]] = {
     "tagger": lambda: BertForTokenClassification(BertConfig(**SIZES)),

@@ -21,7 +21,7 @@ from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import Plan, apply_to_module, compress
 from greenfront.spaces.plan import Settings, Value
 from greenfront.spaces.quantized import BFloat16Linear, QuantizedEmbedding, QuantizedLinear, WeightOnlyLinear
-from tests.spaces.models import BUILDERS, Batch, batch_for, bert, build, logits, randomized, text_batch
+from tests.spaces.models import Batch, batch_for, bert, build, logits, randomized, text_batch
 
 TARGET = Target("here", "cpu", "onnxruntime", threads=1, batch_size=1, sequence_length=16)
 RUNTIME = OnnxRuntime(TARGET)
@@ -108,17 +108,16 @@ def test_a_table_is_looked_up_in_eight_bits(tmp_path: Path) -> None:
 SETTINGS: dict[str, Settings] = {"8": {"bits": 8}, "8w": {"bits": "8w"}, "rank": {"rank": 4, "bits": 8}}
 
 
-@pytest.mark.parametrize("name", BUILDERS)
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
 @pytest.mark.parametrize("settings", SETTINGS)
-def test_every_architecture_gives_the_logits_of_pytorch(name: str, settings: str, tmp_path: Path) -> None:
+def test_the_graph_gives_the_logits_of_pytorch(name: str, settings: str, tmp_path: Path) -> None:
     """To 1e-4 where weights alone are rounded; else but for inputs that fall on the other side of a step."""
     model = compress(build(name), plan_of_bits(name, SETTINGS[settings]))
     model = randomized(model) if settings == "rank" else model
     export_onnx(model, batch_for(name), tmp_path / "model.onnx")
     onnx.checker.check_model(tmp_path / "model.onnx", full_check=True)
     serve = RUNTIME.load(tmp_path / "model.onnx")
-    others: list[Batch] = [text_batch([32], width=32), text_batch([9, 3], width=9)]
-    batches = [batch_for(name), *(others if name != "vit" else [])]
+    batches: list[Batch] = [batch_for(name), text_batch([32], width=32), text_batch([9, 3], width=9)]
     for batch in batches:
         found = serve(batch)()
         assert isinstance(found, torch.Tensor)

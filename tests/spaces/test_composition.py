@@ -1,9 +1,6 @@
-"""Plans of all methods together on every architecture: they build, train, save and load; clashes are refused."""
-
-from pathlib import Path
+"""Plans of all methods together on every architecture: they build as was foretold; clashes are refused."""
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -19,15 +16,12 @@ from greenfront.spaces import (
     Space,
     check_plan,
     compress,
-    load_checkpoint,
-    plan_of,
-    save_checkpoint,
 )
 from greenfront.spaces.closed_form import footprint, read_original
 from greenfront.spaces.effective import effective
 from greenfront.spaces.modules import LowRankLinear
 from tests.spaces.method_contract import flops, parameters
-from tests.spaces.models import BUILDERS, batch_for, logits
+from tests.spaces.models import BUILDERS, batch_for
 from tests.spaces.structures import STRUCTURES, draw, structure
 
 LAYER = "bert.encoder.layer.0"
@@ -36,29 +30,13 @@ UP, DOWN = f"{LAYER}.intermediate.dense", f"{LAYER}.output.dense"
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
-def test_any_plan_of_a_space_builds_and_trains(name: str) -> None:
-    ready, batch = structure(name), batch_for(name)
+def test_any_plan_of_a_space_has_the_same_structure_without_a_library(name: str) -> None:
+    ready = structure(name)
     for plan in draw(ready.space, 6, seed=1):
-        built = compress(ready.model, plan, ready.library)
-        torch.autograd.backward(torch.logsumexp(built(**batch).logits, 1).sum())
-        gradients = [parameter.grad for parameter in built.parameters() if parameter.grad is not None]
-        assert gradients
-        assert all(gradient.isfinite().all() for gradient in gradients)
-        empty = compress(ready.model, plan)
+        built, empty = compress(ready.model, plan, ready.library), compress(ready.model, plan)
         assert [(n, t.shape) for n, t in built.state_dict().items()] == [
             (n, t.shape) for n, t in empty.state_dict().items()
         ]
-
-
-@pytest.mark.parametrize("name", STRUCTURES)
-def test_any_plan_of_a_space_saves_and_loads(name: str, tmp_path: Path) -> None:
-    ready, batch = structure(name), batch_for(name)
-    for number, plan in enumerate(draw(ready.space, 2, seed=2)):
-        built = compress(ready.model, plan, ready.library)
-        save_checkpoint(built, tmp_path / str(number))
-        loaded = load_checkpoint(tmp_path / str(number))
-        assert plan_of(loaded) == plan
-        assert torch.equal(logits(loaded, batch), logits(built, batch))
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
