@@ -123,7 +123,7 @@ def logits(model: PreTrainedModel, batch: Batch) -> Tensor:
 
 def space_of(model: PreTrainedModel, config: SpaceConfig = CONFIG) -> Space:
     """A model's space; of the usual methods without those that the model refuses."""
-    refused = {"gpt2": "linformer", "vit": "embeddings"}.get(model.config.model_type)
+    refused = {"gpt2": "linformer", "vit": "embeddings", "bart": "embeddings"}.get(model.config.model_type)
     if config == CONFIG and refused:
         methods = tuple(name for name in CONFIG.methods or () if name != refused)
         config = config.model_copy(update={"methods": methods})
