@@ -22,6 +22,8 @@ MOST_COLUMNS, _COARSER, _WORST_GAP = 4000, {0.0: 1e-4, 0.2: 2e-3, 0.4: 5e-3}, 0.
 """Beyond so many columns, or where it isn't solved to the gap in time, states that are nearly as dear as better ones
 are left out: tolerance of `_front` -> relative gap. MiniLM-L6 with every method has 10,000 columns, which take 2 to 5 s
 or end without a plan worth having; at a tolerance of 0.4 most take 1 s, and plans lose at most 9% more."""
+_WORTHLESS_GAP = 0.5
+"""Above it a plan may lose twice as much as another would: what a solver begins with, such as skipping everything."""
 _INFEASIBLE = 2
 Table = Mapping[str, Sequence[float]]
 """Of losses: a number per option of each choice, by the choice's name; the original, the last option, has 0.
@@ -45,7 +47,10 @@ class Seed:
 
 
 def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | None:
-    """The plan with the least summed loss (nats) within every limit, or None when no plan is within them."""
+    """The plan with the least summed loss (nats) within every limit.
+
+    None when no plan is within them, or none was found in time that is worth having.
+    """
     loss = _flat(space, _state_losses(space, losses))
     changes = np.stack([_flat(space, limit.change) for limit in limits]) if limits else np.zeros((0, len(loss)))
     for tolerance, gap in _COARSER.items():
@@ -55,7 +60,9 @@ def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | Non
         found = _solved(space, kept, loss[kept], changes[:, kept], [limit.most for limit in limits], gap)
         if found.status == _INFEASIBLE or (found.x is not None and (found.mip_gap or 0.0) <= _WORST_GAP):
             break
-    return None if found.x is None else _plan_of(space, {int(column) for column in kept[np.round(found.x) == 1]})
+    if found.x is None or (found.mip_gap or 0.0) > _WORTHLESS_GAP:
+        return None
+    return _plan_of(space, {int(column) for column in kept[np.round(found.x) == 1]})
 
 
 def _solved(
