@@ -53,8 +53,10 @@ def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | Non
     """
     loss = _flat(space, _state_losses(space, losses))
     changes = np.stack([_flat(space, limit.change) for limit in limits]) if limits else np.zeros((0, len(loss)))
+    numbers = np.vstack([loss, changes])
+    kept = np.flatnonzero(np.isfinite(numbers).all(axis=0))  # what costs infinitely much can't be had
     for tolerance, gap in _COARSER.items():
-        kept = _undominated(space, np.vstack([loss, changes]), tolerance)
+        kept = _undominated(space, numbers, kept, tolerance)
         if len(kept) > MOST_COLUMNS and tolerance < max(_COARSER):
             continue
         found = _solved(space, kept, loss[kept], changes[:, kept], [limit.most for limit in limits], gap)
@@ -214,20 +216,20 @@ def _starts(space: Space) -> dict[str, int]:
     return {site.path: int(end) - len(site.states) for site, end in zip(space.states, ends, strict=True)}
 
 
-def _undominated(space: Space, numbers: NDArray[np.float64], tolerance: float) -> NDArray[np.intp]:
-    """Columns but for those, at sites that none depends on, to which another state is preferable (`_front`).
-
-    What costs infinitely much can't be had.
-    """
+def _undominated(
+    space: Space, numbers: NDArray[np.float64], among: NDArray[np.intp], tolerance: float
+) -> NDArray[np.intp]:
+    """These columns but for those, at sites that none depends on, to which another state is preferable (`_front`)."""
     parents, starts = {site.parent for site in space.states}, _starts(space)
-    possible = np.asarray(np.isfinite(numbers).all(axis=0))
+    possible = np.zeros(numbers.shape[1], dtype=bool)
+    possible[among] = True
     kept: list[int] = []
     for site in space.states:
         columns = np.arange(len(site.states)) + starts[site.path]
         contexts = np.array([state.context for state in site.states])
         for context in range(len(site.contexts)):
-            among = columns[(contexts == context) & possible[columns]]
-            kept += [int(column) for column in (among if site.path in parents else _front(among, numbers, tolerance))]
+            own = columns[(contexts == context) & possible[columns]]
+            kept += [int(column) for column in (own if site.path in parents else _front(own, numbers, tolerance))]
     return np.array(sorted(kept))
 
 

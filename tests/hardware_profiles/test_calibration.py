@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenfront.hardware_profiles import calibration
 from greenfront.hardware_profiles.calibration import Fit, Row, fit, fit_large_batch, prediction_error
 from greenfront.hardware_profiles.candidate_plans import draw_plans
 from greenfront.spaces import Plan, Space
@@ -70,6 +71,28 @@ def test_what_is_skipped_has_a_slope_of_its_own() -> None:
 
 def test_without_rows_operations_stand_as_measured() -> None:
     assert fit(20.0, [], METHODS) == Fit(1.0, {"linformer": 0.0, "low_rank": 0.0})
+
+
+def test_many_methods_on_few_noisy_plans_do_not_follow_the_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operations that are right to 1% of their sum, seven methods, ten plans: against the loosest prior alone."""
+    methods = [f"method {n}" for n in range(7)]
+
+    def error() -> float:
+        rng, errors = np.random.default_rng(0), []
+        for _ in range(20):
+            found = fit(9.0, [plan(rng) for _ in range(10)], methods)
+            new = [plan(rng) for _ in range(20)]
+            errors += [abs(found.predict(9.0, row.change_ms, row.calls) / row.measured_ms - 1) for row in new]
+        return float(np.median(errors))
+
+    def plan(rng: np.random.Generator) -> Row:
+        measured_ms = float(rng.uniform(0.8, 3.0))
+        calls = {name: int(rng.integers(0, 37)) for name in methods}
+        return Row((measured_ms - 9.0) * (1 + rng.normal(0, 0.01)), calls, measured_ms)
+
+    chosen = error()
+    monkeypatch.setattr(calibration, "_PER_CALL", calibration._PER_CALL[:1])
+    assert chosen < 0.8 * error()
 
 
 def test_one_row_moves_a_fit_without_running_away() -> None:

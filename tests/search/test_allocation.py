@@ -1,11 +1,16 @@
 """Allocations against trying every plan, and the plans a search starts with."""
 
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
+import pytest
+import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import OptimizeResult
 
+from greenfront.search import allocation
 from greenfront.search.allocation import Axis, Limit, Table, allocate, cheapest, perturbed, seeds, uniform
 from greenfront.search.allocation import total as total_of_states
 from greenfront.spaces import Choice, Plan, Site, Space
@@ -300,3 +305,51 @@ def test_a_joint_allocation_loses_as_little_as_the_best_of_all_plans(data: st.Da
         return
     assert found in possible
     assert total(JOINT, losses, found) == min(total(JOINT, losses, plan) for plan in possible)
+
+
+@several
+@given(monotone())
+def test_a_program_made_smaller_still_finds_a_plan_within_a_limit(problem: tuple[Space, Table, Table, float]) -> None:
+    space, losses, change, _ = problem
+    for most in np.linspace(cheapest(space, change), 0, 5):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(allocation, "MOST_COLUMNS", 0)
+            plan = allocate(space, losses, [Limit(change, float(most) + 1e-9)])
+        assert plan is not None
+        assert total(space, change, plan) <= most + 1e-6
+
+
+def test_a_program_made_smaller_is_smaller_and_loses_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = space_of([35] * 6)
+    losses = {c.name: [(n + 1) * 1e3 / rank**2 for rank in range(1, 36)] + [0.0] for n, c in enumerate(space.choices)}
+    change = by_site(space, {c.name: [float(rank - 36) for rank in range(1, 36)] + [0.0] for c in space.choices})
+    limit, columns = Limit(change, -120.0), list[int]()
+
+    def counted(objective: list[float], **options: Any) -> OptimizeResult:
+        columns.append(len(objective))
+        return scipy.optimize.milp(objective, **options)
+
+    monkeypatch.setattr(allocation, "milp", counted)
+    exact = allocate(space, losses, [limit])
+    monkeypatch.setattr(allocation, "MOST_COLUMNS", 60)
+    coarse = allocate(space, losses, [limit])
+    assert exact is not None
+    assert coarse is not None
+    assert columns[1] < columns[0] / 3
+    assert total(space, losses, exact) <= total(space, losses, coarse) < 1.3 * total(space, losses, exact)
+
+
+@pytest.mark.parametrize(("gap", "kept"), [(0.9, False), (0.3, True), (None, True)])
+def test_what_a_solver_had_only_begun_with_is_no_plan(
+    gap: float | None, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = space_of([2, 2])
+
+    def out_of_time(objective: list[float], **options: Any) -> OptimizeResult:
+        found = scipy.optimize.milp(objective, **options)
+        found.status, found.mip_gap = 1, gap
+        return found
+
+    monkeypatch.setattr(allocation, "milp", out_of_time)
+    losses = {c.name: [2.0, 1.0, 0.0] for c in space.choices}
+    assert (allocate(space, losses, []) is not None) == kept
