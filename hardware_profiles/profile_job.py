@@ -149,13 +149,14 @@ class _Profiling:
             original=self._original.raw(self._original_ms, large_ms, *energy),
             measured=self._measured(),
             large_ms=self._large_ms,
-            deployed=self._deploy() if self._runtime.loads_quickly else {},
+            deployed={"original": str(self._original.deployed), **self._deploy()},
         )
 
     def _deploy(self) -> dict[str, str]:
-        """Leave every candidate as it would be shipped, beside the original."""
-        deployed = {"original": str(self._original.deployed)}
-        for plan, model in self._candidates.items():
+        """Leave every candidate as it would be shipped, where processes that time them again load that."""
+        deployed: dict[str, str] = {}
+        again = self._runtime.makes_files and self._runtime.starts_quickly(self._job.target)
+        for plan, model in self._candidates.items() if again else ():
             folder = Path(self._job.scratch) / plan.id
             deployed[plan.id] = str(self._runtime.deploy(model.model, model.inputs, folder, folder))
             self._report(0, 0)
