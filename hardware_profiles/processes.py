@@ -10,7 +10,6 @@ draws anew: the mean of several is what can be expected of it.
 import logging
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 

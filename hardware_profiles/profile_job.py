@@ -31,9 +31,9 @@ TURNED_OVER = 5
 """Held-out plans that a further round fits on, and as many new ones that it holds out instead."""
 LARGE_FITTED, LARGE_HELD_OUT = 5, 3
 """Of these, for large queries."""
-REPETITIONS, LARGE_REPETITIONS = 11, 3
-ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 6, 6, 3
-"""Samples in a repetition: all changes are against the original and its modules; eleven times six make a p90."""
+REPETITIONS, LARGE_REPETITIONS = 6, 3
+ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 11, 6, 3
+"""Samples in a repetition: all changes are against the original and its modules; six times eleven make a p90."""
 ROUND_SHARE = 0.2
 """Of the time, for a round."""
 MEDIAN_ERROR, P95_ERROR, ORIGINAL_HALF_WIDTH = 0.01, 0.03, 0.01

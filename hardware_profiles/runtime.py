@@ -55,7 +55,7 @@ class Runtime(ABC):
     deployed_worker: ClassVar[str] = "greenfront.hardware_profiles.worker"
     """The module that measures what was deployed, run as a process that holds no more than a deployment would."""
     makes_files: ClassVar[bool] = False
-    """Whether what is deployed is made of a model in memory: then candidates that have no checkpoint can be deployed."""
+    """Whether what is deployed is made of a model in memory, so also of a candidate that has no checkpoint."""
     keeps_masks: bool = False
     """Whether an attention mask that hides nothing costs all the same: in a graph that was recorded for any input."""
 

@@ -42,7 +42,9 @@ def table_refusals(model: PreTrainedModel, method: str) -> list[Refusal]:
 
 def looks_up_and_more(table: nn.Embedding) -> str:
     """Why a table can't be exchanged for another one, or ""."""
-    return "" if type(table) is nn.Embedding else f"{type(table).__name__} may do more than look rows up, as to scale them"
+    return (
+        "" if type(table) is nn.Embedding else f"{type(table).__name__} may do more than look rows up, as to scale them"
+    )
 
 
 def _table(model: PreTrainedModel) -> nn.Embedding | None:
