@@ -26,14 +26,14 @@ from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import Plan, Site, Space, compress
 from greenfront.spaces.compression import method_name
 
-FITTED, HELD_OUT, MOST_PLANS = 10, 10, 30
+FITTED, HELD_OUT, MOST_PLANS = 6, 10, 26
 TURNED_OVER = 5
-"""Held-out plans that a further round fits on, and as many new ones that it holds out instead."""
+"""Held-out plans that a further round holds out no more, and as many new ones that it does instead."""
 LARGE_FITTED, LARGE_HELD_OUT = 5, 3
 """Of these, for large queries."""
-REPETITIONS, LARGE_REPETITIONS = 6, 3
-ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 11, 6, 3
-"""Samples in a repetition: all changes are against the original and its modules; six times eleven make a p90."""
+REPETITIONS, LARGE_REPETITIONS = 4, 2
+ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 16, 6, 3
+"""Samples in a repetition: all changes are against the original and its modules; four times sixteen make a p90."""
 ROUND_SHARE = 0.2
 """Of the time, for a round."""
 MEDIAN_ERROR, P95_ERROR, ORIGINAL_HALF_WIDTH = 0.01, 0.03, 0.01
