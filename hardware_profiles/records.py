@@ -35,7 +35,8 @@ class OperationCost:
     group: str
     settings: PlainSettings
     latency: Timing
-    """Each sample over the slowness of its repetition, see `statistics.without_drift`."""
+    """Each sample over the slowness of its repetition, see `statistics.without_drift`. Where several processes measured
+    it, each one's median is a sample."""
     chain: int
     """How many modules with weights of their own a sample passes through."""
     inner: int
