@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from greenfront.hardware_profiles.calibration import Fit, Row, fit, fit_large_batch, prediction_error
 from greenfront.hardware_profiles.cost import Cost
@@ -20,7 +19,7 @@ from greenfront.hardware_profiles.records import (
     Timing,
     operation_name,
 )
-from greenfront.hardware_profiles.statistics import Round, across, without_drift
+from greenfront.hardware_profiles.statistics import Round, across, ratio_interval, without_drift
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.trust import (
     condition_warnings,
@@ -30,9 +29,6 @@ from greenfront.hardware_profiles.trust import (
 )
 from greenfront.hardware_profiles.whole_model import measured_cost
 from greenfront.spaces import Plan
-
-Steady = Mapping[str, NDArray[np.float64]]
-"""A further process's samples by name, what slowed the machine for a while taken out."""
 
 
 def assemble(
@@ -46,10 +42,8 @@ def assemble(
     """The profile that these raw measurements make; `further` ones are other processes' of the same candidates."""
     original, latency = measured_cost(target, answer.original, memory, seed=seed)
     measured = answer.measured
-    again = [_steady(each) for each in further]
-    original_ms = latency.interval_ms.median
-    table = operation_table(measured, original_ms, seed, again)
-    calibration = calibrate(table, measured, original_ms, seed, again)
+    table = operation_table(measured, seed)
+    calibration = calibrate(table, measured, latency.interval_ms.median, seed, [each.samples_ms for each in further])
     error = held_out_error(calibration.plans)
     return HardwareProfile(
         target=target,
@@ -74,24 +68,14 @@ def assemble(
     )
 
 
-def operation_table(
-    measured: RawRounds, original_ms: float, seed: int, further: Sequence[Steady] = ()
-) -> OperationTable:
-    """Every measured operation with its samples, what slowed the machine for a while taken out.
-
-    Where further processes timed it, too, its timing is that over processes.
-    """
+def operation_table(measured: RawRounds, seed: int) -> OperationTable:
+    """Every measured operation with its samples, what slowed the machine for a while taken out."""
     samples = without_drift([_arrays(each.operations_ms) for each in measured.rounds])
-
-    def timing(name: str) -> Timing:
-        own = Timing.of(list(samples.get(name, ())), seed=seed)
-        return _over_processes(own, original_ms, name, further, seed)
-
     operations = [
         OperationCost(
             group=raw.group,
             settings=raw.settings,
-            latency=timing(operation_name(raw.group, raw.settings)),
+            latency=Timing.of(list(samples.get(operation_name(raw.group, raw.settings), ())), seed=seed),
             chain=raw.chain,
             inner=raw.inner,
             parameters=raw.parameters,
@@ -108,7 +92,7 @@ def calibrate(
     measured: RawRounds,
     original_ms: float,
     seed: int,
-    further: Sequence[Steady] = (),
+    further: Sequence[Mapping[str, Sequence[float]]] = (),
 ) -> Calibration:
     """Fit on all plans; a held-out one is predicted by a fit on the others, which has not seen it.
 
@@ -117,7 +101,7 @@ def calibrate(
     """
     timings = _plan_timings([each.whole_ms for each in measured.rounds], measured.plans, original_ms, seed)
     timings = [
-        _over_processes(timing, original_ms, Plan(raw.plan).id, further, seed)
+        _across(timing, original_ms, Plan(raw.plan).id, further, seed)
         for raw, timing in zip(measured.plans, timings, strict=True)
     ]
     rows = [
@@ -193,20 +177,16 @@ def _plan_timings(
     return [Timing.of(list(scale * samples[Plan(raw.plan).id]), seed=seed) for raw in plans]
 
 
-def _over_processes(timing: Timing, original_ms: float, name: str, further: Sequence[Steady], seed: int) -> Timing:
-    """The timing of a candidate or an operation over processes, the profile's own and further ones that have it: a
-    median of each, the latter in proportion to the original there."""
-    timed = [samples_ms for samples_ms in further if name in samples_ms]
-    if not timed:
+def _across(
+    timing: Timing, original_ms: float, id_: str, further: Sequence[Mapping[str, Sequence[float]]], seed: int
+) -> Timing:
+    """A candidate's timing over processes, the profile's own and further ones: a median of each, the last in proportion
+    to the original there."""
+    if not further:
         return timing
-    ratios = [float(np.median(samples_ms[name]) / np.median(samples_ms["original"])) for samples_ms in timed]
+    ratios = [ratio_interval(samples_ms[id_], samples_ms["original"], seed=seed).median for samples_ms in further]
     medians = [timing.interval_ms.median, *(round(ratio * original_ms, 6) for ratio in ratios)]
     return Timing(across(medians, seed=seed), len(medians), tuple(medians))
-
-
-def _steady(answer: LatencyAnswer) -> Steady:
-    repetitions = min(map(len, answer.samples_ms.values()))
-    return without_drift([{name: np.reshape(ms, (repetitions, -1)) for name, ms in answer.samples_ms.items()}])
 
 
 def _arrays(samples_ms: Mapping[str, list[list[float]]]) -> Round:

@@ -27,7 +27,7 @@ class Job:
     scratch: str = ""
     """Where this process leaves what it deploys, a folder per model; latency and memory jobs come after it."""
     space: str | None = None
-    """A Space as JSON, for a profile, and for a latency job that times a profile's operations as well."""
+    """A Space as JSON, for a profile."""
     repetitions: int = FEW
     """At least, of a latency job."""
     plans: dict[str, dict[str, PlainSettings]] | None = None
@@ -120,8 +120,7 @@ class CandidatesAnswer:
 
 @dataclass(frozen=True)
 class LatencyAnswer:
-    """Milliseconds in the repetitions' order as well, in each of which everything was timed as often as in the others:
-    of single forward passes of candidates by id, and of operations by name."""
+    """Milliseconds of single forward passes of deployed candidates by id, in the repetitions' order as well."""
 
     conditions: Conditions
     waited: float | None

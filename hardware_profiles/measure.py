@@ -1,9 +1,8 @@
 """Measuring a target: its profile before the search, the finalists after it, in processes of their own."""
 
-import statistics
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from greenfront.errors import ConfigError
@@ -16,7 +15,7 @@ from greenfront.hardware_profiles.processes import Processes, measure_in_process
 from greenfront.hardware_profiles.profile import HardwareProfile
 from greenfront.hardware_profiles.records import Timing
 from greenfront.hardware_profiles.registry import get_runtime
-from greenfront.hardware_profiles.sampling import LEAD_IN_MS, Progress
+from greenfront.hardware_profiles.sampling import Progress
 from greenfront.hardware_profiles.spawn import run_job
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.target_check import check_target
@@ -33,8 +32,6 @@ from greenfront.spaces import Plan, Space
 
 FIRST_SHARE = 0.4
 """Of the time for a profile: for the process that measures the operations, where others follow."""
-FEW_OPERATIONS = 40
-"""More aren't timed again: building 204 of them takes longer than all that is timed."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +87,9 @@ def measure_profile(
             plans = {Plan(raw.plan).id: raw.plan for raw in answer.measured.plans}
             left = {name: plan for name, plan in plans.items() if name not in answer.deployed}
             latency = Job("latency", target, answer.deployed, seed, (1 - share) * target.seconds, plans=left)
-            if left and _is_short(answer):
-                latency = replace(latency, space=job.space)
             further = time_again(latency, lambda done, _: report(share * target.seconds + done))
         memory: MemoryAnswer = run_job(Job("memory", target, {"original": answer.original.deployed}, seed, 0))
     return assemble(target, fingerprint(runtime.versions()), answer, memory, seed, further)
-
-
-def _is_short(answer: ProfileAnswer) -> bool:
-    """Whether operations can be timed again in a few seconds a process, of a model that processes differ much for."""
-    original_ms = statistics.median(answer.original.samples_ms)
-    return len(answer.measured.operations) <= FEW_OPERATIONS and original_ms <= LEAD_IN_MS
 
 
 def measure_candidates(

@@ -13,7 +13,7 @@ from greenfront.hardware_profiles.flops import count_flops
 from greenfront.hardware_profiles.groups import Group, Line, grid
 from greenfront.hardware_profiles.records import Interpolated, Refused, operation_name, settings_key
 from greenfront.hardware_profiles.runtime import Runtime
-from greenfront.hardware_profiles.sampling import Run, Variant, inner_passes, warm_up
+from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import METHODS, Settings
 from greenfront.spaces.reduced import of_size
@@ -21,10 +21,6 @@ from greenfront.spaces.sites import Linear, linear_shape
 
 CHAIN = 8
 CHAIN_BYTES = 48_000_000
-CHAIN_MS = 6.0
-"""A chain of long operations is cut to what takes so long, but for two."""
-DENSE_TIMES, SETTING_TIMES = 6, 3
-"""Samples in a repetition: settings are compared with the original module."""
 POINTS, JOINT_POINTS = 5, 3
 """Settings of a line that are measured at first: latency is close to piecewise linear in the work. Of those that join
 several methods, or a method and a size, there are many lines."""
@@ -157,14 +153,6 @@ class Operations:
             if getattr(high, work) != getattr(low, work):
                 share = (getattr(middle, work) - getattr(low, work)) / (getattr(high, work) - getattr(low, work))
         return Interpolated(group.name, settings[1], settings[0], settings[2], share, **asdict(middle))
-
-
-def operation_variant(operation: Operation, runtime: Runtime) -> Variant:
-    """An operation warmed up; a sample holds as many passes as make it long enough, and no more than that."""
-    chain, times = operation.chain, SETTING_TIMES if operation.settings else DENSE_TIMES
-    pass_ms = warm_up(Variant(operation.name, chain), runtime.synchronize, seconds=0.05)
-    kept = max(2, round(len(chain) * CHAIN_MS / pass_ms))
-    return Variant(operation.name, chain[:kept], inner=inner_passes(pass_ms), times=times)
 
 
 class _Builder:

@@ -53,9 +53,9 @@ class Processes:
 
 
 def time_again(job: Job, progress: Progress) -> tuple[LatencyAnswer, ...]:
-    """Do a latency job in at least `FEWEST_AGAIN` fresh processes, and in more while half of the next one fits."""
+    """Do a latency job in at least `FEWEST_AGAIN` fresh processes, and in as many more as its seconds allow."""
     started, found = time.monotonic(), list[LatencyAnswer]()
-    while len(found) < FEWEST_AGAIN or (time.monotonic() - started) * (1 + 0.5 / len(found)) < job.seconds:
+    while len(found) < FEWEST_AGAIN or (time.monotonic() - started) * (1 + 1 / len(found)) < job.seconds:
         again = replace(job, seed=job.seed + len(found) + 1, seconds=0.0, repetitions=AGAIN_REPETITIONS)
         found.append(_undisturbed(again))
         progress(min(round(time.monotonic() - started), round(job.seconds)), round(job.seconds))

@@ -15,10 +15,10 @@ from greenfront.hardware_profiles.energy import EnergyMeter
 from greenfront.hardware_profiles.fingerprint import ConditionsMeter
 from greenfront.hardware_profiles.groups import Group, group_sites, profiled_sites
 from greenfront.hardware_profiles.jobs import Job, ProfileAnswer, RawOperation, RawPlan, RawRound, RawRounds
-from greenfront.hardware_profiles.operations import Operation, Operations, operation_variant
+from greenfront.hardware_profiles.operations import Operation, Operations
 from greenfront.hardware_profiles.records import PlainSettings, SiteUse, plain_plan, settings_key
 from greenfront.hardware_profiles.runtime import Runtime
-from greenfront.hardware_profiles.sampling import Progress, Schedule, Variant, interleave, warm_up
+from greenfront.hardware_profiles.sampling import Progress, Schedule, Variant, inner_passes, interleave, warm_up
 from greenfront.hardware_profiles.statistics import median_interval, relative_half_width
 from greenfront.hardware_profiles.timed_model import TimedModel
 from greenfront.hardware_profiles.tracing import Use
@@ -32,12 +32,14 @@ TURNED_OVER = 5
 LARGE_FITTED, LARGE_HELD_OUT = 5, 3
 """Of these, for large queries."""
 REPETITIONS, LARGE_REPETITIONS = 4, 2
-ORIGINAL_TIMES = 16
-"""Samples in a repetition: all changes are against the original; four times sixteen make a p90."""
+ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 16, 6, 3
+"""Samples in a repetition: all changes are against the original and its modules; four times sixteen make a p90."""
 ROUND_SHARE = 0.2
 """Of the time, for a round."""
 MEDIAN_ERROR, P95_ERROR, ORIGINAL_HALF_WIDTH = 0.01, 0.03, 0.01
 """When the prediction is good enough: errors on held-out plans, and how well the original's median is known."""
+CHAIN_MS = 6.0
+"""A chain of long operations is cut to what takes so long, but for two."""
 INTERPOLATION, MOST_NEW_OPERATIONS = 0.003, 8
 """More settings are measured where interpolation is off by such a share of the original's latency, at most so many."""
 
@@ -121,15 +123,14 @@ class _Profiling:
         """Whether predictions hold on held-out plans, and the original is known well."""
         interval = median_interval(self._original_ms, seed=0)
         measured = self._measured()
-        table = operation_table(measured, interval.median, 0)
-        error = held_out_error(calibrate(table, measured, interval.median, 0).plans)
+        error = held_out_error(calibrate(operation_table(measured, 0), measured, interval.median, 0).plans)
         holds = error is None or (error.median <= MEDIAN_ERROR and error.p95 <= P95_ERROR)
         return holds and relative_half_width(interval) <= ORIGINAL_HALF_WIDTH
 
     def refine(self) -> None:
         """More settings where interpolation is worst; some held-out plans to fit on, and new ones instead."""
-        original_ms = median_interval(self._original_ms, seed=0).median
-        table, tolerance_ms = operation_table(self._measured(), original_ms, 0), INTERPOLATION * original_ms
+        table = operation_table(self._measured(), 0)
+        tolerance_ms = INTERPOLATION * median_interval(self._original_ms, seed=0).median
         self._add_variants(self._operations.refine(table.latency_ms, tolerance_ms, MOST_NEW_OPERATIONS))
         if len(self._candidates) + TURNED_OVER <= MOST_PLANS:
             for plan in list(self._held_out)[LARGE_HELD_OUT:][:TURNED_OVER]:  # the first ones check large queries
@@ -182,11 +183,17 @@ class _Profiling:
         )
 
     def _add_variants(self, operations: Sequence[Operation]) -> None:
-        """Warm operations up."""
+        """Warm operations up; a sample holds as many passes as make it long enough, and no more than that."""
         for operation in operations:
-            if operation.chain:
-                self._variants[operation.name] = operation_variant(operation, self._runtime)
-                self._report(0, 0)
+            if not operation.chain:
+                continue
+            chain, times = operation.chain, SETTING_TIMES if operation.settings else DENSE_TIMES
+            pass_ms = warm_up(Variant(operation.name, chain), self._runtime.synchronize, seconds=0.05)
+            kept = max(2, round(len(chain) * CHAIN_MS / pass_ms))
+            self._variants[operation.name] = Variant(
+                operation.name, chain[:kept], inner=inner_passes(pass_ms), times=times
+            )
+            self._report(0, 0)
 
     def _interleave(self, variants: Sequence[Variant], schedule: Schedule) -> dict[str, list[list[float]]]:
         """Samples by name, a list for each repetition."""

@@ -35,8 +35,7 @@ class OperationCost:
     group: str
     settings: PlainSettings
     latency: Timing
-    """Each sample over the slowness of its repetition, see `statistics.without_drift`. Where several processes measured
-    it, each one's median is a sample."""
+    """Each sample over the slowness of its repetition, see `statistics.without_drift`."""
     chain: int
     """How many modules with weights of their own a sample passes through."""
     inner: int

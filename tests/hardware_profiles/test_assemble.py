@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from greenfront.hardware_profiles import HardwareProfile
-from greenfront.hardware_profiles.assemble import calibrate, held_out_error, operation_table, summed_changes
+from greenfront.hardware_profiles.assemble import calibrate, held_out_error, summed_changes
 from greenfront.hardware_profiles.calibration import Fit
-from greenfront.hardware_profiles.jobs import RawOperation, RawPlan, RawRound, RawRounds
-from greenfront.hardware_profiles.records import Calibration, operation_name
+from greenfront.hardware_profiles.jobs import RawPlan, RawRound, RawRounds
+from greenfront.hardware_profiles.records import Calibration
 from greenfront.spaces import Plan
 
 ORIGINAL_MS = 20.0
@@ -50,22 +50,6 @@ def test_a_held_out_plan_is_predicted_by_a_fit_that_did_not_see_it(profile: Hard
     error = held_out_error(off.plans)
     assert error is not None
     assert error.worst == pytest.approx(0.3 / 1.3, abs=0.05)
-
-
-def test_an_operation_is_averaged_over_processes_in_proportion_to_the_original() -> None:
-    raw = RawOperation("linear", {}, chain=1, inner=1, parameters=1, bytes=4, flops=2)
-    name = operation_name("linear", {})
-    own = RawRound({"original": [[20.0]] * 3}, {name: [[2.0, 2.0]] * 3})
-    measured = RawRounds([raw], [], [], {}, [], [own])
-    further = [
-        {"original": np.array([10.0, 10.0]), name: np.array([3.0, 3.0, 3.0, 3.0])},  # a machine at twice the speed
-        {"original": np.array([20.0])},  # did not time it
-    ]
-    (alone,) = operation_table(measured, 20.0, 0).operations
-    assert (alone.latency.interval_ms.median, alone.latency.n) == (2.0, 6)
-    (averaged,) = operation_table(measured, 20.0, 0, further).operations
-    assert averaged.latency.samples_ms == (2.0, 6.0)
-    assert averaged.latency.interval_ms.median == pytest.approx(4.0)
 
 
 def test_without_plans_there_is_no_error(profile: HardwareProfile) -> None:

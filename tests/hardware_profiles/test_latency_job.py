@@ -8,8 +8,7 @@ import pytest
 
 from greenfront.hardware_profiles import HardwareProfile, latency_job
 from greenfront.hardware_profiles.jobs import Job
-from greenfront.hardware_profiles.operations import DENSE_TIMES, SETTING_TIMES
-from greenfront.hardware_profiles.records import operation_name, plain_plan
+from greenfront.hardware_profiles.records import plain_plan
 from greenfront.hardware_profiles.timed_model import TimedModel
 from greenfront.hardware_profiles.torch_runtime import TorchRuntime
 from greenfront.spaces import compress, save_checkpoint
@@ -28,24 +27,6 @@ def test_samples_of_folders_and_of_plans(tiny: Tiny, tmp_path: Path) -> None:
     answer = latency_job.latency_job(job, TorchRuntime(tiny.target), nothing)
     assert answer.samples_ms.keys() == {"original", saved.id, drawn.id}
     assert all(len(samples) >= 2 and min(samples) > 0 for samples in answer.samples_ms.values())
-    assert len(answer.samples_ms["original"]) == latency_job.ORIGINAL_TIMES * len(answer.samples_ms[drawn.id])
-
-
-def test_operations_are_timed_again_under_the_names_that_the_profile_has(tiny: Tiny, profile: HardwareProfile) -> None:
-    folders = {"original": str(tiny.folder)}
-    job = Job("latency", tiny.target, folders, 0, 0.0, repetitions=2, space=tiny.space.to_json())
-    answer = latency_job.latency_job(job, TorchRuntime(tiny.target), nothing)
-    repetitions = len(answer.samples_ms["original"])
-    known = {operation_name(each.group, each.settings): each for each in profile.operations}
-    timed = {name for name in answer.samples_ms if name != "original"}
-    assert timed == {name for name, each in known.items() if each.chain}
-    for name in timed:
-        times = SETTING_TIMES if known[name].settings else DENSE_TIMES
-        assert len(answer.samples_ms[name]) == times * repetitions
-
-
-def test_a_profile_of_few_short_operations_has_them_from_several_processes(profile: HardwareProfile) -> None:
-    assert all(each.latency.n == 2 for each in profile.operations if each.chain)
 
 
 def test_what_is_built_again_is_the_plan(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

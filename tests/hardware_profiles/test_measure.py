@@ -24,7 +24,7 @@ def test_a_profile_holds_every_setting_of_every_site(tiny: Tiny, profile: Hardwa
     profile.check_space(tiny.space)
     assert profile.sites.keys() == {site.path for site in tiny.space.sites}
     assert profile.original_latency.n >= 64
-    assert all(operation.latency.n == 2 for operation in profile.operations)
+    assert all(operation.latency.n >= 11 for operation in profile.operations)
     assert all(operation.latency.interval_ms.median > 0 for operation in profile.operations)
     assert profile.model == "BertForSequenceClassification"
 

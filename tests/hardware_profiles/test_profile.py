@@ -101,8 +101,7 @@ def test_a_profile_survives_its_file_with_its_samples(profile: HardwareProfile, 
     raw = json.loads(path.read_text())
     assert raw["version"] == VERSION
     operation = raw["operations"][0]["latency"]
-    assert len(operation["samples_ms"]) == operation["n"] == 2  # processes
-    assert len(raw["original_latency"]["samples_ms"]) >= 64
+    assert len(operation["samples_ms"]) == operation["n"] >= 11
     assert [file.name for file in path.parent.iterdir()] == ["here.json"]
 
 
