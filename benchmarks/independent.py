@@ -4,8 +4,8 @@ greenfront export RUN original --to DIR/original --onnx   (and every front membe
 python benchmarks/independent.py RUN/front.json DIR
 
 Nothing of Greenfront is imported: whoever doubts the numbers reads these lines instead. Every process times queries of
-its candidate, one right after the other, and of the original in turn, for the machine's own speed changes from minute to
-minute; there are several, since each draws its own places in memory, which a small model's latency depends on.
+its candidate, one right after the other, and of the original in turn, for the machine's own speed changes from minute
+to minute; there are several, since each draws its own places in memory, which a small model's latency depends on.
 """
 
 import argparse
