@@ -64,7 +64,7 @@ def warm_up(
     """Pass through a variant until it is stable, and return the milliseconds a pass takes.
 
     Stable: the median of the last three passes is within 5% of that of the three before. Ends unstable after
-    20 passes or `seconds`, whichever comes first, but not before 3 passes, or one that is longer than `LEAD_IN_MS`.
+    20 passes or `seconds`, whichever comes first, but not before 3 passes, or one that is longer than `LONG_MS`.
     """
     times: list[float] = []
     deadline = clock_ns() + seconds * 1e9
