@@ -23,7 +23,7 @@ from greenfront.hardware_profiles.trust import REMEDY, ratio_refusals, waiting_r
 
 FEWEST, MOST = 5, 24
 """Processes: with the fewest, there are 64 samples of each candidate, MLPerf's rule for a 90th percentile."""
-FEWEST_AGAIN, AGAIN_REPETITIONS = 2, 4
+FEWEST_AGAIN, AGAIN_REPETITIONS = 2, 12
 """Processes that calibrate a profile, beside the one that measured it, and their samples: what differs is the process,
 and many processes of few samples tell more than few of many."""
 TOLERANCE = 0.02
