@@ -98,10 +98,11 @@ def pack(lower: Tensor) -> Tensor:
 
 
 def unpack(packed: Tensor) -> Tensor:
-    """Inverse of `pack`, but for the row and the column of zeros."""
+    """Inverse of `pack`, but for the row and the column of zeros; above the diagonal stands what no solver reads."""
     half = len(packed)
-    lower = packed.new_zeros(2 * half, 2 * half)
-    lower[:half, :half] = packed[:, 1 : half + 1].triu().T
-    lower[half:, half:] = packed[:, :half].tril()
+    lower = packed.new_empty(2 * half, 2 * half)
+    lower[:half, :half] = packed[:, 1 : half + 1].T
+    lower[:half, half:] = 0
+    lower[half:, half:] = packed[:, :half]
     lower[half:, :half] = packed[:, half + 1 :]
     return lower
