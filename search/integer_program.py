@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 from scipy.sparse import csr_array
 
-from greenfront.search.forest import Floats, Forest
+from greenfront.search.forest import Floats, Forest, Numbers
 from greenfront.search.prices import price
 
 GAP = 1e-4
@@ -30,7 +30,7 @@ _SOLVED, _INFEASIBLE = 0, 2
 class Solution:
     """What was found, and how good it is for sure."""
 
-    chosen: NDArray[np.intp] | None
+    chosen: Numbers | None
     """The numbers of the states chosen; None where none was found in time, though there may be one."""
     loss: float
     gap: float
@@ -71,7 +71,7 @@ def _solved(forest: Forest, regrets: Floats, bound: float, program: "_Program") 
     """
     ascending = np.append(np.sort(regrets), np.inf)
     size, programs, before = min(CORE, len(regrets)), 0, -np.inf
-    chosen: NDArray[np.intp] | None = None
+    chosen: Numbers | None = None
     loss, sought, proven = np.inf, np.inf, np.inf  # the best found, what would be better, what none goes below
     while True:
         within = float(ascending[size - 1] * (1 + 1e-9) + 1e-12 * program.unit)
