@@ -105,7 +105,7 @@ class CalibrationPlan:
 
     plan: dict[str, PlainSettings]
     held_out: bool
-    """Whether the fit did not see it."""
+    """Whether its prediction is that of a fit on all other plans, which did not see it."""
     latency: Timing
     """As if measured together with the original: its ratio to the original's samples times the original's median. Where
     several processes measured it, each one's median is a sample."""
@@ -122,13 +122,16 @@ class CalibrationPlan:
 class Calibration:
     """latency = original + sum over changed modules of calls x (slope x change + per_call_ms of the method).
 
-    Of what is skipped with its block, the change counts `skipped_slope` times.
+    Of what is skipped with its block, the change counts `skipped_slope` times. A plan that comes to less than
+    `cached_below` of the original's latency gains up to `cached_gain` by staying in the caches (`calibration.Cached`).
     """
 
     slope: float
     skipped_slope: float
     per_call_ms: dict[str, float]
     plans: tuple[CalibrationPlan, ...]
+    cached_below: float = 0.0
+    cached_gain: float = 0.0
 
 
 @dataclass(frozen=True)
