@@ -27,8 +27,11 @@ from greenfront.spaces import Plan
 
 STARTING = 4
 """Finished trials before which allocations under the predicted losses themselves are proposed."""
-DRAWS, POSITIONS = 2, 6
-"""Draws from the posterior beside its mean, and positions for each of them."""
+POSITIONS, KEPT = 3, 6
+"""New candidates of a trial, under one draw, and of how many trials before it candidates are looked at again: a solver
+takes milliseconds, and most of what it found is still good."""
+MEANS = 3
+"""Every third trial's candidates are under the posterior mean instead."""
 RESOLUTION = 1e-3
 """Nats: of losses much smaller than this it matters little which is smaller. The front is improved in logarithms, as
 errors are shares and a front's losses span decades; this is what keeps the smallest ones from being all that counts."""
@@ -72,9 +75,6 @@ class Allocations(Protocol):
     def named(self, position: Floats, log_multipliers: Floats) -> dict[str, Any]:
         """The parameters of a position (A,) and logarithms of factors (G,)."""
 
-    def decode_several(self, positions: Sequence[Floats], log_multipliers: Floats) -> Sequence[Described]:
-        """What the solver makes of several positions, or something near it that is found faster."""
-
     def allocated(self, parameters: Mapping[str, Any]) -> Described:
         """What the solver makes of parameters."""
 
@@ -92,6 +92,8 @@ class AllocationSampler(BaseSampler):
         self._allocations, self._learnt, self._seed = allocations, learnt, seed
         self._others = RandomSampler(seed)
         self._trials = _Trials(allocations)
+        self._model: LossModel | None = None
+        self._found = dict[int, list[tuple[dict[str, Any], Described]]]()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The solver's parameters, whatever earlier trials had."""
@@ -100,17 +102,21 @@ class AllocationSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The parameters of the most promising candidate, or of the next best one where its plan is known."""
+        """The parameters of the most promising candidate whose plan is new."""
         if "fixed_params" in trial.system_attrs:  # a plan that was enqueued
             return {}
         self._trials.update(study, trial.number)
-        rng = np.random.default_rng((self._seed, trial.number))
-        parameters = dict[str, Any]()
-        for position, factors in self._ranked(rng, trial.number):
-            parameters = self._allocations.named(position, factors)
-            if self._allocations.allocated(parameters).plan not in self._trials.plans:
-                break
-        return parameters
+        if len(self._trials.losses(self._learnt)) < STARTING:
+            spread = self._spread(trial.number)
+            known = self._allocations.allocated(spread).plan in self._trials.plans
+            return self._anything(trial.number) if known else spread
+        model = self._trials.model(self._learnt)
+        if model is not self._model:
+            self._model, self._found = model, {}
+        numbers = range(max(0, trial.number - KEPT), trial.number + 1)
+        self._found = {n: self._found.get(n) or self._candidates(model, n) for n in numbers}
+        found = [each for n in numbers for each in self._found[n] if each[1].plan not in self._trials.plans]
+        return found[self._best([each for _, each in found], model)][0] if found else self._anything(trial.number)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -122,34 +128,34 @@ class AllocationSampler(BaseSampler):
         """Nothing to do for a process of its own: trials differ by their numbers."""
         self._others.reseed_rng()
 
-    def _ranked(self, rng: np.random.Generator, number: int) -> list[tuple[Floats, Floats]]:
-        """Positions (A,) and logarithms of factors (G,), the most promising first."""
-        groups, (mild, strong) = len(self._allocations.correlation), self._allocations.range
-        losses = self._trials.losses(self._learnt)
-        if len(losses) < STARTING:
-            spread = [np.full(len(mild), (number + 1 + step) * _GOLDEN % 1.0) for step in range(3)]
-            return [(position, np.zeros(groups)) for position in spread]
-        model = self._trials.model(self._learnt)
-        cells = self._cells(model, losses, mild, strong)
-        found: list[tuple[Floats, Floats]] = []
-        described: list[Described] = []
-        for draw in range(1 + DRAWS):
-            factors = model.mean[:groups] if draw == 0 else model.draw(rng)
-            positions = _positions(rng, len(mild))
-            several = self._allocations.decode_several(positions, factors)
-            for position, candidate in zip(positions, several, strict=True):
-                if candidate.plan not in self._trials.plans:
-                    found.append((position, factors))
-                    described.append(candidate)
-        if not found:
-            return [(rng.uniform(size=len(mild)), rng.normal(size=groups)) for _ in range(3)]
-        mean, deviation = model.predict(np.array([each.parts for each in described]))
-        gain = cells.expected(*_resolved(mean, deviation), np.log(np.array([each.costs for each in described])))
-        return [found[best] for best in np.argsort(-gain, kind="stable")[:3]]
+    def _spread(self, number: int) -> dict[str, Any]:
+        """Losses as they were predicted, at positions that fill the range more and more densely."""
+        (mild, _), groups = self._allocations.range, len(self._allocations.correlation)
+        return self._allocations.named(np.full(len(mild), (number + 1) * _GOLDEN % 1.0), np.zeros(groups))
 
-    def _cells(self, model: LossModel, losses: Floats, mild: Floats, strong: Floats) -> Cells:
+    def _anything(self, number: int) -> dict[str, Any]:
+        """An allocation anywhere, for when all candidates are known."""
+        rng, (mild, _) = np.random.default_rng((self._seed, number, 1)), self._allocations.range
+        factors = rng.normal(size=len(self._allocations.correlation))
+        return self._allocations.named(rng.uniform(size=len(mild)), factors)
+
+    def _candidates(self, model: LossModel, number: int) -> list[tuple[dict[str, Any], Described]]:
+        """The candidates of the trial with this number, decided by it and by the model."""
+        rng, (mild, _) = np.random.default_rng((self._seed, number)), self._allocations.range
+        factors = model.mean[: model.groups] if number % MEANS == 0 else model.draw(rng)
+        several = [self._allocations.named(position, factors) for position in _positions(rng, len(mild))]
+        return [(parameters, self._allocations.allocated(parameters)) for parameters in several]
+
+    def _best(self, candidates: Sequence[Described], model: LossModel) -> int:
+        """The number of the one that is expected to add most to the front's hypervolume."""
+        mean, deviation = model.predict(np.array([each.parts for each in candidates]))
+        costs = np.log(np.array([each.costs for each in candidates]))
+        return int(np.argmax(self._cells(model).expected(*_resolved(mean, deviation), costs)))
+
+    def _cells(self, model: LossModel) -> Cells:
         """The front of finished trials and of those under way, in logarithms."""
-        observed = np.log(losses + RESOLUTION)
+        mild, strong = self._allocations.range
+        observed = np.log(self._trials.losses(self._learnt) + RESOLUTION)
         points = np.column_stack([observed, np.log(self._trials.costs)])
         parts, costs = self._trials.running()
         if len(parts):

@@ -24,6 +24,8 @@ WIDEST = 4.0
 """How far a multiplier's logarithm may be from zero: a loss may be 55 times what it was predicted as."""
 ABOVE_LEAST = 1.1
 """Times the least cost: below, there is next to nothing left to choose."""
+REMEMBERED = 64
+"""Parameters whose plans are kept: a sampler tries some of which a study asks for one."""
 PLAN = "plan"
 """The attribute of a trial that holds its plan as JSON."""
 _BACK = (1.0, 0.75, 0.5, 0.25, 0.0)
@@ -101,7 +103,7 @@ class AllocationEncoding:
             self._asked.setdefault(column, []).append(context)
         self._mild = np.array([min(axis.most, MILDEST * axis.original) for axis in axes])
         self._strong = np.array([self._strongest(number) for number in range(len(axes))])
-        self._last: tuple[bytes, Allocation] | None = None
+        self._remembered = dict[bytes, Allocation]()
         self.positions = tuple(f"position on {axis.name}" for axis in axes)
         self.multipliers = tuple(f"log multiplier of {group}" for group in self.groups.groups)
         self.distributions: dict[str, BaseDistribution] = {
@@ -137,13 +139,15 @@ class AllocationEncoding:
         }
 
     def allocated(self, parameters: Mapping[str, Any]) -> Allocation:
-        """What parameters mean; the last ones are remembered."""
+        """What parameters mean; of those asked for last it is remembered."""
         position = np.array([parameters[name] for name in self.positions])
         log_multipliers = np.array([parameters[name] for name in self.multipliers])
         asked = position.tobytes() + log_multipliers.tobytes()
-        if self._last is None or self._last[0] != asked:
-            self._last = asked, self.decode(position, log_multipliers)
-        return self._last[1]
+        if asked not in self._remembered:
+            while len(self._remembered) >= REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+            self._remembered[asked] = self.decode(position, log_multipliers)
+        return self._remembered[asked]
 
     def tried(self, trial: FrozenTrial) -> Allocation | None:
         """What a trial tries: the plan that it says, or the one of its parameters; None where they aren't known yet."""
@@ -159,26 +163,18 @@ class AllocationEncoding:
 
     def decode(self, position: Floats, log_multipliers: Floats) -> Allocation:
         """The allocation at a position (A,) under the logarithms of multipliers (G,)."""
-        return self.decode_several([position], log_multipliers)[0]
-
-    def decode_several(self, positions: Sequence[Floats], log_multipliers: Floats) -> list[Allocation]:
-        """Allocations at positions (A,) under the same multipliers (G,): faster together, and about the same as alone."""
         found = Found(self._parts.losses(np.exp(log_multipliers)) + self._impossible)
-        return [self._described(self._at(position, found, log_multipliers)) for position in positions]
+        for share in _BACK:
+            level = self._mild * (self._strong / self._mild) ** (share * position)
+            columns = self._decoder.decode(found, np.concatenate([self._most, level - self._original]))
+            if columns is not None:
+                return self._described(columns)
+        return self._described(self._exact(log_multipliers))
 
     def allocation(self, plan: Plan) -> Allocation:
         """What is known of any plan of the space; raises PlanError when it isn't one."""
         self._space.indices(plan)
         return self._described(self._columns(plan))
-
-    def _at(self, position: Floats, found: Found, log_multipliers: Floats) -> Numbers:
-        for share in _BACK:
-            level = self._mild * (self._strong / self._mild) ** (share * position)
-            most = np.concatenate([self._most, level - self._original])
-            columns = self._decoder.decode(found, most)
-            if columns is not None:
-                return columns
-        return self._exact(log_multipliers)
 
     def _exact(self, log_multipliers: Floats) -> Numbers:
         """By the integer program, within the limits alone; the cheapest plan along the first of them where it has none.
