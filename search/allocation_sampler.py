@@ -35,6 +35,9 @@ MEANS = 3
 RESOLUTION = 1e-3
 """Nats: of losses much smaller than this it matters little which is smaller. The front is improved in logarithms, as
 errors are shares and a front's losses span decades; this is what keeps the smallest ones from being all that counts."""
+WORTHLESS = 1.0
+"""Nats: about what answers come to that don't look at the question. The reference point is there, or beyond what was
+seen."""
 _MARGIN = 0.1
 """How far the reference point lies beyond the mild end and beyond the largest loss, as a share of their ranges."""
 _REFITTED = 32
@@ -163,7 +166,8 @@ class AllocationSampler(BaseSampler):
             expected = _resolved(*model.predict(parts))[0]
             points = np.vstack([points, np.column_stack([expected, np.log(costs)])])
         reference = np.log(mild) + _MARGIN * np.log(mild / strong)
-        return Cells(points, np.append(observed.max() + _MARGIN * (1 + np.ptp(observed)), reference))
+        worst = max(np.log(WORTHLESS), float(observed.max() + _MARGIN * (1 + np.ptp(observed))))
+        return Cells(points, np.append(worst, reference))
 
 
 class _Trials:

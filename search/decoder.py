@@ -91,11 +91,13 @@ class Decoder:
 
     def add(self, found: Found, columns: Numbers) -> None:
         """Take in a plan by its columns (S,)."""
-        tree, several = self.forest.tree[columns], self.forest.trees
+        of_trees = np.zeros((1 + len(self.changes), self.forest.trees))
+        tree = self.forest.tree[columns]
+        for sums, numbers in zip(of_trees, (found.loss, *self.changes), strict=True):
+            np.add.at(sums, tree, numbers[columns])
         found.columns.append(columns)
-        found.losses.append(np.bincount(tree, weights=found.loss[columns], minlength=several))
-        rows = [np.bincount(tree, weights=row[columns], minlength=several) for row in self.changes]
-        found.costs.append(np.array(rows).reshape(len(self.changes), several))
+        found.losses.append(of_trees[0])
+        found.costs.append(of_trees[1:])
 
     def _priced(self, found: Found, prices: Floats) -> None:
         """Add the best plan under prices (K,)."""

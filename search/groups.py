@@ -62,7 +62,8 @@ class Groups:
         """(G, G) What is believed of two groups' factors before anything is known."""
         method = np.array([[a.method == b.method for a in self.groups] for b in self.groups])
         kind = np.array([[a.kind == b.kind for a in self.groups] for b in self.groups])
-        return METHOD * method + KIND * (method & kind) + OWN * np.eye(len(self))
+        found: Floats = METHOD * method + KIND * (method & kind) + OWN * np.eye(len(self))
+        return found
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ class Parts:
     def by_group(self, columns: Numbers, groups: int) -> Floats:
         """(S,) chosen columns -> (G,) what they lose in each group."""
         chosen = self.loss[:, columns].ravel()
-        return np.bincount(self.group[:, columns].ravel(), weights=chosen, minlength=groups)
+        found: Floats = np.bincount(self.group[:, columns].ravel(), weights=chosen, minlength=groups).astype(np.float64)
+        return found
 
 
 def _layer(choice: Choice) -> int | None:

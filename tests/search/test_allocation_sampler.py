@@ -1,6 +1,7 @@
 """The sampler that learns: what it is to any study, what it repeats, and what it gains."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from greenfront.search.allocation import Axis, Limit, cheapest, total
-from greenfront.search.allocation_sampler import STARTING, AllocationSampler
+from greenfront.search.allocation_sampler import STARTING, AllocationSampler, _Trials
 from greenfront.search.encodings import Allocation, AllocationEncoding
 from greenfront.search.study import Result, Study
 from greenfront.spaces import Plan
@@ -49,6 +50,11 @@ TRUTH = hidden(0)
 def memory_study(seed: int = 0, **options: Any) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna.create_study(directions=["minimize"] * 2, sampler=AllocationSampler(ENCODING, seed=seed, **options))
+
+
+def trials_of(study: optuna.Study) -> _Trials:
+    assert isinstance(study.sampler, AllocationSampler)
+    return study.sampler._trials
 
 
 def play(study: optuna.Study, trials: int, truth: Callable[[Allocation], float] = TRUTH) -> list[Allocation]:
@@ -96,7 +102,8 @@ def test_plans_are_new_within_the_limits_and_spread(tmp_path: Path) -> None:
     assert all(total(SPACE, SIZE, plan) <= LIMIT.most + 1e-6 for plan in plans)
     levels = np.log([ORIGINAL + total(SPACE, LATENCY, plan) for plan in plans])
     thirds = np.histogram(levels, bins=3, range=(np.log(ENCODING.range[1][0]), np.log(ENCODING.range[0][0])))[0]
-    assert thirds.min() >= 3
+    assert thirds.min() >= 2
+    assert thirds.max() <= 15
 
 
 def test_what_is_under_way_counts() -> None:
@@ -146,7 +153,7 @@ def test_the_loss_may_be_any_of_the_objectives_and_others_are_drawn_at_random() 
         assert 1 <= trial.suggest_int("of the user", 1, 3) <= 3
         allocation = ENCODING.allocated({name: trial.params[name] for name in ENCODING.distributions})
         study.tell(trial, [allocation.costs[0], TRUTH(allocation)])
-    model = study.sampler._trials.model(1)
+    model = trials_of(study).model(1)
     assert np.exp(model.mean[-1]) < 0.01
 
 
@@ -179,11 +186,12 @@ def test_with_as_many_trials_it_beats_allocations_at_random_and_those_of_the_sco
 def test_it_is_refitted_less_and_less_often() -> None:
     study = memory_study()
     play(study, 3)
-    trials, fits = study.sampler._trials, set[int]()
+    trials, fits = trials_of(study), set[int]()
     described = trials._sorted[0]
     for count in range(1, 300):
         trials._sorted = [described] * count
         trials.model(0)
+        assert trials._model is not None
         fits.add(trials._model[0])
-    assert max(b - a for a, b in zip(sorted(fits), sorted(fits)[1:], strict=False)) == 8
+    assert max(b - a for a, b in pairwise(sorted(fits))) == 8
     assert len([count for count in fits if count <= 64]) == 64

@@ -8,11 +8,15 @@ from optuna.distributions import FloatDistribution
 from greenfront.config import RunConfig
 from greenfront.errors import ConfigError
 from greenfront.search.allocation_sampler import AllocationSampler
+from greenfront.search.driver import Driver
+from greenfront.search.pool import Pool
+from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.slack import missed_budgets
 from greenfront.search.study import Study
 from greenfront.search.verify import original_candidate
-from tests.search.toy_run import toy_config, toy_limits, toy_losses, toy_profile, toy_space
+from tests.search.test_driver import FormulaPool, Notes
+from tests.search.toy_run import toy_config, toy_limits, toy_losses, toy_model, toy_profile, toy_space
 
 
 def config_with(folder: Path, search: dict[str, object], **sections: object) -> RunConfig:
@@ -25,6 +29,13 @@ def study_of(config: RunConfig, journal: Path) -> Study:
     return make_study(config, space, toy_losses(space), {"toy": profile}, reference, limits, journal)
 
 
+def driver_of(config: RunConfig) -> Driver:
+    profile, space, run = toy_profile(), toy_space(), RunFolder.create(config)
+    original, limits = original_candidate(1.0, {"toy": profile}, config), toy_limits(config, space, profile)
+    study = study_of(config, run.study)
+    return Driver(config, run, study, {"toy": profile}, original, toy_losses(space), limits, toy_model(), None)
+
+
 def kinds(study: Study) -> set[type]:
     return {type(distribution) for distribution in study._distributions.values()}
 
@@ -35,7 +46,8 @@ def test_without_a_word_parameters_are_choices(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "search", [{"sampler": "allocation"}, {"sampler": "allocation", "encoding": "allocation"}, {"encoding": "allocation"}]
+    "search",
+    [{"sampler": "allocation"}, {"sampler": "allocation", "encoding": "allocation"}, {"encoding": "allocation"}],
 )
 def test_allocations_are_within_the_budgets(search: dict[str, object], tmp_path: Path) -> None:
     config = config_with(tmp_path, {"trials": 4, **search})
@@ -53,7 +65,9 @@ def test_several_costs_have_a_position_each(tmp_path: Path) -> None:
     config = config_with(tmp_path, {"sampler": "allocation"}, objectives=["size", "accuracy", "latency"])
     study = study_of(config, tmp_path / "study.journal")
     assert [name for name in study._distributions if "position" in name] == ["position on size", "position on latency"]
-    assert study._memory.sampler._learnt == 1
+    sampler = study._memory.sampler
+    assert isinstance(sampler, AllocationSampler)
+    assert sampler._learnt == 1
 
 
 def test_the_learning_sampler_needs_something_to_learn(tmp_path: Path) -> None:
@@ -78,3 +92,32 @@ def test_the_learning_sampler_on_direct_parameters_is_refused(tmp_path: Path) ->
         config_with(tmp_path, {"sampler": "allocation", "encoding": "direct"})
     with pytest.raises(ConfigError, match="encoding"):
         config_with(tmp_path, {"encoding": "both"})
+
+
+@pytest.mark.parametrize("search", [{"sampler": "allocation"}, {"sampler": "random", "encoding": "allocation"}])
+def test_a_search_over_allocations_rejects_none_for_its_costs(
+    search: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pool, "fetch", staticmethod(lambda weights: weights))
+    config = config_with(tmp_path, {"trials": 10, "finalists": 4, **search}, budgets={"latency": "60%", "size": "80%"})
+    driver, pool = driver_of(config), FormulaPool()
+    driver.search(pool, Notes())
+    assert len(set(pool.submitted)) == 10
+    assert not [result for result in driver.study.results if "predicted over budget" in result.reason]
+    continued = driver_of(config)
+    assert continued.complete
+    assert continued.study.results == driver.study.results
+
+
+def test_where_budgets_leave_one_plan_it_is_tried_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pool, "fetch", staticmethod(lambda weights: weights))
+    space = toy_space()
+    cheapest = space.plan([0] * len(space.choices))
+    least = toy_profile().predict(cheapest).latency_ms.median
+    config = config_with(tmp_path, {"trials": 5, "sampler": "allocation"}, budgets={"latency": f"{least + 1e-6} ms"})
+    driver, pool, report = driver_of(config), FormulaPool(), Notes()
+    driver.search(pool, report)
+    assert pool.submitted == [cheapest]
+    assert any("one plan alone is within the budgets" in note for note in report.notes)
