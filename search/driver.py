@@ -21,7 +21,8 @@ from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, missed, summed_cost
 from greenfront.search.study import Proposal, Result, Study
-from greenfront.search.worker import Outcome, load_arrays
+from greenfront.search.training_state import load_arrays
+from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan, compress, save_checkpoint
 
 REJECTIONS = 10
