@@ -9,7 +9,6 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -19,9 +18,10 @@ from transformers import PreTrainedModel
 from greenfront.config import FineTuneConfig
 from greenfront.errors import ConfigError, DataError, Diverged, PlanError
 from greenfront.evaluators.examples import Examples, endless_batches, pick
-from greenfront.evaluators.optimizer import Moments, adamw, moments_of, restore_moments
-from greenfront.evaluators.precision import Precision, autocast, resolve_precision
+from greenfront.evaluators.optimizer import adamw, moments_of, restore_moments
+from greenfront.evaluators.precision import autocast, resolve_precision
 from greenfront.evaluators.prediction import Teacher
+from greenfront.evaluators.training_log import Stretch, TrainingLog
 from greenfront.spaces.answers import answer_rows
 
 Progress = Callable[[int, int], None]
@@ -32,46 +32,6 @@ Loss = Callable[[torch.Tensor, torch.Tensor, Batch], torch.Tensor]
 TEMPERATURE = 2.0
 """Both sides' logits are divided by it in distillation: the teacher's small probabilities teach, too."""
 _GRADIENT_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Part of a training: the steps from `start` (counted from 0) up to before `stop`.
-
-    `moments` are the optimizer's at `start`. A training in stretches, each from the weights and moments of the one
-    before, is the same, number by number, as one without a stop: rates and examples go on where they were.
-    """
-
-    start: int
-    stop: int
-    moments: Moments = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class TrainingLog:
-    """What a training run was and how it went.
-
-    Attributes:
-        steps: optimizer steps done.
-        examples: examples seen, repeats counted.
-        seconds: wall-clock time.
-        precision: number format of the forward and backward passes.
-        losses: (steps,) raw loss of every step, in nats.
-        moments: the optimizer's at the end of a stretch; empty after a whole training.
-    """
-
-    steps: int
-    examples: int
-    seconds: float
-    precision: Precision
-    losses: tuple[float, ...]
-    moments: Moments = field(default_factory=dict, repr=False)
-
-    @property
-    def final_loss(self) -> float:
-        """Mean loss of the last tenth of the steps; NaN without steps."""
-        tail = self.losses[-max(1, len(self.losses) // 10) :]
-        return math.fsum(tail) / len(tail) if tail else math.nan
 
 
 def fine_tune(

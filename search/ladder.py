@@ -127,7 +127,7 @@ def fronts(points: Sequence[Point]) -> list[list[int]]:
 
     for index in sorted(range(len(points)), key=points.__getitem__):
         point = points[index]
-        place = bisect_left(found, True, key=lambda front: free(front, point))  # noqa: B023 - used at once
+        place = bisect_left(found, True, key=lambda front: free(front, point))
         if place == len(found):
             found.append([])
         found[place].append(index)
@@ -135,7 +135,10 @@ def fronts(points: Sequence[Point]) -> list[list[int]]:
 
 
 def spread(
-    numbers: Collection[int], positions: Mapping[int, NDArray[np.float64]], near: Sequence[NDArray[np.float64]], count: int
+    numbers: Collection[int],
+    positions: Mapping[int, NDArray[np.float64]],
+    near: Sequence[NDArray[np.float64]],
+    count: int,
 ) -> list[int]:
     """At most `count` of the numbers, each as far as can be from `near` and from those before it.
 

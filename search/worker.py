@@ -11,8 +11,7 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, GreenfrontError
-from greenfront.evaluators import Examples, Outputs, Score, Teacher, answer, distill, score
-from greenfront.evaluators.training import Stretch
+from greenfront.evaluators import Examples, Outputs, Score, Stretch, Teacher, answer, distill, score
 from greenfront.search.training_state import Part, Weights, pack, to_arrays, unpack
 from greenfront.spaces import Library, Plan, complete, compress
 
