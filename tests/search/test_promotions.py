@@ -1,7 +1,7 @@
 """The driver on a fidelity ladder, with workers that answer by a formula of plan and steps."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +68,9 @@ def weights_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pool, "fetch", staticmethod(lambda weights: weights))
 
 
-def on_rungs(folder: Path, trials: int = 12, **sections: object) -> Driver:
+def on_rungs(folder: Path, trials: int = 12, budgets: Mapping[str, str] | None = None) -> Driver:
     search = {"trials": trials, "finalists": 4, "sampler": "random", "rungs": list(RUNGS), "reduction": 3}
-    return driver_at(folder, search=search, fine_tune={"steps": STEPS}, **sections)
+    return driver_at(folder, search=search, fine_tune={"steps": STEPS}, budgets=budgets or {})
 
 
 def journal(folder: Path) -> list[FrozenTrial]:
