@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Point = tuple[float, ...]
+EARLY = 1.0
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,13 @@ class Standing:
 
 
 class Ladder:
-    """Who stands on which rung, and who went on from there. Rung 0 is the lowest; from the last nobody goes on."""
+    """Who stands on which rung, and who went on from there. Rung 0 is the lowest; from the last nobody goes on.
 
-    def __init__(self, rungs: int, reduction: int) -> None:
-        self._reduction = reduction
+    At least `least` go on from every rung at the end, if there are so many: a short search needs a front, too.
+    """
+
+    def __init__(self, rungs: int, reduction: int, least: int = 1) -> None:
+        self._reduction, self._least = reduction, least
         self._standings: list[dict[int, Standing]] = [{} for _ in range(rungs)]
         self._promoted: list[set[int]] = [set() for _ in range(rungs)]
 
@@ -52,13 +56,14 @@ class Ladder:
         """The rung and the number of the trial that should go on now, or None.
 
         The highest rung that has one comes first. To the lowest `settled` rungs nobody will come but from one of them:
-        there the best share is rounded up, so to one at least, and the lowest rung comes first.
+        there the best share is rounded up, to `least` if it is less, and the lowest rung comes first.
         """
         highest = len(self._standings) - 1
         lowest = min(settled, highest)
         for rung in (*range(lowest), *range(highest - 1, lowest - 1, -1)):
-            share = len(self._standings[rung]) / self._reduction
-            for number in self._best(rung, math.ceil(share) if rung < lowest else math.floor(share)):
+            count = len(self._standings[rung])
+            early = math.floor(EARLY * count / self._reduction)
+            for number in self._best(rung, self._places(count) if rung < lowest else early):
                 if number not in self._promoted[rung]:
                     return rung, number
         return None
@@ -69,7 +74,7 @@ class Ladder:
         By expectation: when better ones fail, or more come up than should, one of them may go on all the same.
         """
         expected = max(len(self._standings[rung]), self.expected(trials)[rung])
-        places = math.ceil(expected / self._reduction)
+        places = self._places(expected)
         better, found = 0, set[int]()
         for front in self._fronts(rung):
             if better >= places:
@@ -81,8 +86,12 @@ class Ladder:
         """How many come to stand on every rung when `trials` plans are started."""
         counts = [trials]
         for standings in self._standings[1:]:
-            counts.append(max(len(standings), math.ceil(counts[-1] / self._reduction)))
+            counts.append(max(len(standings), self._places(counts[-1])))
         return counts
+
+    def _places(self, count: int) -> int:
+        """How many of so many go on in the end."""
+        return max(math.ceil(count / self._reduction), min(self._least, count))
 
     def _best(self, rung: int, places: int) -> list[int]:
         """The best `places` trials of a rung, best first."""

@@ -46,7 +46,7 @@ class Promotions:
         self._trials, self._results, self._costs, self._paused = config.search.trials, results, costs, paused
         self._original = original_score
         self._floor = max(accuracy_floors(config.budgets, original_score).values(), default=-math.inf) - TOLERANCE
-        self._ladder = Ladder(len(self.rungs), config.search.reduction)
+        self._ladder = Ladder(len(self.rungs), config.search.reduction, config.search.finalists)
         self._scoring_steps = math.ceil(config.data.validation_examples / (3 * config.fine_tune.batch_size))
         self._hopeless: set[str] = set()
         self._trend = Trend.of(map(_scores, results), len(self.rungs), original_score)

@@ -122,9 +122,11 @@ def test_the_next_one_is_the_best_of_the_highest_rung_that_has_one(
                 gone.discard(chosen)
 
 
-@given(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=40), st.integers(2, 5))
-def test_at_the_end_a_share_of_every_rung_has_gone_on_and_one_at_least(points: list[Point], reduction: int) -> None:
-    ladder, reached = Ladder(4, reduction), [len(points), 0, 0, 0]
+@given(st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=40), st.integers(2, 5), st.integers(1, 9))
+def test_at_the_end_a_share_of_every_rung_has_gone_on_and_so_many_at_least(
+    points: list[Point], reduction: int, least: int
+) -> None:
+    ladder, reached = Ladder(4, reduction, least), [len(points), 0, 0, 0]
     for number, point in enumerate(points):
         ladder.record(0, number, Standing(point))
     assert ladder.expected(len(points))[0] == len(points)
@@ -135,7 +137,7 @@ def test_at_the_end_a_share_of_every_rung_has_gone_on_and_one_at_least(points: l
         reached[rung + 1] += 1
     expected = [len(points)]
     for _ in range(3):
-        expected.append(math.ceil(expected[-1] / reduction))
+        expected.append(max(math.ceil(expected[-1] / reduction), min(least, expected[-1])))
     assert reached == expected == ladder.expected(len(points))
 
 

@@ -69,7 +69,7 @@ def weights_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def on_rungs(folder: Path, trials: int = 12, budgets: Mapping[str, str] | None = None) -> Driver:
-    search = {"trials": trials, "finalists": 4, "sampler": "random", "rungs": list(RUNGS), "reduction": 3}
+    search = {"trials": trials, "finalists": 2, "sampler": "random", "rungs": list(RUNGS), "reduction": 3}
     return driver_at(folder, search=search, fine_tune={"steps": STEPS}, budgets=budgets or {})
 
 
