@@ -95,7 +95,7 @@ class SearchConfig(Section):
         default=None, description="steps at which a trial is scored, and may be stopped; default: off",
         examples=[[0, 30, 100]],
     )  # fmt: skip
-    reduction: int = Field(default=3, ge=2, description="with rungs: one in so many goes on, or `finalists`")
+    reduction: int = Field(default=2, ge=2, description="with rungs: one in so many goes on, or `finalists`")
     finalists: int = Field(default=8, ge=1, description="candidates measured and tested at the end")
     scored_settings: int = Field(
         default=3, ge=2, description="of a method at a module; the losses between are interpolated"

@@ -58,6 +58,8 @@ def test_each_chosen_one_is_the_furthest_from_those_before(
 def deserving(standings: dict[int, Standing], promoted: set[int], places: int) -> set[int]:
     """Who may go on: those of the first fronts, feasible ones before all others, as far as the places go."""
     found, better = set[int](), 0
+    if len(promoted) >= places:
+        return found
     for feasible in (True, False):
         group = [number for number, standing in standings.items() if standing.feasible is feasible]
         for front in slow_fronts([standings[number].point for number in group]):
@@ -95,7 +97,7 @@ def test_the_next_one_is_the_best_of_the_highest_rung_that_has_one(
         allowed = [
             deserving(
                 standings[rung], promoted[rung],
-                -(-len(standings[rung]) // reduction) if rung < settled else len(standings[rung]) // reduction,
+                -(-len(standings[rung]) // reduction) if rung < settled else len(standings[rung]) // (2 * reduction),
             )
             for rung in range(rungs - 1)
         ]  # fmt: skip
@@ -156,7 +158,7 @@ def test_milliseconds_do_not_hide_nats() -> None:
     for number, point in enumerate([*front, *[(9.0, 9e4)] * 3]):
         ladder.record(0, number, Standing(point))
     chosen = []
-    while (found := ladder.next()) is not None:
+    while (found := ladder.next(settled=1)) is not None:
         chosen.append(found[1])
         ladder.promote(*found)
     assert (set(chosen[:2]), chosen[2], len(chosen)) == ({0, 4}, 2, 4)
