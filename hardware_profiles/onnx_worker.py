@@ -45,13 +45,13 @@ def latency(job: dict[str, Any]) -> dict[str, Any]:
     """A `LatencyAnswer`: samples of every model in turn, each right after untimed queries of its own."""
     # Not needed for memory, where every library would count.
     from greenfront.hardware_profiles.fingerprint import ConditionsMeter
-    from greenfront.hardware_profiles.sampling import FEW_SECONDS, LEAD_IN_MS, Schedule, Variant, time_in_turn
+    from greenfront.hardware_profiles.sampling import FEW_SECONDS, Schedule, Variant, time_in_turn
     from greenfront.hardware_profiles.waiting import WaitingMeter
 
     target, meter, variants = job["target"], ConditionsMeter(), []
     for name, deployed in job["folders"].items():
         run, _ = bind(open_session(deployed, target["threads"]), load_inputs(Path(deployed)))
-        variants.append(Variant(name, (run,), lead_in_ms=LEAD_IN_MS))
+        variants.append(Variant(name, (run,), lead_in=True))
     waiting = WaitingMeter(target["threads"])
     schedule = Schedule(job["repetitions"], job["seconds"], tolerance=0)
     samples_ms = time_in_turn(variants, schedule, job["seed"], lambda: None, warm_seconds=FEW_SECONDS)

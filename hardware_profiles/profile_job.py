@@ -38,9 +38,8 @@ ROUND_SHARE = 0.2
 """Of the time, for a round."""
 MEDIAN_ERROR, P95_ERROR, ORIGINAL_HALF_WIDTH = 0.01, 0.03, 0.01
 """When the prediction is good enough: errors on held-out plans, and how well the original's median is known."""
-CHAIN_MS, LEAD_IN_MS = 6.0, 2.0
-"""A chain of long operations is cut to what takes so long, but for two. One that takes less than the second comes after
-untimed passes of so long: a model of such operations is in the caches, and what others left in them is not."""
+CHAIN_MS = 6.0
+"""A chain of long operations is cut to what takes so long, but for two."""
 INTERPOLATION, MOST_NEW_OPERATIONS = 0.003, 8
 """More settings are measured where interpolation is off by such a share of the original's latency, at most so many."""
 
@@ -192,7 +191,7 @@ class _Profiling:
             pass_ms = warm_up(Variant(operation.name, chain), self._runtime.synchronize, seconds=0.05)
             kept = max(2, round(len(chain) * CHAIN_MS / pass_ms))
             self._variants[operation.name] = Variant(
-                operation.name, chain[:kept], inner_passes(pass_ms), LEAD_IN_MS if pass_ms < LEAD_IN_MS else 0.0, times
+                operation.name, chain[:kept], inner=inner_passes(pass_ms), times=times
             )
             self._report(0, 0)
 

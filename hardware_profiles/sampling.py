@@ -14,8 +14,8 @@ from greenfront.hardware_profiles.statistics import median_interval, relative_ha
 MINIMUM_SAMPLE_MS = 1.0
 """A short operation's sample is as many passes as last this long, so that reading the clock doesn't show."""
 LEAD_IN_MS, LONG_MS = 12.0, 40.0
-"""Untimed passes before a sample of a model last so long, or a pass; passes longer than the second need none. A model
-that fits into the caches gets them back in ten passes, not in one: decision 16."""
+"""Untimed passes before a sample last so long, or a pass; passes longer than the second need none. A model that fits
+into the caches gets them back in ten passes, not in one: decision 16."""
 CHECK_EVERY = 4
 FEW, FEW_SECONDS = 8, 0.1
 """Samples of each variant, at least, in one of several processes, and what it is warmed up for: after three passes of
@@ -31,15 +31,15 @@ Clock = Callable[[], int]
 class Variant:
     """Something to be timed: a chain of runs that is passed through `inner` times a sample.
 
-    `lead_in_ms`: so long untimed passes come right before every sample, as in a process that answers one query of this
-    one model after another; without them the sample begins with the caches as another variant left them.
+    `lead_in`: untimed passes come right before every sample, as in a process that answers one query of this one model
+    after another; without them the sample begins with the caches as another variant left them. Long passes do without.
     `times`: samples in a repetition, more for what others are compared with.
     """
 
     name: str
     chain: tuple[Run, ...]
     inner: int = 1
-    lead_in_ms: float = 0.0
+    lead_in: bool = False
     times: int = 1
 
 
@@ -107,7 +107,7 @@ def interleave(
         while True:
             rng.shuffle(order)
             for variant in order:
-                if not _is_long(samples[variant.name]):
+                if variant.lead_in and not _is_long(samples[variant.name]):
                     _lead_in(variant, synchronize, clock_ns)
                 took = _sample(variant, variant.inner, synchronize, clock_ns)
                 samples[variant.name].append(took / variant.inner / len(variant.chain))
@@ -155,7 +155,7 @@ def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock
 
 def _lead_in(variant: Variant, synchronize: Callable[[], None], clock_ns: Clock) -> None:
     spent_ms = 0.0
-    while spent_ms < variant.lead_in_ms:
+    while spent_ms < LEAD_IN_MS:
         spent_ms += _sample(variant, 1, synchronize, clock_ns)
 
 

@@ -12,7 +12,7 @@ from greenfront.hardware_profiles.cost import EnergySource
 from greenfront.hardware_profiles.flops import count_flops
 from greenfront.hardware_profiles.jobs import RawModel
 from greenfront.hardware_profiles.runtime import Runtime, Serve
-from greenfront.hardware_profiles.sampling import LEAD_IN_MS, Run, Variant
+from greenfront.hardware_profiles.sampling import Run, Variant
 from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.tracing import Use, trace
 from greenfront.hardware_profiles.workload import workload
@@ -81,7 +81,7 @@ class TimedModel:
     @property
     def variant(self) -> Variant:
         """For the timing loop."""
-        return Variant(self.name, (self.run,), lead_in_ms=LEAD_IN_MS)
+        return Variant(self.name, (self.run,), lead_in=True)
 
     @property
     def large_variant(self) -> Variant:
