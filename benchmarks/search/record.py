@@ -42,7 +42,7 @@ from greenfront.search.study import drop_torn_line
 from greenfront.search.trimming import prepare_base
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Assignment, Worker, frozen_paths
-from greenfront.spaces import Plan, compress, complete
+from greenfront.spaces import Plan, complete, compress
 
 COSTS = ("latency", "size")
 """Recorded with every trial, beside the costs among the run's objectives and budgets."""

@@ -112,9 +112,8 @@ def read(path: Path) -> tuple[Header, list[Trial]]:
     Raises:
         RunError: not a recording.
     """
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        lines = file.read().splitlines()
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    lines = content.decode().splitlines()
     if not lines:
         raise RunError(f"{path} is empty; benchmarks/search/record.py writes one")
     return Header.from_json(lines[0]), [trial_from_json(line) for line in lines[1:]]

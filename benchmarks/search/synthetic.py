@@ -109,10 +109,9 @@ def synthetic(
     truth = SyntheticTruth(space, whole, together, noise_share, seed)
     table = np.array(units)
     base = int(table[:, -1].sum()) + 10  # ten units that nothing changes: embeddings, head
+    saved = UNIT_MS * (table - table[:, -1:])
     change = {
-        site.path: [
-            float(UNIT_MS * (table[n, dict(state.options)[choices[n].name]] - table[n, -1])) for state in site.states
-        ]
+        site.path: [float(saved[n, dict(state.options)[choices[n].name]]) for state in site.states]
         for n, site in enumerate(space.states)
     }
     limit = int(most * base)

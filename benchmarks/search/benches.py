@@ -1,0 +1,67 @@
+"""The benches: problems by name and seed, and the scale that all contestants are measured on."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from indicators import Scale
+from problem import OBJECTIVE, Problem
+from recording import read
+from replay import Replay
+from synthetic import FLOOR, synthetic
+
+from greenfront.search.allocation import cheapest
+
+WORST_DIVERGENCE = 1.0
+"""Nats; about what answering with the labels' frequencies comes to."""
+RECORDINGS = Path(__file__).parent / "recordings"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A family of problems, one a seed, on one scale each."""
+
+    name: str
+    problem: Callable[[int], Problem]
+    least_divergence: float
+
+    def scale(self, problem: Problem) -> Scale:
+        """From the least divergence and the cheapest plan to what is worth nothing."""
+        original = problem.original[OBJECTIVE]
+        least = max(original + cheapest(problem.space, problem.changes[OBJECTIVE]), 0.01 * original)
+        worst = problem.limits.get(OBJECTIVE, original)
+        return Scale((self.least_divergence, least), (WORST_DIVERGENCE, worst))
+
+
+def synthetic_benches() -> list[Bench]:
+    """Prices that are right, prices that are far off, and neighbours that interact."""
+    kinds = {
+        "prices right": {"spread": 0.2},
+        "prices off": {"spread": 1.0},
+        "interacting": {"spread": 0.7, "interaction": 1.0},
+    }
+
+    def of(name: str, options: dict[str, float]) -> Bench:
+        return Bench(name, lambda seed: synthetic(name, seed, **options), FLOOR)  # type: ignore[arg-type]
+
+    return [of(name, options) for name, options in kinds.items()]
+
+
+def replay_bench(path: Path) -> Bench:
+    """The worlds of one recording."""
+    header, trials = read(path)
+    name = path.name.split(".")[0]
+    first = Replay(header, trials, 0)
+    problem = Problem(
+        name, header.space, header.losses, header.changes, header.original, header.limits, first,
+        header.preparing_seconds,
+    )  # fmt: skip
+    least = float(np.min([trial.rungs[-1].divergence for trial in trials if len(trial.rungs) == len(header.steps)]))
+    return Bench(name, lambda seed: replace(problem, truth=Replay(header, trials, seed)), least)
+
+
+def benches() -> dict[str, Bench]:
+    """All of them, by name."""
+    found = [*synthetic_benches(), *map(replay_bench, sorted(RECORDINGS.glob("*.jsonl.gz")))]
+    return {bench.name: bench for bench in found}

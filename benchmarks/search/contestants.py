@@ -1,0 +1,176 @@
+"""Who competes: each proposes a plan within the limits and is told what it came to.
+
+Samplers work on an in-memory Optuna study, as the product's study does; a proposal over a limit is told as pruned with
+its constraints, and after ten in a row a random allocation within the limits is taken, as the product's driver does.
+"""
+
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import optuna
+from optuna.distributions import IntDistribution
+from optuna.trial import TrialState
+from problem import OBJECTIVE, Problem
+
+from greenfront.search.allocation import Axis, Seed, perturbed, seeds
+from greenfront.search.driver import REJECTIONS
+from greenfront.search.limits import MILDEST, SEEDS
+from greenfront.search.study import make_sampler
+from greenfront.spaces import Plan, Space
+
+ATTEMPTS = 3 * REJECTIONS
+
+
+class Contestant(ABC):
+    """Proposes plans of one problem, none twice."""
+
+    prepared = True
+    """Whether it needs predicted losses: finding them out is charged to it then."""
+    solving_seconds = 0.0
+    """What making it took beyond that, charged, too."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.known: set[Plan] = set()
+
+    @abstractmethod
+    def ask(self) -> Plan | None:
+        """A new plan within the limits, or None when it has no more."""
+
+    def tell(self, plan: Plan, divergence: float, costs: Mapping[str, float]) -> None:  # noqa: B027 - some don't learn
+        """What the plan asked for came to."""
+
+
+class Sampled(Contestant):
+    """An Optuna sampler on one ordered parameter per choice, `direct`, after suggested plans."""
+
+    def __init__(
+        self, problem: Problem, sampler: optuna.samplers.BaseSampler, seed: int, suggested: Sequence[Seed] = ()
+    ) -> None:
+        super().__init__(problem)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.prepared = bool(suggested)
+        self._distributions = {c.name: IntDistribution(0, len(c.settings)) for c in problem.space.choices}
+        self._study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+        self._rng = np.random.default_rng(seed)
+        self._asked: dict[Plan, optuna.Trial] = {}
+        for one in suggested:
+            self._suggest(one.plan)
+
+    def _suggest(self, plan: Plan) -> None:
+        indices = self.problem.space.indices(plan)
+        names = (choice.name for choice in self.problem.space.choices)
+        self._study.enqueue_trial(dict(zip(names, indices, strict=True)))
+
+    def ask(self) -> Plan | None:
+        """The sampler's next plan that is new and within the limits."""
+        problem = self.problem
+        for attempt in range(ATTEMPTS):
+            if attempt >= REJECTIONS:
+                plan = perturbed(problem.space, problem.losses, problem.summed_limits, self._rng)
+                if plan is not None:
+                    self._suggest(plan)
+            trial = self._study.ask(self._distributions)
+            plan = problem.space.plan([trial.params[choice.name] for choice in problem.space.choices])
+            if plan and plan not in self.known and problem.feasible(plan):
+                self.known.add(plan)
+                self._asked[plan] = trial
+                return plan
+            self._constrain(trial, problem.costs(plan))
+            self._study.tell(trial, state=TrialState.PRUNED)
+        return None
+
+    def tell(self, plan: Plan, divergence: float, costs: Mapping[str, float]) -> None:
+        """Give the study both objectives."""
+        trial = self._asked.pop(plan)
+        self._constrain(trial, costs)
+        self._study.tell(trial, [divergence, costs[OBJECTIVE]])
+
+    def _constrain(self, trial: optuna.Trial, costs: Mapping[str, float]) -> None:
+        for name, share in self.problem.excess(costs).items():
+            trial.set_constraint(name, share)
+
+
+class Listed(Contestant):
+    """Plans that are known beforehand, one after the other."""
+
+    def __init__(self, problem: Problem, plans: Iterator[Plan], prepared: bool) -> None:
+        super().__init__(problem)
+        self._plans = plans
+        self.prepared = prepared
+
+    def ask(self) -> Plan | None:
+        """The next one that is within the limits and new."""
+        for plan in self._plans:
+            if plan and plan not in self.known and self.problem.feasible(plan):
+                self.known.add(plan)
+                return plan
+        return None
+
+
+def uniform_plans(problem: Problem, rng: np.random.Generator) -> Iterator[Plan]:
+    """All ranks at one relative position, what a single global rank gives; other methods where there are no ranks.
+
+    Positions fill [0, 1] evenly however many are taken (van der Corput), from a random one on.
+    """
+    choices = problem.space.choices
+    ranks = {choice.name for choice in choices if "rank" in choice.settings[0]} or {choice.name for choice in choices}
+    start = rng.random()
+    for number in range(1, 1025):
+        position = (start + int(f"{number:010b}"[::-1], 2) / 1024) % 1.0
+        yield problem.space.plan(
+            [round((position if c.name in ranks else 1.0) * (len(c.options) - 1)) for c in choices]
+        )
+
+
+_solved: dict[tuple[int, int], tuple[Space, list[Seed], float]] = {}
+
+
+def closed_form(problem: Problem, count: int) -> tuple[list[Seed], float]:
+    """The allocations that the product's search begins with, and the seconds that they took.
+
+    What is hidden from a search doesn't change them, so that all worlds of one space share them.
+    """
+    key = id(problem.space), count
+    if key not in _solved:
+        started = time.perf_counter()
+        before = problem.original[OBJECTIVE]
+        most = problem.limits.get(OBJECTIVE, MILDEST * before)
+        axis = Axis("latency", problem.changes[OBJECTIVE], before, most)
+        found = seeds(problem.space, problem.losses, [axis], problem.summed_limits, count)
+        _solved[key] = problem.space, found, time.perf_counter() - started  # the space stays, and with it its id
+    return _solved[key][1:]
+
+
+def _sampled(name: str, **options: object) -> Callable[[Problem, int, int], Contestant]:
+    def make(problem: Problem, seed: int, trials: int) -> Contestant:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return Sampled(problem, make_sampler(name, options, seed), seed)
+
+    return make
+
+
+def _seeded(problem: Problem, seed: int, trials: int) -> Contestant:
+    suggested, seconds = closed_form(problem, max(1, min(SEEDS, trials // 2)))
+    made = Sampled(problem, make_sampler("tpe", {}, seed), seed, suggested)
+    made.solving_seconds = seconds
+    return made
+
+
+def _uniform(problem: Problem, seed: int, trials: int) -> Contestant:
+    return Listed(problem, uniform_plans(problem, np.random.default_rng(seed)), prepared=False)
+
+
+CONTESTANTS: dict[str, Callable[[Problem, int, int], Contestant]] = {
+    "tpe": _sampled("tpe"),
+    "nsgaii": _sampled("nsgaii"),
+    "gp": _sampled("gp"),
+    "random": _sampled("random"),
+    "uniform": _uniform,
+    "seeds + tpe": _seeded,
+}
+"""(problem, seed, trials) -> contestant, by name. `seeds + tpe`: closed-form allocations, then TPE."""
