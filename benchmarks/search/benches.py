@@ -8,10 +8,10 @@ import numpy as np
 from indicators import Scale
 from problem import OBJECTIVE, Problem
 from recording import read
-from replay import Replay
+from replay import Replay, finished, replayed
 from synthetic import FLOOR, synthetic
 
-from greenfront.search.allocation import cheapest
+from greenfront.search.allocation import MILDEST, cheapest
 
 WORST_DIVERGENCE = 1.0
 """Nats; about what answering with the labels' frequencies comes to."""
@@ -48,20 +48,27 @@ def synthetic_benches() -> list[Bench]:
     return [of(name, options) for name, options in kinds.items()]
 
 
-def replay_bench(path: Path) -> Bench:
-    """The worlds of one recording."""
+def replay_benches(path: Path) -> list[Bench]:
+    """The worlds of one recording, within the run's budgets, and with latency alone limited, to little.
+
+    Without the other budgets mild plans count, and so does who doesn't touch the embeddings.
+    """
     header, trials = read(path)
     name = path.name.split(".")[0]
-    first = Replay(header, trials, 0)
-    problem = Problem(
-        name, header.space, header.losses, header.changes, header.original, header.limits, first,
-        header.preparing_seconds,
-    )  # fmt: skip
-    least = float(np.min([trial.rungs[-1].divergence for trial in trials if len(trial.rungs) == len(header.steps)]))
-    return Bench(name, lambda seed: replace(problem, truth=Replay(header, trials, seed)), least)
+    within = replayed(header, trials, name)
+    least = float(np.min([trial.rungs[-1].divergence for trial in finished(header, trials)]))
+    limits = {OBJECTIVE: MILDEST * header.original[OBJECTIVE]}
+    freely = replace(within, name=f"{name}, latency alone", limits=limits)
+
+    def of(problem: Problem) -> Bench:
+        return Bench(problem.name, lambda seed: replace(problem, truth=Replay(header, trials, seed)), least)
+
+    return [of(within), of(freely)]
 
 
 def benches() -> dict[str, Bench]:
     """All of them, by name."""
-    found = [*synthetic_benches(), *map(replay_bench, sorted(RECORDINGS.glob("*.jsonl.gz")))]
+    found = synthetic_benches()
+    for path in sorted(RECORDINGS.glob("*.jsonl.gz")):
+        found += replay_benches(path)
     return {bench.name: bench for bench in found}

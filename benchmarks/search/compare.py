@@ -39,7 +39,7 @@ def play(problem: Problem, contestant: Contestant, trials: int) -> list[tuple[fl
             break
         costs = problem.costs(plan)
         clock += time.perf_counter() - started
-        evaluation = problem.truth.evaluate(plan)
+        evaluation = contestant.evaluate(plan)
         clock += evaluation.seconds
         found.append((evaluation.divergence, costs[OBJECTIVE], clock))
         started = time.perf_counter()

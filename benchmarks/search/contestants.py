@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import optuna
+from global_rank import global_rank_plans
 from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
-from problem import OBJECTIVE, Problem
+from problem import OBJECTIVE, Evaluation, Problem
 
 from greenfront.search.allocation import Axis, Seed, perturbed, seeds
 from greenfront.search.driver import REJECTIONS
@@ -39,6 +40,10 @@ class Contestant(ABC):
     @abstractmethod
     def ask(self) -> Plan | None:
         """A new plan within the limits, or None when it has no more."""
+
+    def evaluate(self, plan: Plan) -> Evaluation:
+        """What the plan really comes to, built as this contestant would build it."""
+        return self.problem.truth.evaluate(plan)
 
     def tell(self, plan: Plan, divergence: float, costs: Mapping[str, float]) -> None:  # noqa: B027 - some don't learn
         """What the plan asked for came to."""
@@ -111,16 +116,34 @@ class Listed(Contestant):
         return None
 
 
+class GlobalRank(Listed):
+    """greenformer's rule, from a rank in the middle outwards; by plain SVD where that was recorded."""
+
+    def __init__(self, problem: Problem) -> None:
+        plans = list(problem.plain) or global_rank_plans(problem.space)
+        order = sorted(range(len(plans)), key=_reversed_bits)
+        super().__init__(problem, iter([plans[place] for place in order]), prepared=False)
+
+    def evaluate(self, plan: Plan) -> Evaluation:
+        """As recorded; where plain SVD wasn't, as any other plan."""
+        return self.problem.plain.get(plan) or super().evaluate(plan)
+
+
+def _reversed_bits(number: int) -> float:
+    """In [0, 1): the numbers from 0 on fill it evenly, however many there are (van der Corput)."""
+    return int(f"{number:010b}"[::-1], 2) / 1024
+
+
 def uniform_plans(problem: Problem, rng: np.random.Generator) -> Iterator[Plan]:
     """All ranks at one relative position, what a single global rank gives; other methods where there are no ranks.
 
-    Positions fill [0, 1] evenly however many are taken (van der Corput), from a random one on.
+    From a random position on they fill [0, 1] evenly.
     """
     choices = problem.space.choices
     ranks = {choice.name for choice in choices if "rank" in choice.settings[0]} or {choice.name for choice in choices}
     start = rng.random()
     for number in range(1, 1025):
-        position = (start + int(f"{number:010b}"[::-1], 2) / 1024) % 1.0
+        position = (start + _reversed_bits(number)) % 1.0
         yield problem.space.plan(
             [round((position if c.name in ranks else 1.0) * (len(c.options) - 1)) for c in choices]
         )
@@ -171,6 +194,7 @@ CONTESTANTS: dict[str, Callable[[Problem, int, int], Contestant]] = {
     "gp": _sampled("gp"),
     "random": _sampled("random"),
     "uniform": _uniform,
+    "greenformer": lambda problem, seed, trials: GlobalRank(problem),
     "seeds + tpe": _seeded,
 }
 """(problem, seed, trials) -> contestant, by name. `seeds + tpe`: closed-form allocations, then TPE."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -48,6 +48,7 @@ class Problem:
         truth: what plans really come to.
         preparing_seconds: what finding out losses and costs took.
         front: points (N, 2) of the true front, divergence and latency; None where it isn't known.
+        plain: what plans of one global rank came to with plain SVD; empty where that wasn't recorded.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Problem:
     truth: Truth
     preparing_seconds: Mapping[str, float]
     front: Numbers | None = None
+    plain: Mapping[Plan, Evaluation] = field(default_factory=dict)
 
     @cached_property
     def forest(self) -> Forest:

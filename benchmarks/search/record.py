@@ -3,8 +3,9 @@
     python benchmarks/search/record.py runs/reuters recordings/r8.jsonl --trials 300 --steps 0 15 30 60
 
 Every plan is trained once, on the run's Ray workers, and scored on validation whenever it has done so many steps, with
-the learning rate of the whole training. The same command goes on where it was interrupted. MiniLM-L6 on Reuters takes
-about 20 s a trial and worker. Give the workers the machine for themselves, or the seconds recorded are too many.
+the learning rate of the whole training. The same command goes on where it was interrupted; with `--greenformer` plans
+of one global rank and plain SVD are recorded beside them. MiniLM-L6 on Reuters takes about 20 s a trial and worker.
+Give the workers the machine for themselves, or the seconds recorded are too many.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +25,14 @@ import numpy as np
 import ray
 import torch
 from draws import Draws
+from global_rank import FIRST, KIND, global_rank_plans, plain_library
 from ray.util import ActorPool
 from recording import Header, Rung, Trial, read, trial_to_json
 from rich.console import Console
 
 from greenfront.config import RunConfig
 from greenfront.errors import RunError
-from greenfront.evaluators import Significance, answer, distill, score
+from greenfront.evaluators import Significance, TaskData, answer, distill, score
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder, Silent
 from greenfront.search.limits import budget_limits, changes
@@ -95,6 +98,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--steps", type=int, nargs="+", default=(0, 15, 30, 60))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--greenformer", action="store_true", help="record greenformer's rule instead")
     logging.getLogger("greenfront").setLevel(logging.ERROR)
     asked = parser.parse_args()
     console = Console(width=120)
@@ -103,10 +107,15 @@ def main() -> None:
     steps = tuple(sorted(set(asked.steps)))
     if steps[0] < 0 or steps[-1] != config.fine_tune.steps:
         raise SystemExit(f"--steps: must end with the run's fine_tune.steps, {config.fine_tune.steps}, but got {steps}")
-    header, assignment = prepare(run, config, steps)
+    header, assignment, data = prepare(run, config, steps)
     done = _begun(asked.recording, header)
     draws = Draws(header.space, header.losses, header.changes, header.original, asked.seed)
-    jobs = [(number, *draws.draw(number)) for number in range(asked.trials) if number not in done]
+    if asked.greenformer:
+        assignment = replace(assignment, library=plain_library(config, assignment.original, data))
+        plans = enumerate(global_rank_plans(header.space), start=FIRST)
+        jobs = [(number, KIND, plan) for number, plan in plans if number not in done]
+    else:
+        jobs = [(number, *draws.draw(number)) for number in range(asked.trials) if number not in done]
     columns = {cost: draws.forest.flat(table) for cost, table in header.changes.items()}
 
     def predicted(plan: Plan) -> dict[str, float]:
@@ -130,7 +139,7 @@ def main() -> None:
             )
 
 
-def prepare(run: RunFolder, config: RunConfig, steps: tuple[int, ...]) -> tuple[Header, Assignment]:
+def prepare(run: RunFolder, config: RunConfig, steps: tuple[int, ...]) -> tuple[Header, Assignment, TaskData]:
     """Everything that the run computed before its first trial; nothing is computed or written anew."""
     read_, processor, loaded = prepare_original(config, run, Silent())
     base = prepare_base(config, run, read_, processor, loaded, Silent())
@@ -169,7 +178,7 @@ def prepare(run: RunFolder, config: RunConfig, steps: tuple[int, ...]) -> tuple[
         validation=base.data.validation, validation_logits=teacher.validation_logits, fine_tune=config.fine_tune,
         metric=config.data.metric, seed=config.search.seed, threads=config.ray.threads_per_worker,
     )  # fmt: skip
-    return header, assignment
+    return header, assignment, base.data
 
 
 def _begun(path: Path, header: Header) -> set[int]:

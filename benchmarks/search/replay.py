@@ -12,12 +12,12 @@ are predicted.
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from forest import Forest, Numbers
+from global_rank import KIND
 from problem import Evaluation, Problem, noise
 from recording import Header, Trial, read
 from rich.console import Console
@@ -104,7 +104,7 @@ class Replay:
     """A truth made from a recording; `seed` chooses the world."""
 
     def __init__(self, header: Header, trials: Sequence[Trial], seed: int) -> None:
-        whole = [trial for trial in trials if len(trial.rungs) == len(header.steps)]
+        whole = finished(header, trials)
         self.steps, self.seed = tuple(header.steps), seed
         self.features = Features(header)
         raw = np.array([self.features.raw(trial.plan) for trial in whole])
@@ -144,12 +144,24 @@ class Replay:
         return np.column_stack([np.ones(len(raw)), np.exp(raw[:, 1])])
 
 
-def replayed(path: Path, seed: int, name: str | None = None) -> Problem:
-    """The problem of a recording, in the world of a seed."""
-    header, trials = read(path)
+def finished(header: Header, trials: Sequence[Trial]) -> list[Trial]:
+    """Those that were scored on every rung, built as the product builds them."""
+    return [trial for trial in trials if len(trial.rungs) == len(header.steps) and trial.kind != KIND]
+
+
+def replayed(header: Header, trials: Sequence[Trial], name: str) -> Problem:
+    """The problem of a recording, in the world of seed 0."""
+    plain = {
+        trial.plan: Evaluation(
+            trial.rungs[-1].divergence,
+            trial.build_seconds + trial.rungs[-1].train_seconds + trial.rungs[-1].score_seconds,
+        )
+        for trial in trials
+        if trial.kind == KIND and len(trial.rungs) == len(header.steps)
+    }
     return Problem(
-        name or header.source, header.space, header.losses, header.changes, header.original, header.limits,
-        Replay(header, trials, seed), header.preparing_seconds,
+        name, header.space, header.losses, header.changes, header.original, header.limits,
+        Replay(header, trials, 0), header.preparing_seconds, plain=plain,
     )  # fmt: skip
 
 
@@ -158,7 +170,7 @@ def validate(header: Header, trials: Sequence[Trial], folds: int = 10) -> list[t
 
     Each trial is predicted from the others, by the regression's mean.
     """
-    whole = [trial for trial in trials if len(trial.rungs) == len(header.steps)]
+    whole = finished(header, trials)
     features = Features(header)
     raw = np.array([features.raw(trial.plan) for trial in whole])
     fold = np.random.default_rng(0).permutation(len(whole)) % folds
@@ -180,8 +192,9 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("recording", type=Path)
     header, trials = read(arguments.parse_args().recording)
-    whole = [replace(trial, reason="") for trial in trials if len(trial.rungs) == len(header.steps)]
-    table = Table(title=f"{header.source}: {len(whole)} trials, {len(trials) - len(whole)} failed; 10-fold")
+    whole = finished(header, trials)
+    failed = sum(bool(trial.reason) for trial in trials)
+    table = Table(title=f"{header.source}: {len(whole)} trials, {failed} failed; 10-fold")
     for column in ("steps", "R2", "Kendall tau", "left over (log)", "divergence, 10th to 90th percentile"):
         table.add_column(column, justify="right")
     for number, (steps, r2, tau, left) in enumerate(validate(header, whole)):

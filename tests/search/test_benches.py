@@ -13,6 +13,7 @@ from contestants import CONTESTANTS
 from draws import KINDS, Draws
 from forest import Forest, at_level
 from games import Game
+from global_rank import FIRST, KIND, global_rank_plans
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from indicators import Scale, curve
@@ -244,7 +245,7 @@ def test_contestants_propose_new_plans_within_the_limits(name: str) -> None:
         return found
 
     found = proposed()
-    assert len(found) == 24 or (name == "uniform" and len(found) > 1)
+    assert len(found) == 24 or (name in ("uniform", "greenformer") and len(found) > 1)
     assert all(problem.feasible(plan) for plan in found)
     assert len(set(found)) == len(found)
     assert proposed() == found
@@ -259,14 +260,23 @@ def test_what_is_needed_before_the_first_trial_is_on_the_clock() -> None:
     assert seeded[0][2] > 120 + seconds
 
 
-def test_a_replay_is_a_problem(tmp_path: Path, header: Header, trials: list[Trial]) -> None:
-    path = tmp_path / "toy.jsonl"
-    path.write_text("\n".join([header.to_json(), *map(trial_to_json, trials)]) + "\n")
-    problem = replayed(path, seed=0)
-    assert isinstance(problem, Problem)
+def test_a_replay_is_a_problem(header: Header, trials: list[Trial]) -> None:
+    problem = replayed(header, trials, "toy")
     points = play(problem, CONTESTANTS["seeds + tpe"](problem, 0, 12), 12)
     assert len(points) == 12
     assert all(latency <= header.limits["latency_ms"] * (1 + 1e-6) for _, latency, _ in points)
+
+
+def test_plans_of_one_global_rank_come_to_what_was_recorded_of_them(header: Header, trials: list[Trial]) -> None:
+    plans = global_rank_plans(header.space)
+    assert {settings["rank"] for settings in plans[0].values()} == {2}
+    rungs = tuple(Rung(steps, 0.5, 0.6, 1.0, 1.0) for steps in header.steps)
+    plain = [Trial(FIRST + n, KIND, plan, {"latency_ms": 1.0}, 0.1, rungs) for n, plan in enumerate(plans)]
+    with_plain, without = replayed(header, [*trials, *plain], "toy"), replayed(header, trials, "toy")
+    assert with_plain.truth.evaluate(plans[0]) == without.truth.evaluate(plans[0])
+    free = replace(with_plain, limits={})
+    points = play(free, CONTESTANTS["greenformer"](free, 0, 12), 12)
+    assert [divergence for divergence, _, _ in points] == [0.5] * len(plans)
 
 
 class FixedBench(Bench):
