@@ -20,10 +20,8 @@ def global_rank_plans(space: Space) -> list[Plan]:
     """One plan for every rank that some linear offers, the lowest first."""
     linears = [choice for choice in space.choices if choice.method == "low_rank"]
     ranks = sorted({int(settings["rank"]) for choice in linears for settings in choice.settings})
-    return [
-        Plan({choice.site.path: {"rank": rank} for choice in linears if {"rank": rank} in map(dict, choice.settings)})
-        for rank in ranks
-    ]
+    offered = {c.site.path: {int(settings["rank"]) for settings in c.settings} for c in linears}
+    return [Plan({path: {"rank": rank} for path, own in offered.items() if rank in own}) for rank in ranks]
 
 
 def plain_library(config: RunConfig, model: PreTrainedModel, data: TaskData) -> Library:

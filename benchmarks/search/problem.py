@@ -27,8 +27,9 @@ class Evaluation:
 class Truth(Protocol):
     """What plans of one space really come to; the same plan always to the same."""
 
-    steps: tuple[int, ...]
-    """At which plans can be scored; the last is a whole training."""
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """At which plans can be scored; the last is a whole training."""
 
     def evaluate(self, plan: Plan, rung: int = -1) -> Evaluation:
         """After so many of `steps`, from the beginning."""

@@ -55,9 +55,9 @@ class SyntheticTruth:
         return Evaluation(trained(loss) * kept / 0.4 * float(np.exp(spread)), 1.0 + 0.3 * self.steps[rung])
 
 
-def trained(loss: float | Numbers) -> float | Numbers:
+def trained(loss: float) -> float:
     """Divergence after a whole training, without chance; rises with the loss."""
-    return FLOOR + 0.5 * np.asarray(loss) ** EXPONENT if isinstance(loss, np.ndarray) else FLOOR + 0.5 * loss**EXPONENT
+    return FLOOR + 0.5 * loss**EXPONENT
 
 
 def synthetic(
@@ -116,7 +116,7 @@ def synthetic(
     }
     limit = int(most * base)
     front = exact_front(whole, together, table, limit - 10)
-    points = np.array([(float(trained(loss)), UNIT_MS * (cost + 10)) for cost, loss in front])
+    points = np.array([(trained(loss), UNIT_MS * (cost + 10)) for cost, loss in front])
     return Problem(
         name, space, predicted, {"latency_ms": change}, {"latency_ms": UNIT_MS * base}, {"latency_ms": UNIT_MS * limit},
         truth, {"profile": 60.0, "significance": 60.0}, points,
