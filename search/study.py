@@ -1,4 +1,4 @@
-"""The study: an ordinary Optuna study over ordered ranks and lengths, kept in a journal file.
+"""The study: an ordinary Optuna study over an encoding of plans, kept in a journal file.
 
 Sampling works on an in-memory copy, and every finished trial is written to the journal at once: asking for forty
 parameters one by one on a journal file costs 90 ms a trial, in memory with joint sampling 20 ms.
@@ -20,6 +20,8 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
+from greenfront.search.allocation_sampler import AllocationSampler
+from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
 from greenfront.spaces import Plan, Space
 
 NAME = "greenfront"
@@ -35,6 +37,8 @@ SHORT = {
     "cmaes": "CmaEsSampler",
     "brute_force": "BruteForceSampler",
 }
+ALLOCATION = "allocation"
+"""The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
 State = Literal["scored", "rejected", "failed"]
 
 
@@ -70,7 +74,8 @@ def make_sampler(name: str, options: Mapping[str, Any], seed: int, objectives: i
     sampler_class = getattr(optuna.samplers, SHORT.get(name, name), None)
     if not inspect.isclass(sampler_class) or not issubclass(sampler_class, optuna.samplers.BaseSampler):
         raise ConfigError(
-            f"search.sampler: must be one of {', '.join(SHORT)} or a class of optuna.samplers, but got {name!r}"
+            f"search.sampler: must be one of {', '.join((*SHORT, ALLOCATION))} or a class of optuna.samplers, "
+            f"but got {name!r}"
         )
     accepted = inspect.signature(sampler_class).parameters
     defaults: dict[str, Any] = {"seed": seed} if "seed" in accepted else {}
@@ -113,13 +118,22 @@ class Study:
     """Proposes plans of a space and learns from their results. All objectives are minimised."""
 
     def __init__(
-        self, space: Space, objectives: Sequence[str], sampler: optuna.samplers.BaseSampler, journal: Path
+        self,
+        space: Space,
+        objectives: Sequence[str],
+        sampler: optuna.samplers.BaseSampler,
+        journal: Path,
+        encoding: Encoding | None = None,
     ) -> None:
+        """`encoding`: of plans as parameters; `direct` where there is none.
+
+        Raises:
+            RunError: the journal is one of other parameters.
+        """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
-        self._distributions: dict[str, BaseDistribution] = {
-            choice.name: IntDistribution(0, len(choice.settings)) for choice in space.choices
-        }
+        self._encoding = encoding or DirectEncoding(space)
+        self._distributions = self._encoding.distributions
         directions = [StudyDirection.MINIMIZE] * len(objectives)
         drop_torn_line(journal)
         storage = JournalStorage(JournalFileBackend(str(journal)))
@@ -136,24 +150,29 @@ class Study:
             self._check(trial, journal)
             self._memory.add_trial(trial)
             self.results.append(_result(trial))
-        # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
-        rehearsal = optuna.create_study(directions=directions, sampler=sampler)
-        for result in self.results:
-            if result.origin == SAMPLER:
-                rehearsal.ask(self._distributions)
+        self._tried = {result.plan for result in self.results}
+        if not isinstance(sampler, AllocationSampler):
+            # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
+            rehearsal = optuna.create_study(directions=directions, sampler=sampler)
+            for result in self.results:
+                if result.origin == SAMPLER:
+                    rehearsal.ask(self._distributions)
         self._waiting: dict[int, optuna.Trial] = {}
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
-        if plan not in {result.plan for result in self.results}:
-            indices = self.space.indices(plan)
-            parameters = {c.name: i for c, i in zip(self.space.choices, indices, strict=True)}
-            self._memory.enqueue_trial(parameters, user_attrs={"origin": origin})
+        if plan in self._tried:
+            return
+        parameters, attributes = self._encoding.parameters(plan), {"origin": origin}
+        if self._encoding.plan(parameters) != plan:
+            attributes[PLAN] = plan.to_json()
+        self._memory.enqueue_trial(parameters, user_attrs=attributes)
 
     def ask(self) -> Proposal:
         """The next plan."""
         trial = self._memory.ask(self._distributions)
-        plan = self.space.plan([trial.params[choice.name] for choice in self.space.choices])
+        said = trial.user_attrs.get(PLAN)
+        plan = self._encoding.plan(trial.params) if said is None else Plan.from_json(said)
         self._waiting[trial.number] = trial
         return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", SAMPLER)))
 
@@ -166,13 +185,14 @@ class Study:
         for name, value in constraints.items():
             trial.set_constraint(name, value)
         for name, attribute in (
-            ("plan", result.plan.to_json()), ("plan_id", result.plan.id), ("origin", result.origin),
+            (PLAN, result.plan.to_json()), ("plan_id", result.plan.id), ("origin", result.origin),
             ("state", result.state), ("validation", result.validation), ("divergence", result.divergence),
             ("seconds", result.seconds), ("reason", result.reason),
         ):  # fmt: skip
             trial.set_user_attr(name, attribute)
         state = {"scored": TrialState.COMPLETE, "rejected": TrialState.PRUNED, "failed": TrialState.FAIL}[result.state]
         self.results.append(result)
+        self._tried.add(result.plan)
         return self._memory.tell(trial, values if result.state == "scored" else None, state)
 
     def keep(self, trial: FrozenTrial) -> None:
@@ -187,6 +207,6 @@ class Study:
 def _result(trial: FrozenTrial) -> Result:
     attributes = trial.user_attrs
     return Result(
-        trial.number, Plan.from_json(attributes["plan"]), attributes["origin"], attributes["state"],
+        trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
         attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"],
     )  # fmt: skip
