@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import optuna
 from global_rank import global_rank_plans
-from optuna.distributions import IntDistribution
 from optuna.trial import TrialState
 from problem import OBJECTIVE, Evaluation, Problem
 
 from greenfront.search.allocation import Axis, Seed, perturbed, seeds
+from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.driver import REJECTIONS
+from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.limits import MILDEST, SEEDS
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Plan, Space
@@ -50,15 +51,20 @@ class Contestant(ABC):
 
 
 class Sampled(Contestant):
-    """An Optuna sampler on one ordered parameter per choice, `direct`, after suggested plans."""
+    """An Optuna sampler on parameters that mean plans, after suggested plans."""
 
     def __init__(
-        self, problem: Problem, sampler: optuna.samplers.BaseSampler, seed: int, suggested: Sequence[Seed] = ()
+        self,
+        problem: Problem,
+        sampler: optuna.samplers.BaseSampler,
+        seed: int,
+        encoding: Encoding | None = None,
+        suggested: Sequence[Seed] = (),
     ) -> None:
         super().__init__(problem)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.prepared = bool(suggested)
-        self._distributions = {c.name: IntDistribution(0, len(c.settings)) for c in problem.space.choices}
+        self.prepared = bool(suggested) or encoding is not None
+        self._encoding = encoding or DirectEncoding(problem.space)
         self._study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
         self._rng = np.random.default_rng(seed)
         self._asked: dict[Plan, optuna.Trial] = {}
@@ -66,24 +72,27 @@ class Sampled(Contestant):
             self._suggest(one.plan)
 
     def _suggest(self, plan: Plan) -> None:
-        indices = self.problem.space.indices(plan)
-        names = (choice.name for choice in self.problem.space.choices)
-        self._study.enqueue_trial(dict(zip(names, indices, strict=True)))
+        """As the product's study does: a plan that no parameters mean goes along with those nearest to it."""
+        parameters = self._encoding.parameters(plan)
+        said = {} if self._encoding.plan(parameters) == plan else {PLAN: plan.to_json()}
+        self._study.enqueue_trial(parameters, user_attrs=said)
 
     def ask(self) -> Plan | None:
         """The sampler's next plan that is new and within the limits."""
         problem = self.problem
         for attempt in range(ATTEMPTS):
             if attempt >= REJECTIONS:
-                plan = perturbed(problem.space, problem.losses, problem.summed_limits, self._rng)
-                if plan is not None:
-                    self._suggest(plan)
-            trial = self._study.ask(self._distributions)
-            plan = problem.space.plan([trial.params[choice.name] for choice in problem.space.choices])
+                instead = perturbed(problem.space, problem.losses, problem.summed_limits, self._rng)
+                if instead is not None:
+                    self._suggest(instead)
+            trial = self._study.ask(self._encoding.distributions)
+            said = trial.user_attrs.get(PLAN)
+            plan = self._encoding.plan(trial.params) if said is None else Plan.from_json(said)
             if plan and plan not in self.known and problem.feasible(plan):
                 self.known.add(plan)
                 self._asked[plan] = trial
                 return plan
+            trial.set_user_attr(PLAN, plan.to_json())
             self._constrain(trial, problem.costs(plan))
             self._study.tell(trial, state=TrialState.PRUNED)
         return None
@@ -91,6 +100,7 @@ class Sampled(Contestant):
     def tell(self, plan: Plan, divergence: float, costs: Mapping[str, float]) -> None:
         """Give the study both objectives."""
         trial = self._asked.pop(plan)
+        trial.set_user_attr(PLAN, plan.to_json())
         self._constrain(trial, costs)
         self._study.tell(trial, [divergence, costs[OBJECTIVE]])
 
@@ -149,23 +159,26 @@ def uniform_plans(problem: Problem, rng: np.random.Generator) -> Iterator[Plan]:
         )
 
 
-_solved: dict[tuple[int, int], tuple[Space, list[Seed], float]] = {}
+_solved: dict[tuple[int, str, int], tuple[Space, list[Seed], float]] = {}
 
 
-def closed_form(problem: Problem, count: int) -> tuple[list[Seed], float]:
+def closed_form(problem: Problem, trials: int) -> tuple[list[Seed], float]:
     """The allocations that the product's search begins with, and the seconds that they took.
 
     What is hidden from a search doesn't change them, so that all worlds of one space share them.
     """
-    key = id(problem.space), count
+    key = id(problem.space), problem.name, trials
     if key not in _solved:
         started = time.perf_counter()
-        before = problem.original[OBJECTIVE]
-        most = problem.limits.get(OBJECTIVE, MILDEST * before)
-        axis = Axis("latency", problem.changes[OBJECTIVE], before, most)
-        found = seeds(problem.space, problem.losses, [axis], problem.summed_limits, count)
+        count = max(1, min(SEEDS, trials // 2))
+        found = seeds(problem.space, problem.losses, [_axis(problem)], problem.summed_limits, count)
         _solved[key] = problem.space, found, time.perf_counter() - started  # the space stays, and with it its id
     return _solved[key][1:]
+
+
+def _axis(problem: Problem) -> Axis:
+    before = problem.original[OBJECTIVE]
+    return Axis("latency", problem.changes[OBJECTIVE], before, problem.limits.get(OBJECTIVE, MILDEST * before))
 
 
 def _sampled(name: str, **options: object) -> Callable[[Problem, int, int], Contestant]:
@@ -177,11 +190,23 @@ def _sampled(name: str, **options: object) -> Callable[[Problem, int, int], Cont
     return make
 
 
-def _seeded(problem: Problem, seed: int, trials: int) -> Contestant:
-    suggested, seconds = closed_form(problem, max(1, min(SEEDS, trials // 2)))
-    made = Sampled(problem, make_sampler("tpe", {}, seed), seed, suggested)
-    made.solving_seconds = seconds
-    return made
+def _solving(learning: bool, allocated: bool, seeded: bool) -> Callable[[Problem, int, int], Contestant]:
+    """The product's: `learning` with its own sampler, else TPE; on allocations or directly; first plans or none."""
+
+    def make(problem: Problem, seed: int, trials: int) -> Contestant:
+        suggested, seconds = closed_form(problem, trials) if seeded else ([], 0.0)
+        started, encoding = time.perf_counter(), None
+        if allocated:
+            encoding = AllocationEncoding(problem.space, problem.losses, problem.summed_limits, [_axis(problem)])
+        sampler: optuna.samplers.BaseSampler = make_sampler("tpe", {}, seed)
+        if learning:
+            assert encoding is not None
+            sampler = AllocationSampler(encoding, seed=seed)
+        made = Sampled(problem, sampler, seed, encoding, suggested)
+        made.solving_seconds = seconds + time.perf_counter() - started
+        return made
+
+    return make
 
 
 def _uniform(problem: Problem, seed: int, trials: int) -> Contestant:
@@ -189,12 +214,16 @@ def _uniform(problem: Problem, seed: int, trials: int) -> Contestant:
 
 
 CONTESTANTS: dict[str, Callable[[Problem, int, int], Contestant]] = {
+    "allocation": _solving(learning=True, allocated=True, seeded=True),
+    "allocation, no seeds": _solving(learning=True, allocated=True, seeded=False),
+    "tpe on allocations": _solving(learning=False, allocated=True, seeded=True),
+    "seeds + tpe": _solving(learning=False, allocated=False, seeded=True),
     "tpe": _sampled("tpe"),
     "nsgaii": _sampled("nsgaii"),
     "gp": _sampled("gp"),
     "random": _sampled("random"),
     "uniform": _uniform,
     "greenformer": lambda problem, seed, trials: GlobalRank(problem),
-    "seeds + tpe": _seeded,
 }
-"""(problem, seed, trials) -> contestant, by name. `seeds + tpe`: closed-form allocations, then TPE."""
+"""(problem, seed, trials) -> contestant, by name. The first four are the product's; the next four any Optuna sampler on
+the direct encoding; the last two know nothing of layers."""

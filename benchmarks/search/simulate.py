@@ -26,12 +26,12 @@ from replay import Replay
 from greenfront.evaluators import Outputs, Significance
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
-from greenfront.search.driver import Driver, objective_names
+from greenfront.search.driver import Driver
 from greenfront.search.limits import budget_limits, first_plans
 from greenfront.search.pool import Finished
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.sampling import make_study
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan, find_space, load_checkpoint
@@ -68,8 +68,8 @@ class SimulatedPool:
         """How many plans are being evaluated."""
         return len(self.running)
 
-    def submit(self, tag: int, plan_id: str, plan_json: str) -> None:
-        """Give a plan to a free worker."""
+    def submit(self, tag: int, plan_id: str, plan_json: str, part: object = None) -> None:
+        """Give a plan to a free worker, for the same seconds whatever part of its training is asked for."""
         self._enter()
         heapq.heappush(self.running, (self.now + self.seconds, tag, plan_json))
         self.submitted.append(self.now)
@@ -147,10 +147,9 @@ def make_driver(
     space = useful(find_space(model, config.space, longest), profiles, config)
     losses = Significance.from_json(source.significance.read_text(encoding="utf-8")).finite().losses
     run = RunFolder.create(config.model_copy(update={"output": output}))
-    made = make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed)
-    study = Study(space, objective_names(config), made, run.study)
     original = original_candidate(1.0, profiles, config)
     _, limits = budget_limits(config, space, profiles, original.predicted)
+    study = make_study(config, space, losses, profiles, original.predicted, limits, run.study)
     for seed in first_plans(config, space, losses, profiles, original.predicted, limits):
         study.suggest(seed.plan, seed.origin)
     driver = Driver(config, run, study, profiles, original, losses, limits, model, None)

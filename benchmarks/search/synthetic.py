@@ -57,7 +57,7 @@ class SyntheticTruth:
 
 def trained(loss: float) -> float:
     """Divergence after a whole training, without chance; rises with the loss."""
-    return FLOOR + 0.5 * loss**EXPONENT
+    return FLOOR + 0.5 * float(loss**EXPONENT)
 
 
 def synthetic(
