@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from draws import MILDEST
 from indicators import Scale
 from problem import OBJECTIVE, Problem
 from recording import read
 from replay import Replay, finished, replayed
 from synthetic import FLOOR, synthetic
 
-from greenfront.search.allocation import MILDEST, cheapest
+from greenfront.search.allocation import cheapest
 
 WORST_DIVERGENCE = 1.0
 """Nats; about what answering with the labels' frequencies comes to."""
@@ -49,7 +50,7 @@ def synthetic_benches() -> list[Bench]:
 
 
 def replay_benches(path: Path) -> list[Bench]:
-    """The worlds of one recording, within the run's budgets, and with latency alone limited, to little.
+    """The worlds of one recording, within the run's budgets, and with latency alone limited, as recorded ones are.
 
     Without the other budgets mild plans count, and so does who doesn't touch the embeddings.
     """

@@ -6,12 +6,14 @@ import numpy as np
 from forest import Forest, Numbers, at_level
 from numpy.typing import NDArray
 
-from greenfront.search.allocation import MILDEST, STRONGEST, Table
+from greenfront.search.allocation import STRONGEST, Table
 from greenfront.spaces import Plan, Space
 
 KINDS = ("allocation", "uniform", "allocation", "mutated", "allocation", "uniform", "allocation", "random")
 """In turn: half are allocations, a quarter uniform plans, an eighth each what mutation makes of them, and random ones.
 """
+MILDEST = 0.6
+"""Share of the original's cost below which allocations lie: above, plans hardly differ, and take longest to train."""
 _WIDEST = 1.5
 """Largest standard deviation of a log multiplier; each plan draws its own, so that some are hardly multiplied."""
 
