@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from forest import Forest, Numbers, at_level
-from numpy.typing import NDArray
+from states import Columns, Numbers, States, at_level
 
 from greenfront.search.allocation import STRONGEST, Table
 from greenfront.spaces import Plan, Space
@@ -25,10 +24,10 @@ class Draws:
         self, space: Space, losses: Table, changes: Mapping[str, Table], original: Mapping[str, float], seed: int
     ) -> None:
         self.space, self.seed = space, seed
-        self.forest = Forest(space)
+        self.states = States(space)
         self._losses = losses
         # In shares of the original, so that several costs can be mixed.
-        self._shares = {name: self.forest.flat(table) / original[name] for name, table in changes.items()}
+        self._shares = {name: self.states.flat(table) / original[name] for name, table in changes.items()}
 
     def draw(self, number: int) -> tuple[str, Plan]:
         """The kind and the plan of this number: not the original, nor one that a runtime refuses."""
@@ -38,7 +37,7 @@ class Draws:
             plan = {"allocation": self._allocation, "uniform": self._uniform, "random": self._random}.get(
                 kind, self._mutated
             )(rng)
-            if plan and all(np.isfinite(share[self.forest.chosen(plan)]).all() for share in self._shares.values()):
+            if plan and all(np.isfinite(share[self.states.of(plan)]).all() for share in self._shares.values()):
                 return kind, plan
 
     def _allocation(self, rng: np.random.Generator) -> Plan:
@@ -53,14 +52,14 @@ class Draws:
         scaled = {name: [multipliers[name] * loss for loss in losses] for name, losses in self._losses.items()}
         weights = rng.dirichlet(np.full(len(self._shares), 0.5))
         cost: Numbers = np.sum([w * share for w, share in zip(weights, self._shares.values(), strict=True)], axis=0)
-        columns = self._at(self.forest.losses(scaled), cost, rng)
-        return self.forest.plan(columns)
+        columns = self._at(self.states.losses(scaled), cost, rng)
+        return self.states.plan(columns)
 
-    def _at(self, loss: Numbers, cost: Numbers, rng: np.random.Generator) -> NDArray[np.intp]:
-        least = 1 + float(cost[self.forest.best(cost)].sum())
+    def _at(self, loss: Numbers, cost: Numbers, rng: np.random.Generator) -> Columns:
+        least = 1 + float(cost[self.states.best(cost)].sum())
         floor = min(max(1.1 * least, STRONGEST), MILDEST)
         level = float(np.exp(rng.uniform(np.log(floor), np.log(MILDEST))))
-        return at_level(self.forest, loss, cost, level - 1)
+        return at_level(self.states, loss, cost, level - 1)
 
     def _uniform(self, rng: np.random.Generator) -> Plan:
         """About the same relative position among the options of some methods, in every layer."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from forest import Numbers
+from states import Numbers
 
 
 @dataclass(frozen=True)

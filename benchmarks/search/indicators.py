@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import moocore
 import numpy as np
-from forest import Numbers
+from states import Numbers
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from forest import Forest, Numbers
+from states import Numbers, States
 
 from greenfront.search.allocation import Limit, Table
 from greenfront.spaces import Plan, Space
@@ -64,13 +64,13 @@ class Problem:
     plain: Mapping[Plan, Evaluation] = field(default_factory=dict)
 
     @cached_property
-    def forest(self) -> Forest:
+    def states(self) -> States:
         """The space's sites."""
-        return Forest(self.space)
+        return States(self.space)
 
     @cached_property
     def _columns(self) -> dict[str, Numbers]:
-        return {cost: self.forest.flat(table) for cost, table in self.changes.items()}
+        return {cost: self.states.flat(table) for cost, table in self.changes.items()}
 
     @property
     def summed_limits(self) -> list[Limit]:
@@ -79,7 +79,7 @@ class Problem:
 
     def costs(self, plan: Plan) -> dict[str, float]:
         """The predicted costs of a plan."""
-        at = self.forest.chosen(plan)
+        at = self.states.of(plan)
         return {cost: self.original[cost] + float(change[at].sum()) for cost, change in self._columns.items()}
 
     def excess(self, costs: Mapping[str, float]) -> dict[str, float]:

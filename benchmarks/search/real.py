@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 import optuna
 from benches import WORST_DIVERGENCE
-from forest import Numbers
 from indicators import Scale
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.table import Table
+from states import Numbers
 
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import Front, RunFolder

@@ -116,10 +116,10 @@ def main() -> None:
         jobs = [(number, KIND, plan) for number, plan in plans if number not in done]
     else:
         jobs = [(number, *draws.draw(number)) for number in range(asked.trials) if number not in done]
-    columns = {cost: draws.forest.flat(table) for cost, table in header.changes.items()}
+    columns = {cost: draws.states.flat(table) for cost, table in header.changes.items()}
 
     def predicted(plan: Plan) -> dict[str, float]:
-        at = draws.forest.chosen(plan)
+        at = draws.states.of(plan)
         return {cost: float(f"{header.original[cost] + table[at].sum():.6g}") for cost, table in columns.items()}
 
     console.print(f"{len(done)} trials are recorded, {len(jobs)} to go, scored after {steps} steps")

@@ -16,7 +16,6 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from forest import Forest, Numbers
 from global_rank import KIND
 from problem import Evaluation, Problem, noise
 from recording import Header, Trial, read
@@ -24,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau
 from sklearn.linear_model import BayesianRidge
+from states import Numbers, States
 
 from greenfront.spaces import Plan
 
@@ -39,23 +39,22 @@ class Features:
     """Plans of one space as rows of numbers."""
 
     def __init__(self, header: Header) -> None:
-        self.forest = Forest(header.space)
+        self.states = States(header.space)
         choices = header.space.choices
         number = {choice.name: n for n, choice in enumerate(choices)}
-        states = [state for site in header.space.states for state in site.states]
         # A column's losses by choice.
         self._parts = [
-            [(number[name], header.losses[name][index]) for name, index in state.options] for state in states
+            [(number[name], header.losses[name][index]) for name, index in options] for options in self.states.options()
         ]
         thirds = np.minimum(3 * np.arange(len(choices)) // len(choices), 2)
         names = [(choice.method, int(third)) for choice, third in zip(choices, thirds, strict=True)]
         groups = list(dict.fromkeys(names))
         self._groups = np.array([[float(name == group) for group in groups] for name in names])
-        self._costs = [(self.forest.flat(table), header.original[cost]) for cost, table in header.changes.items()]
+        self._costs = [(self.states.flat(table), header.original[cost]) for cost, table in header.changes.items()]
 
     def raw(self, plan: Plan) -> Numbers:
         """Logarithm of the loss in all, of the costs as shares of the original's, every choice's share of the loss."""
-        at = self.forest.chosen(plan)
+        at = self.states.of(plan)
         lost = np.zeros(len(self._groups))
         for column in at:
             for choice, loss in self._parts[column]:

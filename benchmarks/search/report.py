@@ -8,10 +8,12 @@ import matplotlib.pyplot as plt
 import moocore
 import numpy as np
 from benches import Bench
-from forest import Numbers
+from contestants import CONTESTANTS
 from games import Game
 from indicators import Scale, curve
+from matplotlib.ticker import ScalarFormatter
 from scipy.stats import mannwhitneyu
+from states import Numbers
 
 REFERENCE = "tpe"
 """Whose hypervolume after all trials the others are timed against."""
@@ -122,21 +124,23 @@ def markdown(bench: Bench, games: Sequence[Game]) -> str:
 def draw(bench: Bench, games: Sequence[Game], path: Path) -> None:
     """Median and quartiles of the hypervolume against trials, and against the clock."""
     curves = Curves(bench, games)
-    figure, (by_trials, by_clock) = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True)
+    figure, (by_trials, by_clock) = plt.subplots(1, 2, figsize=(12, 4.2), sharey=True)
     for name in curves.order():
         shares = np.array(list(curves.shares[name].values()))
         counts = np.arange(1, curves.trials + 1)
         low, median, high = np.quantile(shares, [0.25, 0.5, 0.75], axis=0)
-        (line,) = by_trials.plot(counts, median, label=name)
-        by_trials.fill_between(counts, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
+        color = f"C{sorted(CONTESTANTS).index(name) % 10}"  # the same on every bench
+        by_trials.plot(counts, median, color=color, label=name)
+        by_trials.fill_between(counts, low, high, color=color, alpha=0.12, linewidth=0)
         seconds, stepped = _by_clock(curves, name)
-        by_clock.plot(seconds, np.median(stepped, axis=0), color=line.get_color())
+        by_clock.plot(seconds, np.median(stepped, axis=0), color=color)
     by_trials.set(xscale="log", xlabel="trials", ylabel="share of the best known hypervolume", title=bench.name)
     by_clock.set(xscale="log", xlabel="seconds of one worker, preparation charged")
-    by_trials.legend(loc="lower right", fontsize=8)
     for axes in (by_trials, by_clock):
         axes.grid(alpha=0.3)
-    figure.tight_layout()
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+    figure.legend(loc="center right", fontsize=8, title="best at the end first")
+    figure.tight_layout(rect=(0, 0, 0.84, 1))
     figure.savefig(path, dpi=130)
     plt.close(figure)
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 from benches import replay_benches
-from forest import Numbers
-from greenfront.search.ladder import Ladder, Standing
 from indicators import Scale
 from problem import OBJECTIVE
 from recording import read
 from rich.console import Console
 from rich.table import Table
+from states import Numbers
+
+from greenfront.search.ladder import Ladder, Standing
 
 KINDS = ("allocation", "mutated")
 """What a search proposes; plans drawn blindly would make stopping early look better than it is."""

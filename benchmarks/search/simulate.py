@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from forest import Forest
 from recording import read
 from replay import Replay
+from states import States
 
 from greenfront.evaluators import Outputs, Significance
 from greenfront.hardware_profiles import HardwareProfile
@@ -179,10 +179,10 @@ def _truth(driver: Driver, losses: dict[str, list[float]], recording: Path | Non
     if recording is not None:
         replay = Replay(*read(recording), seed=0)
         return lambda plan: replay.evaluate(plan).divergence
-    forest = Forest(driver.study.space)
-    columns = forest.losses(losses)
+    states = States(driver.study.space)
+    columns = states.losses(losses)
     chance = itertools.cycle(np.exp(np.random.default_rng(0).normal(0, 0.05, 997)).tolist())
-    return lambda plan: float(columns[forest.chosen(plan)].sum()) * next(chance) + 1e-3
+    return lambda plan: float(columns[states.of(plan)].sum()) * next(chance) + 1e-3
 
 
 if __name__ == "__main__":

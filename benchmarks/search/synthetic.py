@@ -9,8 +9,8 @@ last site) finds the least true loss at every cost.
 from dataclasses import dataclass
 
 import numpy as np
-from forest import Numbers
 from problem import Evaluation, Problem, noise
+from states import Numbers
 
 from greenfront.spaces import Plan, Space
 from greenfront.spaces.method import Choice, Site

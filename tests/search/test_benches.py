@@ -11,7 +11,6 @@ from benches import Bench
 from compare import play
 from contestants import CONTESTANTS
 from draws import KINDS, Draws
-from forest import Forest, at_level
 from games import Game
 from global_rank import FIRST, KIND, global_rank_plans
 from hypothesis import given, settings
@@ -22,6 +21,7 @@ from recording import Header, Rung, Trial, read, trial_to_json
 from replay import Replay, replayed, validate
 from report import Curves, markdown
 from simulate import SimulatedPool
+from states import States, at_level
 from synthetic import exact_front, synthetic, trained
 
 from greenfront.config import SpaceConfig
@@ -59,11 +59,11 @@ def toy_trials(header: Header, count: int) -> list[Trial]:
     """Trials whose divergence is the predicted loss, with multipliers of choices that nobody was told."""
     draws = Draws(header.space, header.losses, header.changes, header.original, seed=1)
     hidden = dict(zip(header.losses, np.exp(np.random.default_rng(2).normal(0, 0.7, len(header.losses))), strict=True))
-    column = draws.forest.losses({name: [hidden[name] * x for x in of] for name, of in header.losses.items()})
+    column = draws.states.losses({name: [hidden[name] * x for x in of] for name, of in header.losses.items()})
     trials = []
     for number in range(count):
         kind, plan = draws.draw(number)
-        at = draws.forest.chosen(plan)
+        at = draws.states.of(plan)
         latency = header.original["latency_ms"] + total(header.space, header.changes["latency_ms"], plan)
         loss = float(column[at].sum()) + 1e-3
         rungs = tuple(Rung(s, loss * (1 - 0.05 * s), 0.9, 0.1 * s, 0.5 + 0.01 * latency) for s in header.steps)
@@ -77,13 +77,13 @@ def trials(header: Header) -> list[Trial]:
     return toy_trials(header, 160)
 
 
-def test_forest_prices_a_plan_as_the_allocation_does(space: Space, header: Header) -> None:
-    forest, change = Forest(space), header.changes["latency_ms"]
-    flat = forest.flat(change)
+def test_states_price_a_plan_as_the_allocation_does(space: Space, header: Header) -> None:
+    states, change = States(space), header.changes["latency_ms"]
+    flat = states.flat(change)
     for seed in range(20):
         plan = space.random(random.Random(seed))
-        columns = forest.chosen(plan)
-        assert forest.plan(columns) == plan
+        columns = states.of(plan)
+        assert states.plan(columns) == plan
         assert flat[columns].sum() == pytest.approx(total(space, change, plan))
 
 
@@ -91,22 +91,22 @@ def test_best_plan_under_prices_is_that_of_brute_force() -> None:
     config = SpaceConfig.model_validate({"methods": ["blocks", "heads", "width"], "width": {"align": 16}})
     space = find_space(toy_model(), config, LENGTH)
     assert any(site.parent for site in space.states)
-    forest = Forest(space)
+    states = States(space)
     points = list(itertools.product(*(range(len(choice.options)) for choice in space.choices)))
     assert len(points) < 5000
-    every = [forest.chosen(plan) for plan in {space.plan(point) for point in points}]
+    every = [states.of(plan) for plan in {space.plan(point) for point in points}]
     for seed in range(5):
-        price = np.random.default_rng(seed).normal(size=forest.columns)
-        assert price[forest.best(price)].sum() == pytest.approx(min(price[columns].sum() for columns in every))
+        price = np.random.default_rng(seed).normal(size=states.count)
+        assert price[states.best(price)].sum() == pytest.approx(min(price[columns].sum() for columns in every))
 
 
 def test_a_level_is_kept_where_it_can_be(space: Space, header: Header) -> None:
-    forest = Forest(space)
-    loss, cost = forest.losses(header.losses), forest.flat(header.changes["latency_ms"])
-    least = float(cost[forest.best(cost)].sum())
+    states = States(space)
+    loss, cost = states.losses(header.losses), states.flat(header.changes["latency_ms"])
+    least = float(cost[states.best(cost)].sum())
     losses = []
     for share in (0.2, 0.5, 0.9):
-        columns = at_level(forest, loss, cost, share * least)
+        columns = at_level(states, loss, cost, share * least)
         assert cost[columns].sum() <= share * least
         losses.append(loss[columns].sum())
     assert losses == sorted(losses)
@@ -181,8 +181,8 @@ def test_a_recording_is_read_as_it_was_written(tmp_path: Path, header: Header, t
     assert there.losses == header.losses
     assert there.to_json() == header.to_json()
     np.testing.assert_allclose(
-        Forest(header.space).flat(there.changes["latency_ms"]),
-        Forest(header.space).flat(header.changes["latency_ms"]),
+        States(header.space).flat(there.changes["latency_ms"]),
+        States(header.space).flat(header.changes["latency_ms"]),
         rtol=1e-5,
     )
 
