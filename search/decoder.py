@@ -16,6 +16,10 @@ from greenfront.search.forest import Floats, Forest, Numbers
 ROUNDS = 60
 _WORTH = 1e-3
 """Rounds end when a plan would lower the mixture's loss by less than this share of it."""
+_ENOUGH = 0.05
+"""A plan that loses so much more than the mixture, or less, is good enough."""
+_PAIRED = 40
+"""Exchanges of which pairs are tried, too: those of the least regret under the prices."""
 _DEAREST = 1e7
 """The price of missing a limit: of all of a row's range, in units of the largest loss of a column."""
 _WITHIN = 1e-9
@@ -34,6 +38,17 @@ class Found:
     """P times the losses of the trees (T,)."""
     costs: list[Floats] = field(default_factory=list)
     """P times what the trees change in every limit (K, T)."""
+
+
+@dataclass(frozen=True)
+class _Mixture:
+    """The shares of plans found that lose least within the limits, together."""
+
+    loss: float
+    plans: tuple[int, ...]
+    """Which have a share."""
+    prices: Floats
+    """(K,)"""
 
 
 @dataclass(frozen=True)
@@ -62,9 +77,15 @@ class Decoder:
 
     def decode(self, found: Found, most: Floats) -> Numbers | None:
         """The columns (S,) of a plan that loses little within the limits `most` (K,); None where none was found."""
-        self._mixed(found, most)
-        chosen = self._rounded(found, most)
-        return None if chosen is None else self._filled(chosen, found.loss, most)
+        mixture = self._mixed(found, most)
+        start, best, least = self._rounded(found, most, mixture.prices), None, np.inf
+        for columns in (start, *(found.columns[number] for number in mixture.plans)):
+            refined = self._refined(columns, found.loss, most, mixture.prices)
+            if refined is not None and found.loss[refined].sum() < least:
+                best, least = refined, float(found.loss[refined].sum())
+            if least <= (1 + _ENOUGH) * mixture.loss:
+                break
+        return best
 
     def add(self, found: Found, columns: Numbers) -> None:
         """Take in a plan by its columns (S,)."""
@@ -79,14 +100,12 @@ class Decoder:
         priced = found.loss + prices @ self.changes if len(prices) else found.loss
         self.add(found, np.flatnonzero(self.forest.best(priced)[0]))
 
-    def _mixed(self, found: Found, most: Floats) -> None:
-        """Add the plans of the best mixture within the limits."""
+    def _mixed(self, found: Found, most: Floats) -> _Mixture:
+        """The best mixture within the limits, its plans added to those found."""
         finite = np.abs(found.loss[np.isfinite(found.loss)])
         limits, unit = len(most), max(float(finite.max(initial=0.0)), 1e-30)
         if not found.columns:
             self._priced(found, np.zeros(limits))
-        if not limits:
-            return
         dearest = _DEAREST * unit
         # The basis: a plan, and what is left of each limit or missing to it. Columns of the program are plans, then
         # what is left of each limit, then what is missing.
@@ -115,6 +134,8 @@ class Decoder:
             if not np.isfinite(ratios[leaving]):
                 break
             basis[leaving] = entering
+        plans = tuple(number for kind, number in basis if kind == "plan")
+        return _Mixture(float(threshold), plans, np.maximum(prices, 0) / self._scale)
 
     def _totals(self, found: Found, most: Floats) -> tuple[Floats, Floats]:
         """Of every plan found: what it changes beyond each limit (P, K), in ranges of the row, and its loss (P,)."""
@@ -145,29 +166,30 @@ class Decoder:
                 return "missing", k
         return None
 
-    def _rounded(self, found: Found, most: Floats) -> Numbers | None:
-        """A whole plan within the limits, made of trees of those found; None where exchanges don't come to one."""
+    def _rounded(self, found: Found, most: Floats, prices: Floats) -> Numbers:
+        """A whole plan, within the limits if exchanges come to one, made of the trees of those found."""
         losses, costs = np.array(found.losses), np.array(found.costs) / self._scale[:, None]
         over, loss = self._totals(found, most)
         missed = np.maximum(over - _WITHIN, 0).sum(axis=1)
         current = int(np.lexsort((loss, missed))[0])
         trees = losses.shape[1]
         plan, tree = np.divmod(np.arange(losses.size), trees)
-        rows = np.column_stack([tree, losses.ravel(), costs.transpose(0, 2, 1).reshape(losses.size, -1)])
+        rows = np.column_stack([tree, losses.ravel(), costs.transpose(0, 2, 1).reshape(losses.size, len(most))])
         _, first = np.unique(rows, axis=0, return_index=True)
+        priced, least = rows[:, 1:] @ np.append(1.0, prices * self._scale), np.full(trees, np.inf)
+        np.minimum.at(least, tree, priced)
+        first = first[np.argsort((priced - least[tree])[first], kind="stable")]
         plan, tree, rows = plan[first], tree[first], rows[first, 1:]
         taken = np.full(trees, current)
         own = np.column_stack([losses[current], costs[current].T])
         total = np.append(0.0, over[current])
         while True:
-            step = _exchange(tree, rows - own[tree], total)
+            step = _exchange(tree, rows - own[tree], total, _PAIRED)
             if step is None:
                 break
             for option in step:
                 total += rows[option] - own[tree[option]]
                 own[tree[option]], taken[tree[option]] = rows[option], plan[option]
-        if (total[1:] > _WITHIN).any():
-            return None
         parts = [
             columns[taken[self.forest.tree[columns]] == number]
             for number, columns in enumerate(found.columns)
@@ -175,46 +197,53 @@ class Decoder:
         ]
         return np.sort(np.concatenate(parts))
 
-    def _filled(self, chosen: Numbers, loss: Floats, most: Floats) -> Numbers:
-        """The same plan with single states exchanged for better ones, as far as the limits leave room."""
+    def _refined(self, chosen: Numbers, loss: Floats, most: Floats, prices: Floats) -> Numbers | None:
+        """The best within the limits that exchanges of single states come to from a plan; None where it isn't."""
         forest = self.forest
         of_context = np.full(len(forest.depth), -1, dtype=np.intp)
         of_context[forest.context[chosen]] = chosen
         present = of_context[forest.context]
         able = np.flatnonzero((present >= 0) & (self._asks == self._asks[present]) & np.isfinite(loss))
-        able = able[loss[able] < loss[present[able]]]
-        changes = self.changes / self._scale[:, None]
-        left = most / self._scale - changes[:, chosen].sum(axis=1)
-        while len(able):
-            now = of_context[forest.context[able]]
-            gain = loss[now] - loss[able]
-            fits = (gain > 0) & (changes[:, able] - changes[:, now] <= left[:, None]).all(axis=0)
-            if not fits.any():
+        able = able[present[able] != able]
+        now = present[able]
+        regret = loss[able] - loss[now] + prices @ (self.changes[:, able] - self.changes[:, now])
+        able = able[np.argsort(regret, kind="stable")]
+        context = forest.context[able]
+        scale = np.append(1.0, self._scale)
+        rows = np.column_stack([loss[able], self.changes[:, able].T]) / scale
+        total = np.append(0.0, (self.changes[:, chosen].sum(axis=1) - most) / self._scale)
+        while True:
+            own = np.column_stack([loss[of_context[context]], self.changes[:, of_context[context]].T]) / scale
+            step = _exchange(context, rows - own, total, _PAIRED)
+            if step is None:
                 break
-            able, now, gain = able[fits], now[fits], gain[fits]
-            best = int(np.argmax(gain))
-            left -= changes[:, able[best]] - changes[:, now[best]]
-            of_context[forest.context[able[best]]] = able[best]
-        return np.sort(of_context[of_context >= 0])
+            for option in step:
+                total += rows[option] - own[option]
+                of_context[context[option]] = able[option]
+        return None if (total[1:] > _WITHIN).any() else np.sort(of_context[of_context >= 0])
 
 
-def _exchange(tree: Numbers, rows: Floats, total: Floats) -> tuple[int, ...] | None:
-    """The best of exchanges (loss, then limits) of one tree's plan or of two; None where none is better than nothing.
+def _exchange(group: Numbers, rows: Floats, total: Floats, paired: int) -> tuple[int, ...] | None:
+    """The best exchange, or the best two of the first `paired` in different groups; None where none helps.
 
-    Better is what misses the limits by less, and of what doesn't miss them what loses less.
+    `rows` are what exchanges change: the loss, then how much of each limit is taken; `total` what there is now. Better
+    is what misses the limits by less, and of what misses them by as little what loses less.
     """
 
     def best(steps: Floats) -> tuple[float, float, int]:
         missed = np.maximum(total[1:] + steps[:, 1:] - _WITHIN, 0).sum(axis=1)
-        number = int(np.lexsort((steps[:, 0], missed))[0])
-        return float(missed[number]), float(steps[number, 0]), number
+        losses = np.where(missed <= missed.min(initial=np.inf), steps[:, 0], np.inf)
+        number = int(np.argmin(losses))
+        return float(missed[number]), float(losses[number]), number
 
     present = (float(np.maximum(total[1:] - _WITHIN, 0).sum()), -1e-15)
+    if not len(rows):
+        return None
     missed, loss, number = best(rows)
     if (missed, loss) < present:
         return (number,)
-    one, other = np.triu_indices(len(rows), 1)
-    apart = tree[one] != tree[other]
+    one, other = np.triu_indices(min(len(rows), paired), 1)
+    apart = group[one] != group[other]
     one, other = one[apart], other[apart]
     if not len(one):
         return None
