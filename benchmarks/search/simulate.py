@@ -5,7 +5,8 @@
 Space, profile and predicted losses are a run's; study, sampler, driver and journal are the product's; only evaluations
 are made up: each takes so many seconds of a virtual clock, and comes to what the replay of a recording says
 (`--recording`), or else to the predicted loss. What the driver really takes between two calls of the pool passes on the
-virtual clock, too. Weights are not written. Run it on a machine that does nothing else.
+virtual clock, too, as processor time of all its threads: what else the machine does isn't charged, and writing the
+journal is, though it happens beside the driver's own work. Weights are not written.
 """
 
 import argparse
@@ -44,14 +45,16 @@ EVERY = 500
 class SimulatedPool:
     """Stands in for Ray's workers: each plan is finished so many virtual seconds after it was submitted.
 
-    `now` in virtual seconds; what passes on the real `clock` between two calls is added to it.
+    `now` in virtual seconds; what passes on the real `clock` between two calls is added to it, and to `spent`.
     """
 
     workers: int
     seconds: float
     divergence: Callable[[Plan], float]
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = time.process_time
     now: float = 0.0
+    spent: float = 0.0
+    spent_at: list[float] = field(default_factory=list)
     running: list[tuple[float, int, str]] = field(default_factory=list)
     submitted: list[float] = field(default_factory=list)
     finished: list[float] = field(default_factory=list)
@@ -85,6 +88,7 @@ class SimulatedPool:
         end, tag, plan_json = heapq.heappop(self.running)
         self.now = max(self.now, end)
         self.finished.append(end)
+        self.spent_at.append(self.spent)
         if len(self.finished) % EVERY == 0:
             self.memory_mb.append(psutil.Process().memory_info().rss / 1e6)
         plan = Plan.from_json(plan_json)
@@ -111,7 +115,9 @@ class SimulatedPool:
 
     def _enter(self) -> None:
         if self._left is not None:
-            self.now += self.clock() - self._left
+            passed = self.clock() - self._left
+            self.now += passed
+            self.spent += passed
 
     def _leave(self) -> None:
         self._left = self.clock()
@@ -131,7 +137,7 @@ def main() -> None:
         driver, losses = make_driver(RunFolder.existing(asked.run), Path(folder) / "run", asked.trials, asked.sampler)
         pool = SimulatedPool(asked.workers, asked.seconds, _truth(driver, losses, asked.recording))
         driver.search(pool, Silent())  # type: ignore[arg-type]
-        describe(driver, pool, asked.trials)
+        describe(pool)
 
 
 def make_driver(
@@ -158,12 +164,14 @@ def make_driver(
     return driver, losses
 
 
-def describe(driver: Driver, pool: SimulatedPool, trials: int) -> None:
+def describe(pool: SimulatedPool) -> None:
     """Print busy shares, driver milliseconds by tenths of the trials, memory and its growth."""
-    calls = np.array(driver.timing.driver)
-    tenths = [1000 * part.sum() / (trials / 10) for part in np.array_split(calls, 10)]
+    per_trial = np.diff([0.0, *pool.spent_at])
+    tenths = [1000 * float(part.mean()) for part in np.array_split(per_trial, 10)]
     whole, full = pool.busy_share()
-    print(f"{trials} trials, {pool.workers} workers, {pool.seconds:g} s each: {pool.now:.0f} virtual seconds")
+    print(
+        f"{len(pool.finished)} trials, {pool.workers} workers, {pool.seconds:g} s each: {pool.now:.0f} virtual seconds"
+    )
     print(f"workers busy: {whole:.1%} up to the last submission, {full:.1%} of it once all had begun")
     print(f"driver, ms a trial, by tenths of the run: {', '.join(f'{ms:.1f}' for ms in tenths)}")
     if len(pool.memory_mb) > 1:

@@ -60,7 +60,7 @@ class States:
 
     def best(self, price: Numbers) -> Columns:
         """The states with the least summed price, one a site."""
-        chosen, _ = self._states.best(price[self._forest.columns])
+        chosen, _ = self._forest.best(price[self._forest.columns])
         return self._forest.columns[chosen]
 
     def plan(self, columns: Columns) -> Plan:

@@ -289,7 +289,7 @@ class FixedBench(Bench):
 
 def test_games_are_compared_seed_by_seed() -> None:
     def game(name: str, seed: int, rows: list[tuple[float, float]]) -> Game:
-        return Game("two", name, seed, np.array(rows), 10.0 * (np.arange(len(rows)) + 1))
+        return Game("two", name, seed, np.array(rows), 10.0 * np.arange(1.0, len(rows) + 1))
 
     slow, quick = [(0.5, 50.0)] * 14 + [(0.1, 10.0)], [(0.5, 50.0), (0.1, 10.0)] + [(0.9, 90.0)] * 13
     games = [game(n, seed, rows) for seed in (0, 1) for n, rows in (("tpe", slow), ("seeds + tpe", quick))]
@@ -317,6 +317,7 @@ def test_a_drivers_time_passes_while_workers_wait() -> None:
     assert pool.submitted == [0.0, 1.0, 11.0]
     assert pool.finished == [10.0, 11.0, 21.0]
     assert pool.now == 21.0
+    assert pool.spent_at == [3.0, 5.0, 6.0]
     whole, full = pool.busy_share()
     assert whole == pytest.approx((10 + 10) / (2 * 11))
     assert full == pytest.approx((9 + 10) / (2 * 10))
