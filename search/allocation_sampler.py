@@ -35,8 +35,11 @@ MEANS = 3
 RESOLUTION = 1e-3
 """Nats: of losses much smaller than this it matters little which is smaller. The front is improved in logarithms, as
 errors are shares and a front's losses span decades; this is what keeps the smallest ones from being all that counts."""
+WORTHLESS = 1.0
+"""Nats: about what answers come to that don't look at the question. The reference point is there, or beyond what was
+seen."""
 _MARGIN = 0.1
-"""How far beyond the mild end the reference point lies, as a share of the way to the strong end."""
+"""How far the reference point lies beyond the mild end and beyond the largest loss, as a share of their ranges."""
 _REFITTED = 32
 """The losses are refitted whenever this part of all trials is new, but at most after each."""
 _GOLDEN = 0.6180339887498949
@@ -129,9 +132,10 @@ class AllocationSampler(BaseSampler):
         self._others.reseed_rng()
 
     def _spread(self, number: int) -> dict[str, Any]:
-        """Losses as they were predicted, at positions that fill the range more and more densely."""
+        """Losses as they were predicted, at both ends, then at positions that fill the range more and more densely."""
         (mild, _), groups = self._allocations.range, len(self._allocations.correlation)
-        return self._allocations.named(np.full(len(mild), (number + 1) * _GOLDEN % 1.0), np.zeros(groups))
+        position = float(number) if number < 2 else number * _GOLDEN % 1.0
+        return self._allocations.named(np.full(len(mild), position), np.zeros(groups))
 
     def _anything(self, number: int) -> dict[str, Any]:
         """An allocation anywhere, for when all candidates are known."""
@@ -162,7 +166,8 @@ class AllocationSampler(BaseSampler):
             expected = _resolved(*model.predict(parts))[0]
             points = np.vstack([points, np.column_stack([expected, np.log(costs)])])
         reference = np.log(mild) + _MARGIN * np.log(mild / strong)
-        return Cells(points, np.append(observed.max() + _MARGIN, reference))
+        worst = max(np.log(WORTHLESS), float(observed.max() + _MARGIN * (1 + np.ptp(observed))))
+        return Cells(points, np.append(worst, reference))
 
 
 class _Trials:

@@ -8,6 +8,7 @@ those found, then single states of sites. Letters: N columns, K limits, T trees,
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -18,8 +19,9 @@ _WORTH = 1e-3
 """Rounds end when a plan would lower the mixture's loss by less than this share of it."""
 _ENOUGH = 0.05
 """A plan that loses so much more than the mixture, or less, is good enough."""
-_PAIRED = 40
-"""Exchanges of which pairs are tried, too: those of the least regret under the prices."""
+_EXCHANGES, _PAIRED = 256, 40
+"""States that one of a plan's may be exchanged for, of the least regret under the prices, and of which pairs are tried,
+too: one of much regret is in no plan that is much better than the mixture."""
 _DEAREST = 1e7
 """The price of missing a limit: of all of a row's range, in units of the largest loss of a column."""
 _WITHIN = 1e-9
@@ -89,11 +91,13 @@ class Decoder:
 
     def add(self, found: Found, columns: Numbers) -> None:
         """Take in a plan by its columns (S,)."""
-        tree, several = self.forest.tree[columns], self.forest.trees
+        of_trees = np.zeros((1 + len(self.changes), self.forest.trees))
+        tree = self.forest.tree[columns]
+        for sums, numbers in zip(of_trees, (found.loss, *self.changes), strict=True):
+            np.add.at(sums, tree, numbers[columns])
         found.columns.append(columns)
-        found.losses.append(np.bincount(tree, weights=found.loss[columns], minlength=several))
-        rows = [np.bincount(tree, weights=row[columns], minlength=several) for row in self.changes]
-        found.costs.append(np.array(rows).reshape(len(self.changes), several))
+        found.losses.append(of_trees[0])
+        found.costs.append(of_trees[1:])
 
     def _priced(self, found: Found, prices: Floats) -> None:
         """Add the best plan under prices (K,)."""
@@ -207,7 +211,7 @@ class Decoder:
         able = able[present[able] != able]
         now = present[able]
         regret = loss[able] - loss[now] + prices @ (self.changes[:, able] - self.changes[:, now])
-        able = able[np.argsort(regret, kind="stable")]
+        able = able[np.argsort(regret, kind="stable")[:_EXCHANGES]]
         context = forest.context[able]
         scale = np.append(1.0, self._scale)
         rows = np.column_stack([loss[able], self.changes[:, able].T]) / scale
@@ -242,10 +246,17 @@ def _exchange(group: Numbers, rows: Floats, total: Floats, paired: int) -> tuple
     missed, loss, number = best(rows)
     if (missed, loss) < present:
         return (number,)
-    one, other = np.triu_indices(min(len(rows), paired), 1)
+    one, other = _pairs(min(len(rows), paired))
     apart = group[one] != group[other]
     one, other = one[apart], other[apart]
     if not len(one):
         return None
     missed, loss, number = best(rows[one] + rows[other])
     return (int(one[number]), int(other[number])) if (missed, loss) < present else None
+
+
+@cache
+def _pairs(count: int) -> tuple[Numbers, Numbers]:
+    """The numbers of every pair of so many."""
+    one, other = np.triu_indices(count, 1)
+    return one, other

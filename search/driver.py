@@ -127,7 +127,11 @@ class Driver:
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
             self._keep(self.study.tell(rejected, None, _constraints(slack)))
         self._exhausted = True
-        report.note(f"no further plan within the budgets was found after {self._done + len(self._pending)} trials")
+        tried = self._done + len(self._pending)
+        if tried == 1:
+            report.note("one plan alone is within the budgets, as far as was found: it is tried")
+        else:
+            report.note(f"no further plan within the budgets was found after {tried} trials")
         return None
 
     def _record(self, finished: Finished, report: Reporter) -> None:

@@ -159,7 +159,8 @@ class AllocationEncoding:
         """(A,) costs -> (A,) where they are along their axes."""
         way = np.log(self._strong / self._mild)
         gone = np.log(np.maximum(costs, 1e-12 * self._original) / self._mild)
-        return np.clip(np.divide(gone, way, out=np.zeros_like(way), where=way < 0), 0.0, 1.0)
+        found: Floats = np.clip(np.divide(gone, way, out=np.zeros_like(way), where=way < 0), 0.0, 1.0)
+        return found
 
     def decode(self, position: Floats, log_multipliers: Floats) -> Allocation:
         """The allocation at a position (A,) under the logarithms of multipliers (G,)."""
@@ -177,8 +178,7 @@ class AllocationEncoding:
         return self._described(self._columns(plan))
 
     def _exact(self, log_multipliers: Floats) -> Numbers:
-        """By the integer program, within the limits alone; the cheapest plan along the first of them where it has none.
-        """
+        """By the integer program, within the limits alone; the cheapest plan by the first of them where it has none."""
         factors = np.exp(log_multipliers)
         scaled = {
             name: [loss * factors[self.groups.of_choice[name]] for loss in of_options]

@@ -62,7 +62,8 @@ class Groups:
         """(G, G) What is believed of two groups' factors before anything is known."""
         method = np.array([[a.method == b.method for a in self.groups] for b in self.groups])
         kind = np.array([[a.kind == b.kind for a in self.groups] for b in self.groups])
-        return METHOD * method + KIND * (method & kind) + OWN * np.eye(len(self))
+        found: Floats = METHOD * method + KIND * (method & kind) + OWN * np.eye(len(self))
+        return found
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,9 @@ class Parts:
     """What every column of a forest loses in which groups."""
 
     group: Numbers
-    """(N, W) Where a column takes fewer options than another, it is filled up with losses of zero."""
+    """(W, N) Where a column takes fewer options than another, it is filled up with losses of zero."""
     loss: Floats
-    """(N, W) In nats."""
+    """(W, N) In nats."""
 
     @classmethod
     def of(cls, space: Space, forest: Forest, losses: Mapping[str, Sequence[float]], groups: Groups) -> "Parts":
@@ -80,22 +81,23 @@ class Parts:
         states = [state for site in ordered(space) for state in site.states]
         options = [states[number].options for number in forest.columns.tolist()]
         width = max(1, *map(len, options))
-        group = np.zeros((len(options), width), dtype=np.intp)
-        loss = np.zeros((len(options), width))
-        for row, several in enumerate(options):
+        group = np.zeros((width, len(options)), dtype=np.intp)
+        loss = np.zeros((width, len(options)))
+        for column, several in enumerate(options):
             for place, (name, index) in enumerate(several):
-                group[row, place], loss[row, place] = groups.of_choice[name], losses[name][index]
+                group[place, column], loss[place, column] = groups.of_choice[name], losses[name][index]
         return cls(group, loss)
 
     def losses(self, factors: Floats) -> Floats:
         """(G,) factors of the groups -> (N,) what every column loses then."""
-        summed: Floats = (self.loss * factors[self.group]).sum(axis=1)
+        summed: Floats = (self.loss * factors[self.group]).sum(axis=0)
         return summed
 
     def by_group(self, columns: Numbers, groups: int) -> Floats:
         """(S,) chosen columns -> (G,) what they lose in each group."""
-        chosen = self.loss[columns].ravel()
-        return np.bincount(self.group[columns].ravel(), weights=chosen, minlength=groups)
+        chosen = self.loss[:, columns].ravel()
+        found: Floats = np.bincount(self.group[:, columns].ravel(), weights=chosen, minlength=groups).astype(np.float64)
+        return found
 
 
 def _layer(choice: Choice) -> int | None:

@@ -2,8 +2,8 @@
 
 All objectives are minimised. Costs are known before a trial, the loss is not, so that the expected hypervolume
 improvement (Emmerich et al. 2006) is exact for any number of objectives: the front's costs divide what lies below the
-reference point into cells, in each of which the front's loss is a number, and what a Gaussian gains on a number is known
-in closed form. Letters: n points, F points of the front, A costs, M = A + 1 objectives, the loss first.
+reference point into cells, in each of which the front's loss is a number, and what a Gaussian gains on a number has a
+closed form. Letters: n points, F points of the front, A costs, M = A + 1 objectives, the loss first.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ MOST_CELLS = 4096
 
 
 def non_dominated(points: Floats) -> Numbers:
-    """(n, M) -> the numbers of those that no other one is at most equal to in all objectives; of equal ones the first."""
+    """(n, M) -> the numbers of those that no other one is at most equal to everywhere; of equal ones the first."""
     left, kept = np.lexsort([*points.T[::-1], points.sum(axis=1)]), list[int]()
     while len(left):
         first = left[0]  # the least sum of all that is left: nothing dominates it
@@ -41,7 +41,8 @@ class Cells:
         best = np.full([len(edges) for edges in self._edges], reference[0])
         for loss, *at in front:
             corner = tuple(
-                slice(int(np.searchsorted(edges, value)) + 1, None) for edges, value in zip(self._edges, at, strict=True)
+                slice(int(np.searchsorted(edges, value)) + 1, None)
+                for edges, value in zip(self._edges, at, strict=True)
             )
             best[corner] = np.minimum(best[corner], loss)
         self._best = best.ravel()

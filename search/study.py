@@ -201,7 +201,7 @@ class Study:
 
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:
-            raise RunError(f"{journal}: its trials are of another space; choose another output folder")
+            raise RunError(f"{journal}: its trials are of another space or encoding; choose another output folder")
 
 
 def _result(trial: FrozenTrial) -> Result:

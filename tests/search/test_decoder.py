@@ -14,8 +14,8 @@ from greenfront.spaces import Plan, Space
 from tests.search.layered import layered_changes, layered_losses, layered_space
 
 SMALL, LAYERED = layered_space(1), layered_space(4)
-EVERY_SMALL = sorted({SMALL.plan(p) for p in product(*(range(len(c.options)) for c in SMALL.choices[:4]), *[(4,), (1,)] * 2)},
-                     key=Plan.to_json)  # fmt: skip
+POINTS = product(*(range(len(c.options)) for c in SMALL.choices[:4]), *[(4,), (1,)] * 2)
+EVERY_SMALL = sorted({SMALL.plan(point) for point in POINTS}, key=Plan.to_json)
 
 
 def state_losses(space: Space, losses: dict[str, list[float]]) -> dict[str, list[float]]:

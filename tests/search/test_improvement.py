@@ -18,7 +18,9 @@ def test_what_no_other_point_dominates_is_kept(drawn: list[tuple[int, ...]]) -> 
     points = np.array(drawn, dtype=np.float64).reshape(-1, 3)
     kept = {tuple(points[i]) for i in non_dominated(points)}
     wanted = {
-        tuple(map(float, p)) for p in drawn if not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in drawn)
+        tuple(map(float, p))
+        for p in drawn
+        if not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in drawn)
     }
     assert kept == wanted
     assert len(kept) == len(non_dominated(points))
@@ -29,12 +31,8 @@ def gained(points: Floats, new: Floats, reference: Floats) -> float:
     axes = [np.arange(int(r)) + 0.5 for r in reference]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(reference))
 
-    def covered(several: Floats) -> Floats:
-        found: Floats = (several[:, None, :] <= grid[None]).all(axis=2).any(axis=0)
-        return found
-
-    before = covered(points) if len(points) else np.zeros(len(grid), dtype=bool)
-    return float((covered(new[None]) & ~before).sum())
+    before = sum(((point <= grid).all(axis=1) for point in points), np.zeros(len(grid)))
+    return float(((new <= grid).all(axis=1) * (before == 0)).sum())
 
 
 @settings(deadline=None, max_examples=60)
