@@ -56,7 +56,7 @@ def of_run(run: RunFolder) -> tuple[Space, Numbers, dict[CostName, Numbers]]:
     config = run.load_config()
     target = config.hardware[0]
     profile = HardwareProfile.load(run.profile(target.name))
-    whole = find_space(load_checkpoint(run.original), config.space, config.target_length(target))
+    whole = find_space(load_checkpoint(run.base), config.space, config.target_length(target))
     space = useful(whole, {target.name: profile}, config)
     losses = Significance.from_json(run.significance.read_text()).losses
     changes = {cost: {site.path: profile.state_costs(site, cost) for site in space.states} for cost in COSTS}

@@ -92,7 +92,7 @@ def price(forest: Forest, loss: Floats, changes: Floats, most: Floats) -> Prices
 
 def _optimum(mixture: _Mixture, objective: Floats, most: Floats, missing: bool) -> Prices | None:
     """The best bound on the objective; with `missing` on what limits are missed by, and None where they must be."""
-    forest, changes, unit = mixture.forest, mixture.changes, 1.0 if missing else float(np.abs(objective).max())
+    forest, changes, unit = mixture.forest, mixture.changes, float(np.abs(objective).max()) or 1.0
     found = Prices(np.zeros(len(most)), float(forest.best(objective)[1].sum()), 0)
     for number in range(1, ROUNDS + 1):
         relaxed = mixture.best(most, missing, unit)
