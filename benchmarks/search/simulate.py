@@ -37,8 +37,8 @@ from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan, find_space, load_checkpoint
 
-EVERY = 500
-"""Trials between two looks at the memory."""
+EVERY = 100
+"""Trials between two looks at time and memory."""
 
 
 @dataclass
@@ -91,6 +91,8 @@ class SimulatedPool:
         self.spent_at.append(self.spent)
         if len(self.finished) % EVERY == 0:
             self.memory_mb.append(psutil.Process().memory_info().rss / 1e6)
+            ms = 1000 * (self.spent - self.spent_at[-min(EVERY, len(self.spent_at))]) / EVERY
+            print(f"{len(self.finished)} trials: {ms:.1f} ms a trial, {self.memory_mb[-1]:.0f} MB", flush=True)
         plan = Plan.from_json(plan_json)
         divergence = self.divergence(plan)
         outputs = Outputs("accuracy", np.zeros((1, 2)))
