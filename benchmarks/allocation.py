@@ -1,4 +1,4 @@
-"""Seconds that allocations take, and how good they are for sure: of a run's own space, and of a deeper one.
+"""Seconds of one core that allocations take, and how good they are for sure: of a run's own space, and of a deeper one.
 
     python benchmarks/allocation.py runs/reuters [--layers 32]
 
@@ -56,7 +56,7 @@ def of_run(run: RunFolder) -> tuple[Space, Numbers, dict[CostName, Numbers]]:
     config = run.load_config()
     target = config.hardware[0]
     profile = HardwareProfile.load(run.profile(target.name))
-    whole = find_space(load_checkpoint(run.original), config.space, config.target_length(target))
+    whole = find_space(load_checkpoint(run.base), config.space, config.target_length(target))
     space = useful(whole, {target.name: profile}, config)
     losses = Significance.from_json(run.significance.read_text()).losses
     changes = {cost: {site.path: profile.state_costs(site, cost) for site in space.states} for cost in COSTS}
@@ -105,9 +105,9 @@ def row(space: Space, losses: Numbers, changes: Mapping[CostName, Numbers], cost
     seconds, gaps, last = list[float](), list[float](), list[int]()
     for level in LEVELS:
         limits = [Limit(changes[cost], level * least[cost]) for cost in costs]
-        started = time.perf_counter()
+        started = time.process_time()
         found = allocation(space, losses, limits)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(time.process_time() - started)
         if found is not None:
             gaps.append(found.gap)
             last.append(found.columns)

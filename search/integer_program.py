@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, OptimizeResult, milp
 from scipy.sparse import csr_array
 
-from greenfront.search.forest import Floats, Forest
+from greenfront.search.forest import Floats, Forest, Numbers
 from greenfront.search.prices import price
 
 GAP = 1e-4
 """How much more than the best choice a solution may lose, relative to it."""
-CORE, GROWTH = 300, 4
+CORE, GROWTH = 150, 4
 """Columns of the first program, and how many times more each further one has at most."""
-_NODES, _SECONDS = 2000, 20.0
+_NODES, _SECONDS = 100, 20.0
 """Where a program ends unsolved. Nodes decide, so that the same program gives the same plan on a busy machine."""
 _SOLVED, _INFEASIBLE = 0, 2
 
@@ -30,7 +30,7 @@ _SOLVED, _INFEASIBLE = 0, 2
 class Solution:
     """What was found, and how good it is for sure."""
 
-    chosen: NDArray[np.intp] | None
+    chosen: Numbers | None
     """The numbers of the states chosen; None where none was found in time, though there may be one."""
     loss: float
     gap: float
@@ -51,39 +51,54 @@ def solve(forest: Forest, loss: Floats, changes: Floats, most: Sequence[float]) 
         return None
     loss, changes = np.where(finite, loss, 0.0), np.where(finite, changes, 0.0)
     # Every row in units of its largest entry: milliseconds and parameters differ by many powers of ten.
-    scale = np.abs(changes).max(axis=1, initial=0).clip(min=1e-30)
-    changes, limits = changes / scale[:, None], np.asarray(most, dtype=np.float64) / scale
+    scale = np.abs(changes).max(axis=1, initial=0)
+    scale[scale == 0] = 1
+    changes, beyond = changes / scale[:, None], float(loss.size)  # no sum is beyond it, and a solver's infinity is
+    limits = np.clip(np.asarray(most, dtype=np.float64) / scale, -2 * beyond, 2 * beyond)
     prices = price(possible, loss[possible.columns], changes[:, possible.columns], limits)
     if prices is None:
         return None
     regrets = possible.regrets((loss + prices.multipliers @ changes)[possible.columns])
-    unit = max(abs(prices.bound), 1e-6 * float(np.abs(loss).max()), 1e-300) / 100
+    unit = max(abs(prices.bound), 1e-6 * float(np.abs(loss).max())) or 1.0
     return _solved(possible, regrets, prices.bound, _Program(loss, changes, limits, unit))
 
 
 def _solved(forest: Forest, regrets: Floats, bound: float, program: "_Program") -> Solution | None:
-    """Programs over the columns of least regret, until those left out can't be in a choice that is better by `GAP`."""
+    """Programs over more and more columns, until those left out can't be in a choice that is better by `GAP`.
+
+    Each further one looks only for a choice that is that much better and takes one of the columns that are new to it,
+    which the relaxation mostly disproves at once: all of them have large regrets.
+    """
     ascending = np.append(np.sort(regrets), np.inf)
-    wanted, programs, lower, loss = CORE, 0, bound, np.inf
-    chosen: NDArray[np.intp] | None = None
+    size, programs, before = min(CORE, len(regrets)), 0, -np.inf
+    chosen: Numbers | None = None
+    loss, sought, proven = np.inf, np.inf, np.inf  # the best found, what would be better, what none goes below
     while True:
-        within = ascending[min(wanted, len(regrets)) - 1] * (1 + 1e-9) + 1e-12 * program.unit
-        outside = bound + ascending[np.searchsorted(ascending, within, side="right")]
+        within = float(ascending[size - 1] * (1 + 1e-9) + 1e-12 * program.unit)
         core = forest.keeping(regrets <= within)
         assert core is not None  # each column is there with the best choice that it is in
-        found, programs = program.over(core), programs + 1
+        new = (regrets > before)[np.isin(forest.columns, core.columns)]
+        found, programs, before = program.over(core, new, sought), programs + 1, within
+        if sought == np.inf:  # this one was over everything that earlier ones were over
+            proven = np.inf
+        if found.status == _INFEASIBLE:
+            proven = min(proven, sought)
+        else:
+            proven = min(proven, max(bound, program.unit * (found.mip_dual_bound or -np.inf)))
         if found.x is not None:
             taken = core.columns[np.round(found.x) == 1]
             if program.loss[taken].sum() < loss:
                 chosen, loss = taken, float(program.loss[taken].sum())
-            lower = max(lower, min(program.unit * (found.mip_dual_bound or 0.0), outside))
-        elif found.status == _INFEASIBLE and outside == np.inf:
-            return None
-        gap = max(loss - lower, 0.0) / max(abs(loss), program.unit) if chosen is not None else np.inf
-        unsolved = found.status not in (_SOLVED, _INFEASIBLE) and chosen is not None
-        if gap <= GAP or outside == np.inf or unsolved:
-            return Solution(chosen, loss, gap, len(core.columns), programs)
-        wanted = min(int(np.count_nonzero(bound + regrets < loss - GAP * abs(loss))), GROWTH * len(core.columns))
+                sought = loss - GAP * abs(loss)
+        outside = bound + float(ascending[np.searchsorted(ascending, within, side="right")])
+        if outside >= (min(proven, sought) if chosen is not None else np.inf):
+            break
+        needed = int(np.count_nonzero(bound + regrets < min(proven, sought))) if chosen is not None else len(regrets)
+        size = max(min(needed, GROWTH * size), size + 1)
+    if chosen is None and proven == np.inf:
+        return None
+    gap = max(loss - min(proven, outside), 0.0) / max(abs(loss), program.unit) if chosen is not None else np.inf
+    return Solution(chosen, loss, gap, len(core.columns), programs)
 
 
 @dataclass(frozen=True)
@@ -94,20 +109,24 @@ class _Program:
     changes: Floats
     limits: Floats
     unit: float
-    """A hundredth of about what the solution loses: the solver takes a millionth for zero."""
+    """About what the solution loses: the solver takes a millionth for zero."""
 
-    def over(self, forest: Forest) -> OptimizeResult:
-        """The integer program over a forest's columns."""
-        columns = forest.columns
+    def over(self, forest: Forest, new: NDArray[np.bool_], sought: float) -> OptimizeResult:
+        """The integer program over a forest's columns (N,); where a loss is sought, of a choice with a new one."""
+        loss = self.loss[forest.columns] / self.unit
+        rows, most = [*self.changes[:, forest.columns]], [*self.limits]
+        if np.isfinite(sought):
+            rows, most = [*rows, loss, -new.astype(np.float64)], [*most, sought / self.unit, -1.0]
         constraints = [_one_each(forest)]
-        if len(self.limits):
-            constraints.append(LinearConstraint(csr_array(self.changes[:, columns]), -np.inf, self.limits))
+        if rows:
+            constraints.append(LinearConstraint(csr_array(np.array(rows)), -np.inf, most))
         return milp(
-            self.loss[columns] / self.unit,
-            integrality=np.ones(len(columns)),
+            loss,
+            integrality=np.ones(len(loss)),
             bounds=Bounds(0, 1),
             constraints=constraints,
-            options={"time_limit": _SECONDS, "node_limit": _NODES, "mip_rel_gap": GAP / 2},
+            # Prices have left hardly anything to presolve, and what it does HiGHS has to repair, aloud, now and then.
+            options={"presolve": False, "time_limit": _SECONDS, "node_limit": _NODES, "mip_rel_gap": GAP / 2},
         )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from greenfront.search.forest import Floats, Forest
+from greenfront.search.forest import Floats, Forest, Numbers
 
 ROUNDS = 200
 _CLOSE = 1e-6
@@ -40,17 +40,18 @@ class _Mixture:
     forest: Forest
     loss: Floats
     changes: Floats
-    trees: list[NDArray[np.intp]] = field(default_factory=list)
+    trees: list[Numbers] = field(default_factory=list)
     losses: list[Floats] = field(default_factory=list)
     costs: list[Floats] = field(default_factory=list)
 
-    def add(self, chosen: NDArray[np.bool_], new: NDArray[np.intp]) -> None:
+    def add(self, chosen: NDArray[np.bool_], new: Numbers) -> None:
         """Take in what a choice (N,) chooses in the trees `new`."""
-        tree, several = self.forest.tree[chosen], self.forest.trees
+        tree, count = self.forest.tree[chosen], self.forest.trees
+        rows = [np.bincount(tree, weights=row[chosen], minlength=count)[new] for row in (self.loss, *self.changes)]
+        summed = np.array(rows, dtype=np.float64)
         self.trees.append(new)
-        self.losses.append(np.bincount(tree, weights=self.loss[chosen], minlength=several)[new])
-        rows = [np.bincount(tree, weights=row[chosen], minlength=several)[new] for row in self.changes]
-        self.costs.append(np.array(rows))
+        self.losses.append(summed[0])
+        self.costs.append(summed[1:])
 
     def best(self, most: Floats, missing: bool, unit: float) -> tuple[float, Floats, Floats] | None:
         """The mixture of least loss within the limits, or that which misses them by the least sum.
@@ -92,7 +93,7 @@ def price(forest: Forest, loss: Floats, changes: Floats, most: Floats) -> Prices
 
 def _optimum(mixture: _Mixture, objective: Floats, most: Floats, missing: bool) -> Prices | None:
     """The best bound on the objective; with `missing` on what limits are missed by, and None where they must be."""
-    forest, changes, unit = mixture.forest, mixture.changes, 1.0 if missing else float(np.abs(objective).max())
+    forest, changes, unit = mixture.forest, mixture.changes, float(np.abs(objective).max()) or 1.0
     found = Prices(np.zeros(len(most)), float(forest.best(objective)[1].sum()), 0)
     for number in range(1, ROUNDS + 1):
         relaxed = mixture.best(most, missing, unit)

@@ -33,11 +33,13 @@ from greenfront.search.prepare import (
 )
 from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets, useful
 from greenfront.search.progress import Reporter, Silent
+from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.study import Result
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
@@ -163,7 +165,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         candidates = judge(original, unverified(study.results, original, profiles, config), config, unreachable)
         _write(run, config, original, candidates, profiles, report)
         raise
-    _write_summary(run, config, summary, driver.timing, unreachable)
+    _write_summary(run, config, summary, driver.timing, unreachable, study.results)
     front = _write(run, config, original, candidates, profiles, report)
     return _checked(front, unreachable)
 
@@ -211,7 +213,12 @@ def _info(run: RunFolder, config: RunConfig) -> dict[str, Any]:
 
 
 def _write_summary(
-    run: RunFolder, config: RunConfig, summary: Summary, timing: Timing, unreachable: Sequence[str]
+    run: RunFolder,
+    config: RunConfig,
+    summary: Summary,
+    timing: Timing,
+    unreachable: Sequence[str],
+    results: Sequence[Result],
 ) -> None:
     workers = config.workers()
     run.write_json(
@@ -222,6 +229,8 @@ def _write_summary(
             "search_phase_seconds": round(timing.wall, 2),
             "workers_busy": round(timing.busy / max(workers * timing.wall, 1e-9), 4),
             "driver_ms_per_trial": round(1000 * sum(timing.driver) / max(config.search.trials, 1), 2),
+            "steps_trained": steps_trained(results, config.fine_tune.steps),
+            "stopped_after_steps": stopped(results),
             "unreachable_budgets": list(unreachable),
         },
     )

@@ -8,7 +8,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from greenfront.errors import ConfigError, RunError
 from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
+from greenfront.search.open_trials import OpenTrials
 from greenfront.spaces import Plan, Space
 
 NAME = "greenfront"
@@ -39,12 +40,25 @@ SHORT = {
 }
 ALLOCATION = "allocation"
 """The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
-State = Literal["scored", "rejected", "failed"]
+State = Literal["scored", "paused", "rejected", "failed"]
+
+
+@dataclass(frozen=True)
+class RungScore:
+    """A trial's metric and divergence on validation after so many steps; `seconds` since the rung before."""
+
+    steps: int
+    validation: float
+    divergence: float
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Result:
-    """One finished trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored."""
+    """One trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored or paused.
+
+    `rungs`: the scores before its training was finished, lowest first. A paused trial is as its last one says.
+    """
 
     number: int
     plan: Plan
@@ -54,6 +68,7 @@ class Result:
     divergence: float | None = None
     seconds: float = 0.0
     reason: str = ""
+    rungs: tuple[RungScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,10 +160,11 @@ class Study:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._journal.set_metric_names(list(objectives))
+        self._open = OpenTrials(self._memory, storage, NAME)
         self.results: list[Result] = []
         for trial in self._journal.trials:
             self._check(trial, journal)
-            self._memory.add_trial(trial)
+            self._open.restore(trial)
             self.results.append(_result(trial))
         self._tried = {result.plan for result in self.results}
         if not isinstance(sampler, AllocationSampler):
@@ -179,34 +195,59 @@ class Study:
     def tell(self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]) -> FrozenTrial:
         """Finish a trial: `values` of the objectives where scored, `constraints` (met at <= 0) wherever known.
 
-        Returns the finished trial for `keep`, which writes it to the journal.
+        Those of a paused trial are what is expected of it; it may be told again, paused or finished.
+        Returns the trial for `keep`, which writes it to the journal.
         """
+        state = {
+            "scored": TrialState.COMPLETE, "paused": TrialState.COMPLETE, "rejected": TrialState.PRUNED,
+            "failed": TrialState.FAIL,
+        }[result.state]  # fmt: skip
+        known = values if state == TrialState.COMPLETE else None
+        if result.number not in self._waiting:
+            place = next(i for i, earlier in enumerate(self.results) if earlier.number == result.number)
+            self.results[place] = result
+            return self._open.revise(result.number, state, known, constraints, _attributes(result))
         trial = self._waiting.pop(result.number)
         for name, value in constraints.items():
             trial.set_constraint(name, value)
-        for name, attribute in (
-            (PLAN, result.plan.to_json()), ("plan_id", result.plan.id), ("origin", result.origin),
-            ("state", result.state), ("validation", result.validation), ("divergence", result.divergence),
-            ("seconds", result.seconds), ("reason", result.reason),
-        ):  # fmt: skip
+        for name, attribute in _attributes(result).items():
             trial.set_user_attr(name, attribute)
-        state = {"scored": TrialState.COMPLETE, "rejected": TrialState.PRUNED, "failed": TrialState.FAIL}[result.state]
         self.results.append(result)
         self._tried.add(result.plan)
-        return self._memory.tell(trial, values if result.state == "scored" else None, state)
+        return self._memory.tell(trial, known, state)
 
     def keep(self, trial: FrozenTrial) -> None:
-        """Write a finished trial to the journal, in one append."""
-        self._journal.add_trial(trial)
+        """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
+        self._open.write(trial, finished=trial.user_attrs["state"] != "paused")
 
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:
             raise RunError(f"{journal}: its trials are of another space or encoding; choose another output folder")
 
 
+def _attributes(result: Result) -> dict[str, Any]:
+    """What a trial says of its plan beside parameters and values."""
+    attributes: dict[str, Any] = {
+        PLAN: result.plan.to_json(), "plan_id": result.plan.id, "origin": result.origin, "state": result.state,
+        "validation": result.validation, "divergence": result.divergence, "seconds": result.seconds,
+        "reason": result.reason,
+    }  # fmt: skip
+    rungs = [[rung.steps, rung.validation, rung.divergence, rung.seconds] for rung in result.rungs]
+    return {**attributes, "rungs": rungs} if rungs else attributes
+
+
 def _result(trial: FrozenTrial) -> Result:
     attributes = trial.user_attrs
-    return Result(
+    rungs = tuple(RungScore(*rung) for rung in attributes.get("rungs", ()))
+    result = Result(
         trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
-        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"],
+        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
+    )  # fmt: skip
+    if trial.state != TrialState.RUNNING:
+        return result
+    # Killed while it was finished: its attributes may be of after that already, its rungs are not.
+    seconds = sum(rung.seconds for rung in rungs)
+    return replace(
+        result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
+        reason="",
     )  # fmt: skip
