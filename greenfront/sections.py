@@ -88,7 +88,10 @@ class SearchConfig(Section):
     """How candidates are searched."""
 
     trials: int = Field(default=40, ge=1, description="candidates that are fine-tuned and scored")
-    sampler: Text = Field(default="tpe", description="Optuna's sampler")
+    sampler: Text = Field(default="tpe", description="Optuna's sampler, or allocation")
+    encoding: Literal["direct", "allocation"] | None = Field(
+        default=None, description="what a sampler draws; default: the sampler's", examples=["allocation"]
+    )
     sampler_options: dict[str, Any] = Field(default={}, description="its options, by Optuna's names")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of everything random")
     rungs: Rungs = Field(
@@ -100,6 +103,12 @@ class SearchConfig(Section):
     scored_settings: int = Field(
         default=3, ge=2, description="of a method at a module; the losses between are interpolated"
     )
+
+    @model_validator(mode="after")
+    def _encoding_of_sampler(self) -> "SearchConfig":
+        if self.sampler == "allocation" and self.encoding == "direct":
+            raise ConfigError("must have the encoding allocation, or none, for the sampler allocation, but has direct")
+        return self
 
 
 class FineTuneConfig(Section):

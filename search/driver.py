@@ -154,7 +154,10 @@ class Driver:
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
             self._keep(self.study.tell(rejected, None, _constraints(slack)))
         self._exhausted = True
-        report.note(f"no further plan within the budgets was found after {begun} trials")
+        if begun == 1:
+            report.note("one plan alone is within the budgets, as far as was found: it is tried")
+        else:
+            report.note(f"no further plan within the budgets was found after {begun} trials")
         return None
 
     def _record(self, finished: Finished, report: Reporter) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.samplers import BaseSampler
 from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig, load_config, parse_config
@@ -19,7 +18,7 @@ from greenfront.search import wording
 from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.candidate import Candidate
-from greenfront.search.driver import Driver, Timing, objective_names
+from greenfront.search.driver import Driver, Timing
 from greenfront.search.front import Front
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
@@ -37,9 +36,10 @@ from greenfront.search.progress import Reporter, Silent
 from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.report import write_report
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
-from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.study import Result
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
@@ -87,9 +87,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
     check_metric(config)
-    sampler = make_sampler(
-        config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives)
-    )
+    check_sampler(config)
     config = resolve_targets(config)
     run = RunFolder.create(config)
     if run.front.exists():
@@ -99,10 +97,10 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
             return _checked(front, _unreachable(run))
     check_cluster(config.ray)
     with run.alone():
-        return _run(config, run, sampler, report)
+        return _run(config, run, report)
 
 
-def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Reporter) -> Front:
+def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
     summary = Summary({})
 
     def whole_space(model: PreTrainedModel) -> Space:
@@ -139,7 +137,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
         for name in unreachable:
             report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
         searched = without(config, unreachable)
-        study = Study(space, objective_names(config), sampler, run.study)
+        study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         analysed = analysis_seeds(analysis, space) if analysis is not None else []
         for seed in (*first_plans(searched, space, losses, profiles, original.predicted, limits), *analysed):
             study.suggest(seed.plan, seed.origin)

@@ -1,4 +1,4 @@
-"""The study: an ordinary Optuna study over ordered ranks and lengths, kept in a journal file.
+"""The study: an ordinary Optuna study over an encoding of plans, kept in a journal file.
 
 Sampling works on an in-memory copy, and every finished trial is written to the journal at once: asking for forty
 parameters one by one on a journal file costs 90 ms a trial, in memory with joint sampling 20 ms.
@@ -20,7 +20,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
+<<<<<<< HEAD
 from greenfront.search.open_trials import OpenTrials
+=======
+from greenfront.search.allocation_sampler import AllocationSampler
+from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
+>>>>>>> main
 from greenfront.spaces import Plan, Space
 
 NAME = "greenfront"
@@ -36,6 +41,7 @@ SHORT = {
     "cmaes": "CmaEsSampler",
     "brute_force": "BruteForceSampler",
 }
+<<<<<<< HEAD
 State = Literal["scored", "paused", "rejected", "failed"]
 
 
@@ -47,6 +53,11 @@ class RungScore:
     validation: float
     divergence: float
     seconds: float
+=======
+ALLOCATION = "allocation"
+"""The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
+State = Literal["scored", "rejected", "failed"]
+>>>>>>> main
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,8 @@ def make_sampler(name: str, options: Mapping[str, Any], seed: int, objectives: i
     sampler_class = getattr(optuna.samplers, SHORT.get(name, name), None)
     if not inspect.isclass(sampler_class) or not issubclass(sampler_class, optuna.samplers.BaseSampler):
         raise ConfigError(
-            f"search.sampler: must be one of {', '.join(SHORT)} or a class of optuna.samplers, but got {name!r}"
+            f"search.sampler: must be one of {', '.join((*SHORT, ALLOCATION))} or a class of optuna.samplers, "
+            f"but got {name!r}"
         )
     accepted = inspect.signature(sampler_class).parameters
     defaults: dict[str, Any] = {"seed": seed} if "seed" in accepted else {}
@@ -128,13 +140,22 @@ class Study:
     """Proposes plans of a space and learns from their results. All objectives are minimised."""
 
     def __init__(
-        self, space: Space, objectives: Sequence[str], sampler: optuna.samplers.BaseSampler, journal: Path
+        self,
+        space: Space,
+        objectives: Sequence[str],
+        sampler: optuna.samplers.BaseSampler,
+        journal: Path,
+        encoding: Encoding | None = None,
     ) -> None:
+        """`encoding`: of plans as parameters; `direct` where there is none.
+
+        Raises:
+            RunError: the journal is one of other parameters.
+        """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
-        self._distributions: dict[str, BaseDistribution] = {
-            choice.name: IntDistribution(0, len(choice.settings)) for choice in space.choices
-        }
+        self._encoding = encoding or DirectEncoding(space)
+        self._distributions = self._encoding.distributions
         directions = [StudyDirection.MINIMIZE] * len(objectives)
         drop_torn_line(journal)
         storage = JournalStorage(JournalFileBackend(str(journal)))
@@ -152,24 +173,29 @@ class Study:
             self._check(trial, journal)
             self._open.restore(trial)
             self.results.append(_result(trial))
-        # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
-        rehearsal = optuna.create_study(directions=directions, sampler=sampler)
-        for result in self.results:
-            if result.origin == SAMPLER:
-                rehearsal.ask(self._distributions)
+        self._tried = {result.plan for result in self.results}
+        if not isinstance(sampler, AllocationSampler):
+            # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
+            rehearsal = optuna.create_study(directions=directions, sampler=sampler)
+            for result in self.results:
+                if result.origin == SAMPLER:
+                    rehearsal.ask(self._distributions)
         self._waiting: dict[int, optuna.Trial] = {}
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
-        if plan not in {result.plan for result in self.results}:
-            indices = self.space.indices(plan)
-            parameters = {c.name: i for c, i in zip(self.space.choices, indices, strict=True)}
-            self._memory.enqueue_trial(parameters, user_attrs={"origin": origin})
+        if plan in self._tried:
+            return
+        parameters, attributes = self._encoding.parameters(plan), {"origin": origin}
+        if self._encoding.plan(parameters) != plan:
+            attributes[PLAN] = plan.to_json()
+        self._memory.enqueue_trial(parameters, user_attrs=attributes)
 
     def ask(self) -> Proposal:
         """The next plan."""
         trial = self._memory.ask(self._distributions)
-        plan = self.space.plan([trial.params[choice.name] for choice in self.space.choices])
+        said = trial.user_attrs.get(PLAN)
+        plan = self._encoding.plan(trial.params) if said is None else Plan.from_json(said)
         self._waiting[trial.number] = trial
         return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", SAMPLER)))
 
@@ -191,10 +217,23 @@ class Study:
         trial = self._waiting.pop(result.number)
         for name, value in constraints.items():
             trial.set_constraint(name, value)
+<<<<<<< HEAD
         for name, attribute in _attributes(result).items():
+=======
+        for name, attribute in (
+            (PLAN, result.plan.to_json()), ("plan_id", result.plan.id), ("origin", result.origin),
+            ("state", result.state), ("validation", result.validation), ("divergence", result.divergence),
+            ("seconds", result.seconds), ("reason", result.reason),
+        ):  # fmt: skip
+>>>>>>> main
             trial.set_user_attr(name, attribute)
         self.results.append(result)
+<<<<<<< HEAD
         return self._memory.tell(trial, known, state)
+=======
+        self._tried.add(result.plan)
+        return self._memory.tell(trial, values if result.state == "scored" else None, state)
+>>>>>>> main
 
     def keep(self, trial: FrozenTrial) -> None:
         """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
@@ -202,7 +241,7 @@ class Study:
 
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:
-            raise RunError(f"{journal}: its trials are of another space; choose another output folder")
+            raise RunError(f"{journal}: its trials are of another space or encoding; choose another output folder")
 
 
 def _attributes(result: Result) -> dict[str, Any]:
@@ -218,6 +257,7 @@ def _attributes(result: Result) -> dict[str, Any]:
 
 def _result(trial: FrozenTrial) -> Result:
     attributes = trial.user_attrs
+<<<<<<< HEAD
     rungs = tuple(RungScore(*rung) for rung in attributes.get("rungs", ()))
     result = Result(
         trial.number, Plan.from_json(attributes["plan"]), attributes["origin"], attributes["state"],
@@ -230,4 +270,9 @@ def _result(trial: FrozenTrial) -> Result:
     return replace(
         result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
         reason="",
+=======
+    return Result(
+        trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
+        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"],
+>>>>>>> main
     )  # fmt: skip
