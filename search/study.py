@@ -20,12 +20,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
-<<<<<<< HEAD
-from greenfront.search.open_trials import OpenTrials
-=======
 from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
->>>>>>> main
+from greenfront.search.open_trials import OpenTrials
 from greenfront.spaces import Plan, Space
 
 NAME = "greenfront"
@@ -41,7 +38,8 @@ SHORT = {
     "cmaes": "CmaEsSampler",
     "brute_force": "BruteForceSampler",
 }
-<<<<<<< HEAD
+ALLOCATION = "allocation"
+"""The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
 State = Literal["scored", "paused", "rejected", "failed"]
 
 
@@ -53,11 +51,6 @@ class RungScore:
     validation: float
     divergence: float
     seconds: float
-=======
-ALLOCATION = "allocation"
-"""The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
-State = Literal["scored", "rejected", "failed"]
->>>>>>> main
 
 
 @dataclass(frozen=True)
@@ -217,23 +210,11 @@ class Study:
         trial = self._waiting.pop(result.number)
         for name, value in constraints.items():
             trial.set_constraint(name, value)
-<<<<<<< HEAD
         for name, attribute in _attributes(result).items():
-=======
-        for name, attribute in (
-            (PLAN, result.plan.to_json()), ("plan_id", result.plan.id), ("origin", result.origin),
-            ("state", result.state), ("validation", result.validation), ("divergence", result.divergence),
-            ("seconds", result.seconds), ("reason", result.reason),
-        ):  # fmt: skip
->>>>>>> main
             trial.set_user_attr(name, attribute)
         self.results.append(result)
-<<<<<<< HEAD
-        return self._memory.tell(trial, known, state)
-=======
         self._tried.add(result.plan)
-        return self._memory.tell(trial, values if result.state == "scored" else None, state)
->>>>>>> main
+        return self._memory.tell(trial, known, state)
 
     def keep(self, trial: FrozenTrial) -> None:
         """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
@@ -247,7 +228,7 @@ class Study:
 def _attributes(result: Result) -> dict[str, Any]:
     """What a trial says of its plan beside parameters and values."""
     attributes: dict[str, Any] = {
-        "plan": result.plan.to_json(), "plan_id": result.plan.id, "origin": result.origin, "state": result.state,
+        PLAN: result.plan.to_json(), "plan_id": result.plan.id, "origin": result.origin, "state": result.state,
         "validation": result.validation, "divergence": result.divergence, "seconds": result.seconds,
         "reason": result.reason,
     }  # fmt: skip
@@ -257,10 +238,9 @@ def _attributes(result: Result) -> dict[str, Any]:
 
 def _result(trial: FrozenTrial) -> Result:
     attributes = trial.user_attrs
-<<<<<<< HEAD
     rungs = tuple(RungScore(*rung) for rung in attributes.get("rungs", ()))
     result = Result(
-        trial.number, Plan.from_json(attributes["plan"]), attributes["origin"], attributes["state"],
+        trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
         attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
     )  # fmt: skip
     if trial.state != TrialState.RUNNING:
@@ -270,9 +250,4 @@ def _result(trial: FrozenTrial) -> Result:
     return replace(
         result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
         reason="",
-=======
-    return Result(
-        trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
-        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"],
->>>>>>> main
     )  # fmt: skip
