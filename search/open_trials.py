@@ -53,7 +53,11 @@ class OpenTrials:
             trial.set_constraint(name, value)
         for name, attribute in attributes.items():
             trial.set_user_attr(name, attribute)
-        trial.state, trial.values = state, None if values is None else list(values)
+        trial.state = state
+        if values is None or trial.values is None:
+            trial.values = None if values is None else list(values)
+        else:
+            trial.values[:] = values  # in place: a sampler may have looked at the trial, and kept its list
         return copy.deepcopy(trial)
 
     def write(self, trial: FrozenTrial, *, finished: bool) -> None:

@@ -213,11 +213,12 @@ def test_a_kill_while_a_trial_is_finished_leaves_it_paused(tmp_path: Path, monke
     def killed(*_: object) -> None:
         raise OSError("killed")
 
-    first = RungPool()
+    dying, first = on_rungs(tmp_path), RungPool()
     with monkeypatch.context() as patch:
         patch.setattr(JournalStorage, "set_trial_state_values", killed)
         with pytest.raises(OSError, match="killed"):
-            on_rungs(tmp_path).search(first, Notes())
+            dying.search(first, Notes())
+        dying._saver.shutdown(cancel_futures=True)  # a process that is killed writes nothing more
     left = results_in(tmp_path)
     assert {result.state for result in left} == {"paused"}
     assert all(result.divergence == result.rungs[-1].divergence for result in left)
