@@ -16,7 +16,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
-from greenfront.search.worker import Assignment, Outcome, Weights, Worker
+from greenfront.search.worker import Assignment, Job, Outcome, Weights, Worker
 
 REACH_SECONDS = 10.0
 """Ray itself goes on trying an address where nobody answers for minutes."""
@@ -66,6 +66,12 @@ class Pool:
         """Give a plan to a free worker."""
         actor = self._idle.pop()
         outcome, weights = actor.evaluate.options(num_returns=2).remote(plan_json)
+        self._running[outcome] = (tag, plan_id, weights, actor)
+
+    def give(self, tag: int, plan_id: str, job: Job) -> None:
+        """Give another job on a plan to a free worker."""
+        actor = self._idle.pop()
+        outcome, weights = actor.perform.options(num_returns=2).remote(job)
         self._running[outcome] = (tag, plan_id, weights, actor)
 
     def wait(self, seconds: float) -> list[Finished]:

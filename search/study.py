@@ -135,7 +135,7 @@ class Study:
         for trial in self._journal.trials:
             self._check(trial, journal)
             self._memory.add_trial(trial)
-            self.results.append(_result(trial))
+            self.results.append(result_of(trial))
         # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
         rehearsal = optuna.create_study(directions=directions, sampler=sampler)
         for result in self.results:
@@ -184,7 +184,8 @@ class Study:
             raise RunError(f"{journal}: its trials are of another space; choose another output folder")
 
 
-def _result(trial: FrozenTrial) -> Result:
+def result_of(trial: FrozenTrial) -> Result:
+    """A finished trial as it was told."""
     attributes = trial.user_attrs
     return Result(
         trial.number, Plan.from_json(attributes["plan"]), attributes["origin"], attributes["state"],

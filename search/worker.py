@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,8 @@ class Outcome:
 
 
 Weights = Mapping[str, NDArray[Any]]
+Job = Callable[[Assignment], tuple[Outcome, Weights | None]]
+"""Anything else than a trial that a worker does with what it has."""
 
 
 class Worker:
@@ -80,6 +82,10 @@ class Worker:
         weights = to_arrays(model)
         seconds = time.perf_counter() - started
         return Outcome(plan.id, found.value, found.divergence, seconds, outputs=outputs), weights
+
+    def perform(self, job: Job) -> tuple[Outcome, Weights | None]:
+        """Do a job."""
+        return job(self.assignment)
 
     def _train(self, plan: Plan) -> tuple[PreTrainedModel, Outputs]:
         """The fine-tuned candidate and its outputs on validation."""
