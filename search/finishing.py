@@ -98,11 +98,11 @@ def finish(
     )
     assignment = replace(assignment, train=train, train_logits=logits, fine_tune=settings)
     floors = accuracy_floors(config.budgets, original.score.validation).values()
-    parts = _parts(len(train), config.finish.shards, config.search.seed)
+    parts = shards_of(len(train), config.finish.shards, config.search.seed)
     report.stage(f"Finishing {len(members)} {'candidate' if len(members) == 1 else 'candidates'}")
     with running_ray(config.ray, config.workers()):
         pool = Pool(assignment, config.workers())
-        finisher = _Finisher(config, run, assignment.original, processor, [*floors], parts, report)
+        finisher = Finisher(config, run, assignment.original, processor, [*floors], parts, report)
         finisher.work(pool, members)
 
 
@@ -122,14 +122,15 @@ class _Member:
 
 
 @dataclass
-class _Finisher:
+class Finisher:
+    """Trains members on and keeps what improves; `floors` are of the metric, `parts` the examples of each shard."""
+
     config: RunConfig
     run: RunFolder
     base: PreTrainedModel
     processor: Any
     floors: Sequence[float]
     parts: Sequence[Indices]
-    """The examples of each shard; none where there is one shard alone."""
     report: Reporter
 
     def work(self, pool: Pool, members: Sequence[Result]) -> None:
@@ -220,7 +221,7 @@ class _Finisher:
             )
 
 
-def _parts(count: int, shards: int, seed: int) -> list[Indices]:
+def shards_of(count: int, shards: int, seed: int) -> list[Indices]:
     """The examples of each of so many disjoint shards, of sizes that differ by one at most; none for one shard."""
     if shards == 1:
         return []

@@ -148,11 +148,12 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
             report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
         searched = without(config, unreachable)
         study = Study(space, objective_names(config), sampler, run.study)
-        analysed = analysis_seeds(analysis, space) if analysis is not None else []
-        firsts = [*first_plans(searched, space, losses, profiles, original.predicted, limits), *analysed]
+        firsts = first_plans(searched, space, losses, profiles, original.predicted, limits)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
             report.note(f"{len(firsts)} further plans are wanted, at costs that no stored trial is near to")
+        else:
+            firsts += analysis_seeds(analysis, space) if analysis is not None else []
         for seed in firsts:
             study.suggest(seed.plan, seed.origin)
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, base.processor)
