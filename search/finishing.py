@@ -199,16 +199,17 @@ class Finisher:
         assert result.divergence is not None
         ranked = sorted(member.scored, key=lambda each: _divergence(each[1]))
         better = [each for each in ranked if improves(before, each[1], self.floors)]
-        shards, outputs, weights = (better or ranked or [(1, None, None)])[0]
-        after = None if outputs is None else Quality(score(outputs).value, _divergence(outputs))
+        shards, after = 1, None
+        if ranked:
+            shards, outputs, _ = (better or ranked)[0]
+            after = Quality(score(outputs).value, _divergence(outputs))
         attempt = Attempt(
             _settings(self.config), steps, shards, bool(better), Quality(result.validation, result.divergence), after,
             round(member.seconds, 2),
         )  # fmt: skip
         attempts = [*attempts_on(self.run, plan.id), attempt]
         if better:
-            assert outputs is not None
-            assert weights is not None
+            _, outputs, weights = better[0]
             keep_finished(self.run, self.base, plan, attempts, weights, outputs, self.processor)
         else:
             keep_attempts(self.run, plan.id, attempts)

@@ -40,15 +40,17 @@ def keep_finished(
     is the candidate. So there is one step after which all of it is finished, and a kill before it costs the training.
     """
     folder = run.finishing(plan.id)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, old = (folder.with_name(f"{folder.name}.{word}") for word in ("partial", "old"))
+    for left_over in (partial, old):
+        shutil.rmtree(left_over, ignore_errors=True)
     partial.mkdir(parents=True)
     save_checkpoint(_built(base, plan, weights), partial / "model", processor)
     save_file({"statistics": outputs.statistics}, partial / "outputs.safetensors")
     _write(record_of(partial), attempts)
-    if folder.exists():  # of an earlier finish: whatever is left of it when this is killed isn't taken for one
-        _retire(folder)
+    if folder.exists():  # of an earlier finish: what is left of it when this is killed isn't taken for one
+        os.replace(folder, old)
     os.replace(partial, folder)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def keep_attempts(run: RunFolder, id_: str, attempts: Sequence[Attempt]) -> None:
@@ -60,14 +62,6 @@ def keep_attempts(run: RunFolder, id_: str, attempts: Sequence[Attempt]) -> None
 
 def _write(path: Path, attempts: Sequence[Attempt]) -> None:
     write_atomic(path, record_text(attempts))
-
-
-def _retire(folder: Path) -> None:
-    """Delete a folder that stops being one in a single step."""
-    old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    os.replace(folder, old)
-    shutil.rmtree(old)
 
 
 def _built(base: PreTrainedModel, plan: Plan, weights: Weights) -> PreTrainedModel:

@@ -102,9 +102,9 @@ def _changes(config: RunConfig) -> tuple[RunFolder, list[tuple[str, object, obje
     differences = run.differences(config)
     refused = [difference for difference in differences if not difference[0].startswith(OPEN)]
     before = run.load_config()
-    lengths = [max(each.target_length(target) for target in each.hardware) for each in (config, before)]
-    if lengths[0] != lengths[1] and not any(key == "data.max_length" for key, *_ in refused):
-        refused.append(("hardware.sequence_length", *lengths))
+    here, there = (max(each.target_length(target) for target in each.hardware) for each in (config, before))
+    if here != there and not any(key == "data.max_length" for key, *_ in refused):
+        refused.append(("hardware.sequence_length", here, there))
     if refused:
         raise run.another_configuration(refused, HINT)
     return run, differences

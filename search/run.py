@@ -132,8 +132,8 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
     report.note(f"original: {config.data.metric} {wording.score(validation, config.data.metric)} on validation")
     if earlier:
         with summary.stage("stored"):
-            before, candidates = take_up(config, run, whole, space, profiles, original, earlier, report)
-            _write(run, config, before, judge(before, candidates, config), profiles, report)
+            before, stored = take_up(config, run, whole, space, profiles, original, earlier, report)
+            _write(run, config, before, judge(before, stored, config), profiles, report)
     with summary.stage("library"):
         library = prepare_library(config, run, space, data, model, report)
     with summary.stage("significance"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import answer, score
+from greenfront.evaluators import Outputs, answer, score
 from greenfront.search import RunFolder, keeping
 from greenfront.search.averaging import average
 from greenfront.search.candidate import Candidate, CandidateScore
@@ -29,9 +30,10 @@ from tests.search.test_driver import Notes
 from tests.search.tiny_assignment import assignment
 from tests.search.toy_run import toy_config, toy_model, toy_space
 
+Trials = dict[Plan, tuple[Result, Weights, Outputs]]
 SITES = [site.path for site in toy_space().sites]
 PLANS = [Plan({SITES[n]: {"rank": 2}, SITES[n + 1]: {"rank": 4, "bits": 8}}) for n in (0, 4)]
-STEPS = 12
+STEPS = 16
 
 
 @pytest.fixture(autouse=True)
@@ -41,22 +43,23 @@ def weights_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def trials() -> dict[Plan, tuple[Result, Weights, object]]:
+def trials() -> Trials:
     """Plans as a search leaves them: trained for a few steps."""
     found = {}
     for number, plan in enumerate(PLANS):
-        outcome, weights = Worker(assignment()).evaluate(plan.to_json())
+        outcome, weights = Worker(work()).evaluate(plan.to_json())
         assert weights is not None, outcome.reason
+        assert outcome.outputs is not None
         result = Result(number, plan, "sampler", "scored", outcome.validation, outcome.divergence)
         found[plan] = result, weights, outcome.outputs
     return found
 
 
 @pytest.fixture
-def run(tmp_path: Path, trials: dict[Plan, tuple[Result, Weights, object]]) -> RunFolder:
+def run(tmp_path: Path, trials: Trials) -> RunFolder:
     run = RunFolder.create(config_at(tmp_path / "run"))
     for plan, (_, weights, outputs) in trials.items():
-        keep_candidate(run, toy_model(), plan, weights, outputs, None)  # type: ignore[arg-type]
+        keep_candidate(run, toy_model(), plan, weights, outputs, None)
     return run
 
 
@@ -64,13 +67,20 @@ def config_at(folder: Path, **finish: object) -> RunConfig:
     return toy_config(folder, finish={"steps": STEPS, **finish})
 
 
-def results(trials: dict[Plan, tuple[Result, Weights, object]]) -> list[Result]:
+def results(trials: Trials) -> list[Result]:
     return [result for result, *_ in trials.values()]
 
 
-def longer(**settings: object) -> Assignment:
+@cache
+def work() -> Assignment:
+    """What trials' workers have."""
+    return assignment()
+
+
+def longer() -> Assignment:
     """What finishing gives its workers."""
-    return assignment(steps=STEPS, learning_rate=3e-3, warmup=0.05, **settings)
+    settings = {"steps": STEPS, "learning_rate": 3e-4, "warmup": 0.05}
+    return replace(work(), fine_tune=work().fine_tune.model_copy(update=settings))
 
 
 def finish(
@@ -84,15 +94,13 @@ def finish(
 
 def quality(run: RunFolder, id_: str) -> Quality:
     """What the candidate that would be measured and exported scores."""
-    work = assignment()
-    found = score(answer(load_checkpoint(run.candidate(id_)), work.validation, "accuracy", work.validation_logits))
+    model = load_checkpoint(run.candidate(id_))
+    found = score(answer(model, work().validation, "accuracy", work().validation_logits))
     assert found.divergence is not None
     return Quality(found.value, found.divergence)
 
 
-def test_members_that_improve_are_kept_with_their_scores(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]]
-) -> None:
+def test_members_that_improve_are_kept_with_their_scores(run: RunFolder, trials: Trials) -> None:
     members = results(trials)
     report = finish(run, members, InlinePool(longer()))
     for member in members:
@@ -113,9 +121,7 @@ def test_members_that_improve_are_kept_with_their_scores(
     assert report.done[-1] == (2, 2)
 
 
-def test_what_is_done_is_not_done_again_unless_the_settings_change(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]]
-) -> None:
+def test_what_is_done_is_not_done_again_unless_the_settings_change(run: RunFolder, trials: Trials) -> None:
     members = results(trials)
     assert unfinished_members(config_at(run.path, steps=0), run, members) == []
     assert unfinished_members(config_at(run.path), run, members) == members
@@ -132,9 +138,7 @@ def test_what_is_done_is_not_done_again_unless_the_settings_change(
     assert now == before or second.accepted
 
 
-def test_a_member_that_does_not_improve_stays_what_it_was(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]]
-) -> None:
+def test_a_member_that_does_not_improve_stays_what_it_was(run: RunFolder, trials: Trials) -> None:
     member = results(trials)[0]
     lucky = replace(member, divergence=1e-9)
     before = run.candidate(member.plan.id)
@@ -147,9 +151,7 @@ def test_a_member_that_does_not_improve_stays_what_it_was(
     assert unfinished_members(config_at(run.path), run, [lucky]) == []
 
 
-def test_the_average_of_shards_competes_with_the_single_run(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]]
-) -> None:
+def test_the_average_of_shards_competes_with_the_single_run(run: RunFolder, trials: Trials) -> None:
     member, pool = results(trials)[0], InlinePool(longer())
     kept = to_arrays(unrounded(toy_model(), load_checkpoint(run.candidate(member.plan.id))))
     report = finish(run, [member], pool, shards=3)
@@ -169,9 +171,7 @@ def test_the_average_of_shards_competes_with_the_single_run(
     assert report.done[-1] == (5, 5)
 
 
-def test_a_shard_that_fails_leaves_the_single_run(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]]
-) -> None:
+def test_a_shard_that_fails_leaves_the_single_run(run: RunFolder, trials: Trials) -> None:
     member, pool = results(trials)[0], InlinePool(longer(), {1: "diverged"})
     report = finish(run, [member], pool, shards=2)
     assert len(pool.jobs) == 3
@@ -180,9 +180,7 @@ def test_a_shard_that_fails_leaves_the_single_run(
     assert any("could not be trained on: diverged" in note for note in report.notes)
 
 
-def test_nothing_is_lost_where_every_run_fails(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]]
-) -> None:
+def test_nothing_is_lost_where_every_run_fails(run: RunFolder, trials: Trials) -> None:
     member = results(trials)[0]
     before = quality(run, member.plan.id)
     finish(run, [member], InlinePool(longer(), {0: "out of memory"}))
@@ -223,7 +221,7 @@ def kills(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
 @pytest.mark.parametrize("again", [False, True], ids=["first", "second"])
 def test_a_kill_at_any_step_leaves_a_candidate_with_its_own_score(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]], kills: dict[str, int], again: bool
+    run: RunFolder, trials: Trials, kills: dict[str, int], again: bool
 ) -> None:
     member = results(trials)[0]
     id_ = member.plan.id
@@ -233,7 +231,7 @@ def test_a_kill_at_any_step_leaves_a_candidate_with_its_own_score(
     assert outcome.outputs is not None
     attempts = [
         Attempt(
-            "12 steps", STEPS, 1, True, Quality(member.validation or 0.0, member.divergence or 0.0),
+            "16 steps", STEPS, 1, True, Quality(member.validation or 0.0, member.divergence or 0.0),
             Quality(outcome.validation or 0.0, outcome.divergence or 0.0), 1.0,
         )
     ]  # fmt: skip
@@ -269,9 +267,7 @@ def test_examples_that_trials_have_not_seen_come_first(tmp_path: Path) -> None:
     )
 
 
-def test_rounded_weights_are_trained_as_floats_and_rounded_again(
-    run: RunFolder, trials: dict[Plan, tuple[Result, Weights, object]]
-) -> None:
+def test_rounded_weights_are_trained_as_floats_and_rounded_again(run: RunFolder, trials: Trials) -> None:
     model = unrounded(toy_model(), load_checkpoint(run.candidate(PLANS[0].id)))
     weight = model.get_submodule(SITES[1]).get_submodule("up").weight
     assert isinstance(weight, torch.nn.Parameter)

@@ -3,7 +3,9 @@
 import os
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -22,9 +24,18 @@ from tests.search.toy_run import LENGTH, toy_config, toy_profile
 SEARCH = {"trials": 6, "finalists": 4, "sampler": "random"}
 
 
-def finished_run(folder: Path, **sections: object) -> RunFolder:
+def finished_run(folder: Path) -> RunFolder:
     """A toy run with six trials and a front that nobody measured."""
-    driver = driver_at(folder, **{"search": SEARCH, **sections})
+    shutil.copytree(template().name, folder)
+    return RunFolder(folder)
+
+
+@cache
+def template() -> TemporaryDirectory[str]:
+    """Where it is made once."""
+    folder = TemporaryDirectory()
+    given: dict[str, Any] = {"search": SEARCH}
+    driver = driver_at(Path(folder.name), **given)
     driver.search(FormulaPool(), Notes())
     run, config, profile = driver.run, driver.config, toy_profile()
     profile.save(run.profile("toy"))
@@ -34,7 +45,7 @@ def finished_run(folder: Path, **sections: object) -> RunFolder:
     ).save(run.front)  # fmt: skip
     run.write_json(run.summary, {"unreachable_budgets": []})
     run.write_json(run.measured("toy"), {})
-    return run
+    return folder
 
 
 def asked(folder: Path, **sections: object) -> RunConfig:
@@ -135,7 +146,7 @@ def test_a_kill_at_any_step_loses_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     finished_run(tmp_path / "template")
     original = RunFolder(tmp_path / "template")
     results, front = known(original), original.front.read_bytes()
-    old, new = {}, {"budgets": {"latency": "50%"}}
+    new = {"budgets": {"latency": "50%"}}
     left = [0]
 
     def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -148,27 +159,26 @@ def test_a_kill_at_any_step_loses_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         return step
 
     for steps in range(100):
-        for goes_on in (old, new):
-            folder = tmp_path / f"{steps}-{'new' if goes_on else 'old'}"
-            shutil.copytree(original.path, folder)
-            left[0] = steps
-            with monkeypatch.context() as patch:
-                for holder, name in (
-                    (shutil, "copy2"), (shutil, "copytree"), (os, "replace"), (Path, "unlink"), (Path, "mkdir"),
-                    (reopening, "write_atomic"),
-                ):  # fmt: skip
-                    patch.setattr(holder, name, deadly(getattr(holder, name)))
-                try:
-                    reopened(asked(folder, **new))
-                    killed = False
-                except Killed:
-                    killed = True
-            run = reopened(asked(folder, **goes_on))
-            assert run.differences(asked(folder, **goes_on)) == []
-            assert known(run) == results
-            fronts = [run.front, *(one.path / "front.json" for one in Earlier.all(run))]
-            assert front in [path.read_bytes() for path in fronts if path.exists()]
-            assert not list(run.path.rglob("*.partial")) or killed
+        folder = tmp_path / str(steps)
+        shutil.copytree(original.path, folder)
+        left[0], killed = steps, False
+        with monkeypatch.context() as patch:
+            for holder, name in (
+                (shutil, "copy2"), (shutil, "copytree"), (os, "replace"), (Path, "unlink"), (Path, "mkdir"),
+                (reopening, "write_atomic"),
+            ):  # fmt: skip
+                patch.setattr(holder, name, deadly(getattr(holder, name)))
+            try:
+                reopened(asked(folder, **new))
+            except Killed:
+                killed = True
+        # Its user goes on with the new question, or returns to the old one.
+        then = asked(folder, **(new if steps % 2 or not killed else {}))
+        run = reopened(then)
+        assert run.differences(then) == []
+        assert known(run) == results
+        fronts = [run.front, *(one.path / "front.json" for one in Earlier.all(run))]
+        assert front in [path.read_bytes() for path in fronts if path.exists()]
         if not killed:
             assert steps > 10
             return

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from greenfront.evaluators import Outputs
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
 from greenfront.search.allocation import Seed
@@ -18,7 +19,7 @@ from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, uncovered
 from greenfront.search.study import Result, Study, make_sampler
 from greenfront.search.verify import original_candidate
-from greenfront.search.worker import Worker
+from greenfront.search.worker import Weights, Worker
 from greenfront.spaces import Plan, Space, load_checkpoint
 from tests.search.inline_pool import InlinePool
 from tests.search.test_driver import Notes
@@ -48,15 +49,17 @@ def test_stored_trials_are_judged_under_other_budgets_at_once(tmp_path: Path) ->
     run = finished_run(tmp_path / "run")
     before = known(run)
     latencies = sorted(toy_profile().predict(result.plan).latency_ms.median for result in before)
-    middle = (latencies[2] + latencies[3]) / 2
+    middle = (latencies[2] + latencies[-1]) / 2
+    within = sum(latency <= middle for latency in latencies)
+    assert 0 < within < 6
     _, _, candidates, report = taken_up(tmp_path / "run", toy_profile(), budgets={"latency": f"{middle:.6f} ms"})
     assert {c.id for c in candidates} == {result.plan.id for result in before}
-    assert sum(candidate.feasible for candidate in candidates) == 3
+    assert sum(candidate.feasible for candidate in candidates) == within
     head = next(note for note in report.notes if note.startswith("from what is stored, before any new training"))
-    assert "3 of 6 candidates meet every budget" in head
+    assert f"{within} of 6 candidates meet every budget" in head
     assert known(run) == before
     trials = journal(run)._journal.trials
-    assert [trial.constraints["latency"] <= 0 for trial in trials].count(True) == 3
+    assert [trial.constraints["latency"] <= 0 for trial in trials].count(True) == within
 
 
 def test_the_new_journal_has_the_costs_of_another_profile(tmp_path: Path) -> None:
@@ -88,9 +91,10 @@ def test_a_kill_while_the_journal_is_made_anew_begins_it_again(tmp_path: Path, m
             raise KeyboardInterrupt
         told(self, trial)  # type: ignore[arg-type]
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Study, "keep", dies)
-        taken_up(tmp_path / "run", toy_profile(), budgets={"latency": "90%"})
+        with pytest.raises(KeyboardInterrupt):
+            taken_up(tmp_path / "run", toy_profile(), budgets={"latency": "90%"})
     run, *_ = taken_up(tmp_path / "run", toy_profile(), budgets={"latency": "90%"})
     assert known(run) == before
     assert not list(run.path.glob("study.partial*"))
@@ -112,10 +116,11 @@ def test_what_a_runtime_refuses_now_is_left_out_with_its_trials(tmp_path: Path) 
     run = finished_run(tmp_path / "run")
     run.significance.write_text("{}")
     whole = toy_space()
-    name = whole.choices[0].name
-    smaller = whole.restrict(lambda choice, settings: choice.name != name or settings["rank"] == 4)
+    ranks = {site.path: {r.plan.get(site.path, {}).get("rank", 4) for r in known(run)} for site in whole.sites}
+    path = next(path for path, found in ranks.items() if len(found) > 1)
+    smaller = whole.restrict(lambda choice, settings: choice.site.path != path or settings["rank"] == 4)
     run, _, candidates, report = taken_up(tmp_path / "run", toy_profile(), smaller, budgets={"latency": "95%"})
-    allowed = [r for r in known(run) if r.plan.get(whole.sites[0].path, {}).get("rank", 4) == 4]
+    allowed = [r for r in known(run) if r.plan.get(path, {}).get("rank", 4) == 4]
     assert {c.id for c in candidates} == {result.plan.id for result in allowed}
     assert any(f"{6 - len(allowed)} of 6 stored trials have settings" in note for note in report.notes)
     assert len(known(run)) == 6  # in the earlier journal they stand still
@@ -205,8 +210,8 @@ def test_weights_that_were_not_kept_are_trained_again_to_the_same_score(tmp_path
     (gone,) = finalists.weightless()
     assert gone.plan == plans[1]
 
-    def save(plan: Plan, *found: object) -> None:
-        keep_candidate(run, toy_model(), plan, *found, None)  # type: ignore[arg-type]
+    def save(plan: Plan, weights: Weights, outputs: Outputs) -> None:
+        keep_candidate(run, toy_model(), plan, weights, outputs, None)
 
     report = Notes()
     train_again([gone], InlinePool(work), save, "accuracy", report)
