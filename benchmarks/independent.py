@@ -3,9 +3,9 @@
 greenfront export RUN original --to DIR/original --onnx   (and every front member: DIR/ID)
 python benchmarks/independent.py RUN/front.json DIR
 
-Nothing of Greenfront is imported: whoever doubts the numbers reads these lines instead. Every process times its
-candidate and the original in turn, for the machine's own speed changes from minute to minute; there are several, since
-each draws its own places in memory, which a small model's latency depends on.
+Nothing of Greenfront is imported: whoever doubts the numbers reads these lines instead. Every process times queries of
+its candidate, one right after the other, and of the original in turn, for the machine's own speed changes from minute
+to minute; there are several, since each draws its own places in memory, which a small model's latency depends on.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-QUERIES, PROCESSES, WITHIN = 60, 9, 0.05
+TURNS, UNTIMED, QUERIES, PROCESSES, WITHIN = 12, 20, 10, 9, 0.05
 
 
 def main() -> int:
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def time_both(original: str, candidate: str, threads: int, tokens: int) -> list[float]:
-    """Median milliseconds of a query of each model, in random order, each after an untimed query of its own."""
+    """Median milliseconds of a query of each model: in every turn so many in a row, the first ones untimed."""
     import numpy
     import onnxruntime
 
@@ -76,13 +76,14 @@ def time_both(original: str, candidate: str, threads: int, tokens: int) -> list[
     whole = {"input_ids": ids, "attention_mask": numpy.ones_like(ids), "token_type_ids": numpy.zeros_like(ids)}
     feeds = [{value.name: whole[value.name] for value in session.get_inputs()} for session in sessions]
     samples: list[list[float]] = [[], []]
-    for _ in range(QUERIES):
+    for _ in range(TURNS):
         for number in random.sample((0, 1), 2):
-            sessions[number].run(None, feeds[number])
-            started = time.perf_counter()
-            sessions[number].run(None, feeds[number])
-            samples[number].append(1000 * (time.perf_counter() - started))
-    return [statistics.median(times[10:]) for times in samples]
+            for query in range(UNTIMED + QUERIES):
+                started = time.perf_counter()
+                sessions[number].run(None, feeds[number])
+                if query >= UNTIMED:
+                    samples[number].append(1000 * (time.perf_counter() - started))
+    return [statistics.median(times) for times in samples]
 
 
 if __name__ == "__main__":

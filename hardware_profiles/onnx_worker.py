@@ -42,7 +42,7 @@ def memory(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def latency(job: dict[str, Any]) -> dict[str, Any]:
-    """A `LatencyAnswer`: samples of every model in turn, each right after an untimed query of its own."""
+    """A `LatencyAnswer`: samples of every model in turn, each right after untimed queries of its own."""
     # Not needed for memory, where every library would count.
     from greenfront.hardware_profiles.fingerprint import ConditionsMeter
     from greenfront.hardware_profiles.sampling import FEW_SECONDS, Schedule, Variant, time_in_turn

@@ -13,8 +13,9 @@ from greenfront.hardware_profiles.statistics import median_interval, relative_ha
 
 MINIMUM_SAMPLE_MS = 1.0
 """A short operation's sample is as many passes as last this long, so that reading the clock doesn't show."""
-LEAD_IN_MS = 40.0
-"""Passes longer than this need no lead-in: refilling the caches takes MiniLM-L6 0.2 to 0.5 ms."""
+LEAD_IN_MS, LONG_MS = 12.0, 40.0
+"""Untimed passes before a sample last so long, or a pass; passes longer than the second need none. A model that fits
+into the caches gets them back in ten passes, not in one: decision 16."""
 CHECK_EVERY = 4
 FEW, FEW_SECONDS = 8, 0.1
 """Samples of each variant, at least, in one of several processes, and what it is warmed up for: after three passes of
@@ -30,8 +31,8 @@ Clock = Callable[[], int]
 class Variant:
     """Something to be timed: a chain of runs that is passed through `inner` times a sample.
 
-    `lead_in`: an untimed pass comes right before every sample, as in a process that serves this one model;
-    without it the sample begins with the caches as another variant left them. Long passes do without.
+    `lead_in`: untimed passes come right before every sample, as in a process that answers one query of this one model
+    after another; without them the sample begins with the caches as another variant left them. Long passes do without.
     `times`: samples in a repetition, more for what others are compared with.
     """
 
@@ -107,7 +108,7 @@ def interleave(
             rng.shuffle(order)
             for variant in order:
                 if variant.lead_in and not _is_long(samples[variant.name]):
-                    _sample(variant, 1, synchronize, clock_ns)
+                    _lead_in(variant, synchronize, clock_ns)
                 took = _sample(variant, variant.inner, synchronize, clock_ns)
                 samples[variant.name].append(took / variant.inner / len(variant.chain))
             repetition += 1
@@ -152,8 +153,14 @@ def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock
     return (clock_ns() - start) / 1e6
 
 
+def _lead_in(variant: Variant, synchronize: Callable[[], None], clock_ns: Clock) -> None:
+    spent_ms = 0.0
+    while spent_ms < LEAD_IN_MS:
+        spent_ms += _sample(variant, 1, synchronize, clock_ns)
+
+
 def _is_long(samples: Sequence[float]) -> bool:
-    return bool(samples) and samples[-1] > LEAD_IN_MS
+    return bool(samples) and samples[-1] > LONG_MS
 
 
 def _narrow(samples: dict[str, list[float]], watched: Sequence[str], tolerance: float) -> bool:

@@ -20,7 +20,7 @@ from greenfront.spaces.checkpoint import load_checkpoint
 
 
 class TimedModel:
-    """A model on its target: single forward passes, each right after an untimed one of the same model.
+    """A model on its target: single forward passes, each right after untimed ones of the same model.
 
     `run` passes `batch_size` examples, `large_run` (made when it is first asked for) `large_batch`.
     """

@@ -76,10 +76,17 @@ def test_samples_are_milliseconds_of_one_run_whatever_the_chain_and_inner_passes
     assert device.runs == ["x", "y", "z"] * 8
 
 
-def test_a_lead_in_pass_is_run_but_not_timed(device: Device) -> None:
-    cold_then_warm = device.takes("a", 9, 1, 9, 1, 9, 1)
+def test_lead_in_passes_are_run_but_not_timed(device: Device) -> None:
+    cold_then_warm = device.takes("a", *(13, 1) * 3)
     samples = device.sample([Variant("a", (cold_then_warm,), lead_in=True)], Schedule(3, 0))
     assert samples["a"] == [1.0] * 3
+
+
+def test_a_short_pass_has_as_many_lead_in_passes_as_caches_need(device: Device) -> None:
+    warming = device.takes("a", *(5, 4, 2, 1, 1) * 3)
+    samples = device.sample([Variant("a", (warming,), lead_in=True)], Schedule(3, 0))
+    assert samples["a"] == [1.0] * 3
+    assert len(device.runs) == 3 * 5
 
 
 def test_a_long_pass_has_a_lead_in_only_until_it_is_known_to_be_long(device: Device) -> None:

@@ -1,0 +1,98 @@
+"""What each method reaches alone, and all of them together, in searches that differ in nothing else.
+
+    python benchmarks/ablation.py examples/reuters.yaml runs/ablation
+
+Searches once with every method, then once with each one of them alone, on the same profile and with the same number of
+trials, budgeted only by the loss of accuracy. A search that was done is read from its folder. Prints the fastest
+verified candidate within the loss, of the test score and of the validation score alone, which is all that may choose.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+
+from greenfront.config import load_config
+from greenfront.search import Candidate, Front, RunFolder
+from greenfront.spaces import METHODS
+
+EVERY = "every"
+
+
+def main() -> None:
+    """Search what was not searched yet, and print one row per set of methods."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--loss", type=float, default=0.01, help="the most allowed, relative to the original's score")
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), help="those that are searched alone")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    every = options.folder / EVERY
+    said = {EVERY: search(options.file, every, options.loss, {})}
+    target = load_config(options.file).hardware[0].name
+    for method in options.methods:
+        changes = {"space": {"methods": [method]}, "profile": str(RunFolder(every).profile(target).resolve())}
+        said[method] = search(options.file, options.folder / method, options.loss, changes)
+    table = Table(title=f"fastest verified candidate within {options.loss:.1%}: of the test score | of validation")
+    for column in ("methods", "x faster", "x smaller", "test loss", "x faster", "x smaller", "test loss", "note"):
+        table.add_column(column, justify="right")
+    for name, note in said.items():
+        run = RunFolder(options.folder / name)
+        if run.front.exists():
+            front = Front.load(run.front)
+            table.add_row(
+                name, *reached(front, options.loss, "test"), *reached(front, options.loss, "validation"), note
+            )
+        else:
+            table.add_row(name, *("-",) * 6, note)
+    Console(width=150).print(table)
+
+
+def search(file: Path, output: Path, loss: float, changes: dict[str, Any]) -> str:
+    """Run `greenfront search` on a changed copy of the file, unless it is done; what to say of how it ended."""
+    raw = yaml.safe_load(file.read_text())
+    raw["model"]["path"] = str((file.parent / raw["model"]["path"]).resolve())
+    for key in ("train", "validation", "test"):
+        if key in raw["data"]:
+            raw["data"][key] = str((file.parent / raw["data"][key]).resolve())
+    raw |= {"budgets": {"accuracy_drop": f"{loss:%}"}, "output": str(output.resolve())}
+    raw["space"] = {**raw.get("space", {}), **changes.get("space", {})}
+    if "profile" in changes:
+        raw["hardware"][0]["profile"] = changes["profile"]
+    copy = output.with_suffix(".yaml")
+    copy.write_text(yaml.safe_dump(raw))
+    if RunFolder(output).front.exists():
+        return ""
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("greenfront")), "search", str(copy)], capture_output=True, text=True
+    )
+    output.with_suffix(".log").write_text(done.stdout + done.stderr)
+    return "" if done.returncode == 0 else " ".join((done.stderr or done.stdout).split())[-120:]
+
+
+def reached(front: Front, loss: float, split: str) -> tuple[str, str, str]:
+    """Speed, size and test loss of the fastest verified candidate whose score on the split is good enough."""
+
+    def score(candidate: Candidate, name: str) -> float:
+        return float(getattr(candidate.score, name))
+
+    base = front.original
+    verified = [c for c in front.candidates if c.verified and c.plan]
+    enough = [c for c in verified if score(c, split) >= (1 - loss) * score(base, split)]
+    if not enough:
+        return "-", "-", "-"
+    cost, before = (lambda c: c.costs()[front.target]), base.costs()[front.target]
+    best = min(enough, key=lambda c: cost(c).latency_ms.median)
+    drop = 1 - score(best, "test") / score(base, "test")
+    faster, smaller = before.latency_ms.median / cost(best).latency_ms.median, before.size_mb / cost(best).size_mb
+    return f"{faster:.2f}", f"{smaller:.2f}", f"{drop:+.2%}"
+
+
+if __name__ == "__main__":
+    main()
