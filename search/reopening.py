@@ -6,10 +6,11 @@ on (data, original, library) and what it found (trials, weights) stay, so that o
 
 import os
 import shutil
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
-from greenfront.config import RunConfig, load_config, to_yaml
+from greenfront.config import RunConfig, TargetConfig, load_config, to_yaml
 from greenfront.errors import ConfigError, RunError
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.front import Front
@@ -20,6 +21,10 @@ SAME_STUDY = ("search.trials", "finish.")
 OPEN = ("budgets.", "objectives", "hardware", *SAME_STUDY)
 """Keys (or their beginnings) that a run may be asked again with."""
 HINT = "; with other budgets, objectives, hardware of the same length, search.trials or finish it would be taken up"
+HOW_MEASURED = ("seconds", "disturbed")
+"""Keys of a target that its costs don't depend on."""
+DERIVED = (*HOW_MEASURED, "power", "grid_intensity", "price")
+"""Keys of a target that its profile is read with, whatever it was measured with."""
 ANSWERS = ("front.json", "front.png", "report.html", "summary.json")
 """What is of one configuration alone."""
 
@@ -77,14 +82,18 @@ def reopened(config: RunConfig) -> RunFolder:
             (run.path / name).unlink(missing_ok=True)
         for measured in (run.path / "measured").glob("*.json"):
             measured.unlink()
-        before = run.load_config().hardware
-        for target in before:
-            if target not in config.hardware:
+        for target in run.load_config().hardware:
+            if not any(same_target(target, other, DERIVED) for other in config.hardware):
                 run.profile(target.name).unlink(missing_ok=True)
         if any(not key.startswith(SAME_STUDY) for key, *_ in differences):
             run.study.unlink(missing_ok=True)
         write_atomic(run.config, to_yaml(config))
     return run
+
+
+def same_target(one: TargetConfig, other: TargetConfig, ignored: Collection[str]) -> bool:
+    """Whether two targets have all keys in common but the ignored ones."""
+    return one.model_dump(exclude=set(ignored)) == other.model_dump(exclude=set(ignored))
 
 
 def check_reopened(config: RunConfig) -> RunFolder:

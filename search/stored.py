@@ -19,7 +19,7 @@ from greenfront.search.driver import objective_names, objective_values
 from greenfront.search.finishing import scored_candidates
 from greenfront.search.front import pareto_mask
 from greenfront.search.progress import Reporter
-from greenfront.search.reopening import Earlier
+from greenfront.search.reopening import HOW_MEASURED, Earlier, same_target
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, minimised, missed_budgets
 from greenfront.search.study import NAME, Result, Study, drop_torn_line, result_of
@@ -146,7 +146,8 @@ def _measured(
             continue
         same = same or before
         for target in config.hardware:
-            if target in one.config.hardware and before.measured(target.name):
+            known = any(same_target(target, other, HOW_MEASURED) for other in one.config.hardware)
+            if known and before.measured(target.name):
                 costs.setdefault(target.name, before.costs()[target.name])
     return costs, same
 

@@ -103,6 +103,14 @@ def test_what_stood_there_is_kept_and_the_run_is_taken_up(
     assert everything(run) == after
 
 
+def test_a_profile_stays_with_a_target_that_is_measured_or_priced_otherwise(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run")
+    hardware = {"name": "toy", "sequence_length": LENGTH, "seconds": 5, "price": 0.4, "disturbed": "accept"}
+    reopened(asked(tmp_path / "run", hardware=hardware))
+    assert run.profile("toy").exists()
+    assert len(Earlier.all(run)) == 1
+
+
 def test_every_further_change_is_numbered(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "run")
     for number, latency in enumerate(("50%", "40%", "50%"), 1):
