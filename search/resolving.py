@@ -17,7 +17,7 @@ from greenfront.search.progress import Reporter
 from greenfront.search.reopening import SAME_STUDY, Earlier
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets, summed_cost
-from greenfront.search.stored import rebuild_journal, results_in, say_stored, stored_candidates, stored_results
+from greenfront.search.stored import results_in, say_stored, stored_candidates, stored_results, within
 from greenfront.search.study import Result
 from greenfront.search.worker import Weights
 from greenfront.spaces import Choice, Plan, Settings, Space
@@ -65,15 +65,18 @@ def take_up(
     earlier: Sequence[Earlier],
     report: Reporter,
 ) -> tuple[Candidate, list[Candidate]]:
-    """Judge what is stored under this configuration, and say what it comes to; nothing is trained. The journal begins
-    anew with it where costs or constraints have changed; `space` is what of `whole` is searched now. Gives the original
-    and the candidates, some of them verified.
-    """
+    """Judge what is stored under this configuration, and say what it comes to; nothing is trained. `space` is what of
+    `whole` is searched now. Gives the original and the candidates, some of them verified."""
     if not run.study.exists():
         *_, last = [one for one in earlier if one.study.exists()]
         forget_settings(run, space, offered(whole, last.profiles(), last.config, earlier))
-        rebuild_journal(run, space, stored_results(earlier), original, profiles, config, report)
-    results = results_in(run.study)
+    stored = stored_results(earlier)
+    held = within(space, stored)
+    if len(held) < len(stored):
+        lost = len(stored) - len(held)
+        report.note(f"{lost} of {len(stored)} stored trials have settings that can't be had any more")
+    here = results_in(run.study) if run.study.exists() else []
+    results = list({result.plan: result for result in [*held, *here]}.values())
     before, candidates = stored_candidates(run, results, original, profiles, config, earlier)
     say_stored(candidates, before, run, config, report)
     return before, candidates

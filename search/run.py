@@ -42,6 +42,7 @@ from greenfront.search.resolving import is_resolved, offered, still_wanted, take
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.stored import adopt, stored_results
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
@@ -148,10 +149,11 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
             report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
         searched = without(config, unreachable)
         study = Study(space, objective_names(config), sampler, run.study)
+        adopt(study, stored_results(earlier), original, profiles, config)
         firsts = first_plans(searched, space, losses, profiles, original.predicted, limits)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
-            report.note(f"{len(firsts)} further plans are wanted, at costs that no stored trial is near to")
+            report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")
         else:
             firsts += analysis_seeds(analysis, space) if analysis is not None else []
         for seed in firsts:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import optuna
-from optuna.samplers import RandomSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
@@ -15,7 +14,7 @@ from greenfront.errors import PlanError
 from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
-from greenfront.search.driver import objective_names, objective_values
+from greenfront.search.driver import objective_values
 from greenfront.search.finishing import scored_candidates
 from greenfront.search.front import pareto_mask
 from greenfront.search.progress import Reporter
@@ -34,7 +33,7 @@ def stored_results(earlier: Sequence[Earlier]) -> list[Result]:
     for one in reversed(earlier):
         if one.study.exists():
             for result in results_in(one.study):
-                if result.state != "rejected":
+                if result.state in ("scored", "failed"):
                     found.setdefault(result.plan, result)
     return list(found.values())
 
@@ -49,36 +48,36 @@ def results_in(journal: Path) -> list[Result]:
     return [result_of(trial) for trial in optuna.load_study(storage=storage, study_name=NAME).trials]
 
 
-def rebuild_journal(
-    run: RunFolder,
-    space: Space,
+def within(space: Space, results: Sequence[Result]) -> list[Result]:
+    """The results whose plans a space holds."""
+
+    def holds(plan: Plan) -> bool:
+        try:
+            space.indices(plan)
+        except PlanError:
+            return False
+        return True
+
+    return [result for result in results if holds(result.plan)]
+
+
+def adopt(
+    study: Study,
     results: Sequence[Result],
     original: Candidate,
     profiles: Mapping[str, HardwareProfile],
     config: RunConfig,
-    report: Reporter,
 ) -> None:
-    """Begin the journal of a new study with stored results, whole or not at all: plans and scores are what they were,
-    costs and constraints those of this configuration. Plans that its space doesn't hold are left out, and it is said.
-    """
-    partial = run.study.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    study = Study(space, objective_names(config), RandomSampler(seed=0), partial)
-    for result in results:
-        try:
-            space.indices(result.plan)
-        except PlanError:
-            continue
-        predicted = _predicted(profiles, result.plan)
+    """Give a study, and its journal, the stored results that it hasn't: plans and scores are what they were, costs and
+    constraints those of this configuration. A kill on the way leaves the rest to the next start."""
+    known = {result.plan for result in study.results}
+    for result in within(study.space, [result for result in results if result.plan not in known]):
+        predicted = {name: profile.predict(result.plan) for name, profile in profiles.items()}
         slack = budget_slack(predicted, result.validation or 0.0, original, config.budgets)
         study.suggest(result.plan, result.origin)
         told = replace(result, number=study.ask().number)
         constraints = {name: -share for name, share in slack.items()}
         study.keep(study.tell(told, objective_values(config, result, predicted), constraints))
-    lost = len(results) - len(study.results)
-    if lost:
-        report.note(f"{lost} of {len(results)} stored trials have settings that can't be had any more")
-    partial.replace(run.study)
 
 
 def stored_candidates(
@@ -154,7 +153,3 @@ def _measured(
 
 def _objective(candidate: Candidate, name: str, target: str) -> float:
     return -candidate.score.validation if name == "accuracy" else minimised(name, candidate.costs()[target])
-
-
-def _predicted(profiles: Mapping[str, HardwareProfile], plan: Plan) -> dict[str, Cost]:
-    return {name: profile.predict(plan) for name, profile in profiles.items()}

@@ -416,7 +416,7 @@ def test_a_finished_run_is_taken_up_with_other_budgets_and_finished(run: Run) ->
     assert "when trained again, was" not in said  # the same seed, the same score
     for stage in ("Measuring this machine", "Decomposing", "Significance of every setting", "Fine-tuning the original"):
         assert stage not in said
-    (wanted,) = re.findall(r"(\d+) further plans are wanted", said)
+    (wanted,) = re.findall(r"plans at costs that no stored trial is near to: (\d+)", said)
     found = states(folder)
     assert states(run.path).items() <= found.items()
     assert len(found) == len(states(run.path)) + int(wanted)

@@ -17,6 +17,7 @@ from greenfront.search.keeping import keep_candidate
 from greenfront.search.profiles import useful
 from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, uncovered
+from greenfront.search.stored import adopt, results_in, stored_results
 from greenfront.search.study import Result, Study, make_sampler
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Weights, Worker
@@ -38,7 +39,9 @@ def taken_up(
     earlier, profiles = Earlier.all(run), {"toy": profile}
     space = offered(whole, profiles, config, earlier)
     original = original_candidate(1.0, profiles, config)
-    return run, *take_up(config, run, whole, space, profiles, original, earlier, report), report
+    before, candidates = take_up(config, run, whole, space, profiles, original, earlier, report)
+    adopt(journal(run, space, len(config.objectives)), stored_results(earlier), original, profiles, config)
+    return run, before, candidates, report
 
 
 def journal(run: RunFolder, space: Space | None = None, objectives: int = 2) -> Study:
@@ -82,7 +85,9 @@ def test_a_third_objective_is_no_obstacle(tmp_path: Path) -> None:
     assert len(study.results) == 6
 
 
-def test_a_kill_while_the_journal_is_made_anew_begins_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kill_while_stored_trials_are_adopted_leaves_the_rest_to_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = known(finished_run(tmp_path / "run"))
     told = Study.keep
 
@@ -95,9 +100,11 @@ def test_a_kill_while_the_journal_is_made_anew_begins_it_again(tmp_path: Path, m
         patch.setattr(Study, "keep", dies)
         with pytest.raises(KeyboardInterrupt):
             taken_up(tmp_path / "run", toy_profile(), budgets={"latency": "90%"})
-    run, *_ = taken_up(tmp_path / "run", toy_profile(), budgets={"latency": "90%"})
+    assert [result.number for result in results_in(RunFolder(tmp_path / "run").study)] == [0, 1, 2]
+    run, _, candidates, _ = taken_up(tmp_path / "run", toy_profile(), budgets={"latency": "90%"})
     assert known(run) == before
-    assert not list(run.path.glob("study.partial*"))
+    assert {candidate.plan for candidate in candidates} == {result.plan for result in before}
+    assert [result.number for result in results_in(run.study)] == list(range(6))
 
 
 def test_settings_that_were_offered_still_are(tmp_path: Path) -> None:
