@@ -85,7 +85,7 @@ def test_a_third_objective_is_no_obstacle(tmp_path: Path) -> None:
     assert len(study.results) == 6
 
 
-def test_a_kill_while_stored_trials_are_adopted_leaves_the_rest_to_the_next_start(
+def test_a_kill_while_trials_are_adopted_leaves_the_rest_to_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = known(finished_run(tmp_path / "run"))
