@@ -1,6 +1,6 @@
 """Who is finished and verified: the best of what the search has scored, by the scores of the weights that are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from greenfront.config import RunConfig
@@ -24,19 +24,30 @@ class Finalists:
     profiles: Mapping[str, HardwareProfile]
     original: Candidate
 
-    def chosen(self, most: int | None = None) -> list[Result]:
-        """At most so many with weights, by default `search.finalists`: as `Contenders.finalists`."""
-        contenders, feasible = self._contenders()
-        return contenders.finalists(feasible, most=most)
+    def chosen(self) -> list[Result]:
+        """At most `search.finalists` with weights: as `Contenders.finalists`."""
+        contenders, feasible = self._contenders(self._kept())
+        return contenders.finalists(feasible)
+
+    def members(self) -> list[Result]:
+        """At most `finish.members`, chosen by the scores of trials, with those of the weights that are kept.
+
+        Scores that finishing has changed would have others chosen, and finished as well, by every further start.
+        """
+        contenders, feasible = self._contenders(self.study.results)
+        plans = {result.plan for result in contenders.finalists(feasible, most=self.config.finish.members)}
+        return [result for result in self._kept() if result.plan in plans and result.state == "scored"]
 
     def weightless(self) -> list[Result]:
         """Those that would be chosen and meet every budget, but whose weights were deleted when others beat them."""
-        contenders, feasible = self._contenders()
+        contenders, feasible = self._contenders(self._kept())
         wanted = contenders.finalists(feasible, weightless=True)
         return [result for result in wanted if result.plan.id in feasible and not contenders.complete(result)]
 
-    def _contenders(self) -> tuple[Contenders, list[str]]:
-        results = as_kept(self.run, self.study.results, self.config.data.metric)
+    def _kept(self) -> list[Result]:
+        return as_kept(self.run, self.study.results, self.config.data.metric)
+
+    def _contenders(self, results: Sequence[Result]) -> tuple[Contenders, list[str]]:
         found = unverified(results, self.original, self.profiles, self.config)
         contenders = Contenders(self.config, self.run, results, self._predict)
         return contenders, [candidate.id for candidate in found if candidate.feasible]

@@ -174,8 +174,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
             }
             raise nothing_scored(study.results, slacks)
         with summary.stage("finishing"):
-            members = finalists.chosen(config.finish.members)
-            finish(config, run, members, original, assignment, data, base.processor, report)
+            finish(config, run, finalists.members(), original, assignment, data, base.processor, report)
         with summary.stage("verification"):
             everyone = scored_candidates(run, study.results, original, profiles, config)
             ids = {result.plan.id for result in finalists.chosen()}

@@ -16,19 +16,21 @@ from greenfront.search import RunFolder, keeping
 from greenfront.search.averaging import average
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.continuing import Continue
+from greenfront.search.finalists import Finalists
 from greenfront.search.finish_record import Attempt, Finished, Quality, attempts_on, finished
 from greenfront.search.finishing import Finisher, as_kept, shards_of, unfinished_members
 from greenfront.search.finishing_data import chosen_examples
 from greenfront.search.keeping import keep_candidate, keep_finished
 from greenfront.search.pool import Pool
-from greenfront.search.study import Result
+from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Assignment, Weights, Worker, to_arrays
 from greenfront.spaces import Plan, complete, load_checkpoint
 from greenfront.spaces.unrounding import unrounded
 from tests.search.inline_pool import InlinePool
 from tests.search.test_driver import Notes
 from tests.search.tiny_assignment import assignment
-from tests.search.toy_run import toy_config, toy_model, toy_space
+from tests.search.toy_run import toy_config, toy_model, toy_profile, toy_space
 
 Trials = dict[Plan, tuple[Result, Weights, Outputs]]
 SITES = [site.path for site in toy_space().sites]
@@ -136,6 +138,20 @@ def test_what_is_done_is_not_done_again_unless_the_settings_change(run: RunFolde
     now = quality(run, members[0].plan.id)
     assert (now.divergence < before.divergence) == second.accepted
     assert now == before or second.accepted
+
+
+def test_another_start_finishes_nobody_else(run: RunFolder, trials: Trials) -> None:
+    """One of two is to be finished; the other one must not come to its turn because the first is better now."""
+    config, profiles = config_at(run.path, members=1), {"toy": toy_profile()}
+    study = Study(toy_space(), ["d", "ms"], make_sampler("random", {}, 0), run.study)
+    study.results += results(trials)
+    finalists = Finalists(config, run, study, profiles, original_candidate(1.0, profiles, config))
+    (member,) = finalists.members()
+    finish(run, [member], InlinePool(longer()))
+    (again,) = finalists.members()
+    assert again.plan == member.plan
+    assert again.divergence != member.divergence
+    assert unfinished_members(config_at(run.path), run, [again]) == []
 
 
 def test_a_member_that_does_not_improve_stays_what_it_was(run: RunFolder, trials: Trials) -> None:
