@@ -140,11 +140,18 @@ def test_what_is_done_is_not_done_again_unless_the_settings_change(run: RunFolde
     assert now == before or second.accepted
 
 
-def test_another_start_finishes_nobody_else(run: RunFolder, trials: Trials) -> None:
+def test_another_start_finishes_nobody_else(tmp_path: Path) -> None:
     """One of two is to be finished; the other one must not come to its turn because the first is better now."""
-    config, profiles = config_at(run.path, members=1), {"toy": toy_profile()}
+    config, profiles = config_at(tmp_path / "run", members=1), {"toy": toy_profile()}
+    run = RunFolder.create(config)
     study = Study(toy_space(), ["d", "ms"], make_sampler("random", {}, 0), run.study)
-    study.results += results(trials)
+    for number, rank in enumerate((2, 4)):
+        plan = Plan({site: {"rank": rank} for site in SITES[:4]})
+        outcome, weights = Worker(work()).evaluate(plan.to_json())
+        assert weights is not None
+        assert outcome.outputs is not None
+        keep_candidate(run, toy_model(), plan, weights, outcome.outputs, None)
+        study.results.append(Result(number, plan, "sampler", "scored", outcome.validation, outcome.divergence))
     finalists = Finalists(config, run, study, profiles, original_candidate(1.0, profiles, config))
     (member,) = finalists.members()
     finish(run, [member], InlinePool(longer()))
