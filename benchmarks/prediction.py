@@ -1,10 +1,13 @@
 """Predicted against measured latency of random candidates, each measured beside the original in processes of their own.
 
-    python benchmarks/prediction.py runs/reuters --runtime onnxruntime --tokens 64
+    python benchmarks/prediction.py runs/reuters --runtime onnxruntime --tokens 64 [--times 2]
 
 Measures a fresh profile of the run's original, then 40 candidates with untrained weights that the profile has never
 seen, eight to a process. `absolute`: predicted against measured milliseconds; `ratio`: both over the original's in the
 same process, since the machine's speed changes between processes; `large batch`: the same ratio of large queries.
+
+With `--times 2` all candidates are measured twice, each time with other neighbours; predictions are compared with the
+mean, and `measured again` says how far the second measurement is from the first: no prediction can do better than that.
 """
 
 import argparse
@@ -14,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -28,6 +32,18 @@ Pair = tuple[float, float]
 """Predicted, measured."""
 
 
+@dataclass(frozen=True)
+class Found:
+    """One candidate, measured or predicted: milliseconds, and its shares of the original's, also of large queries."""
+
+    absolute: float
+    ratio: float
+    large: float
+
+
+KINDS = {"absolute": "absolute", "ratio": "ratio", "large": "large batch"}
+
+
 def main() -> None:
     """Measure, predict, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -36,6 +52,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0, help="of the profile; the candidates stay the same")
     parser.add_argument("--profile", type=Path, help="a profile to use instead of measuring one")
+    parser.add_argument("--times", type=int, default=1, help="how often the candidates are measured")
     parser.add_argument("--pairs", type=Path, help="a file for all predicted and measured values, as JSON")
     arguments = parser.parse_args()
     target = resolve_target(TargetConfig(name="here", runtime=arguments.runtime), arguments.tokens)
@@ -52,14 +69,22 @@ def main() -> None:
     for warning in profile.warnings:
         print(f"warning: {warning}")
     plans = mixtures(space, random.Random(SEED))
-    absolute, ratio, large = compare(profile, target, original, plans)
+    rounds = [measure(target, original, plans, seed=SEED + 1000 * number) for number in range(arguments.times)]
+    predicted = [predict(profile, plan) for plan in plans]
+    pairs: dict[str, list[Pair]] = {}
+    for field, name in KINDS.items():
+        again = [[getattr(found[plan], field) for plan in plans] for found in rounds]
+        means = [sum(values) / len(values) for values in zip(*again, strict=True)]
+        pairs[name] = [(getattr(each, field), mean) for each, mean in zip(predicted, means, strict=True)]
+        if len(again) > 1:
+            pairs[f"{name}, measured again"] = list(zip(again[1], again[0], strict=True))
     if arguments.pairs:
-        arguments.pairs.write_text(json.dumps({"absolute": absolute, "ratio": ratio, "large batch": large}))
-    for name, pairs in (("absolute", absolute), ("ratio", ratio), ("large batch", large)):
-        error = prediction_error(pairs)
+        arguments.pairs.write_text(json.dumps(pairs))
+    for name, several in pairs.items():
+        error = prediction_error(several)
         assert error is not None
         print(
-            f"{name:12s} {error.plans} candidates: median {error.median:.1%}, 95th percentile {error.p95:.1%}, "
+            f"{name:27s} {error.plans} candidates: median {error.median:.1%}, 95th percentile {error.p95:.1%}, "
             f"worst {error.worst:.1%}, tau {error.tau:.3f}"
         )
 
@@ -86,29 +111,31 @@ def mixtures(space: Space, rng: random.Random) -> list[Plan]:
     return plans
 
 
-def compare(
-    profile: HardwareProfile, target: Target, original: Path, plans: Sequence[Plan]
-) -> tuple[list[Pair], list[Pair], list[Pair]]:
-    """(predicted, measured) of every plan: milliseconds, ratios, ratios of large queries."""
-    model = load_checkpoint(original)
-    absolute, ratio, large = list[Pair](), list[Pair](), list[Pair]()
-    before = profile.original
-    for start in range(0, len(plans), IN_A_PROCESS):
-        part = plans[start : start + IN_A_PROCESS]
+def predict(profile: HardwareProfile, plan: Plan) -> Found:
+    """What a profile says of a plan."""
+    predicted, before = profile.predict(plan), profile.original
+    return Found(
+        predicted.latency_ms.median,
+        predicted.latency_ms.median / before.latency_ms.median,
+        predicted.large_batch_latency_ms / before.large_batch_latency_ms,
+    )
+
+
+def measure(target: Target, original: Path, plans: Sequence[Plan], *, seed: int) -> dict[Plan, Found]:
+    """Every plan measured beside the original and seven others, which ones the seed says."""
+    model, order, found = load_checkpoint(original), list(plans), dict[Plan, Found]()
+    if seed != SEED:
+        random.Random(seed).shuffle(order)
+    for start in range(0, len(order), IN_A_PROCESS):
+        part = order[start : start + IN_A_PROCESS]
         with saved({plan.id: plan for plan in part}, model) as folders:
-            measured = measure_candidates(target, {"original": original, **folders}, seed=SEED + start)
+            measured = measure_candidates(target, {"original": original, **folders}, seed=seed + start)
         base = measured["original"].cost
         for plan in part:
-            predicted, found = profile.predict(plan), measured[plan.id]
-            absolute.append((predicted.latency_ms.median, found.cost.latency_ms.median))
-            ratio.append((predicted.latency_ms.median / before.latency_ms.median, found.ratio.median))
-            large.append(
-                (
-                    predicted.large_batch_latency_ms / before.large_batch_latency_ms,
-                    found.cost.large_batch_latency_ms / base.large_batch_latency_ms,
-                )
-            )
-    return absolute, ratio, large
+            cost = measured[plan.id].cost
+            large = cost.large_batch_latency_ms / base.large_batch_latency_ms
+            found[plan] = Found(cost.latency_ms.median, measured[plan.id].ratio.median, large)
+    return found
 
 
 @contextmanager

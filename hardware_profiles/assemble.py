@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from greenfront.hardware_profiles.calibration import Row, fit, fit_large_batch, prediction_error
+from greenfront.hardware_profiles.calibration import Fit, Row, fit, fit_large_batch, prediction_error
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.hardware_profiles.fingerprint import Fingerprint
 from greenfront.hardware_profiles.jobs import LatencyAnswer, MemoryAnswer, ProfileAnswer, RawPlan, RawRounds
@@ -94,7 +94,11 @@ def calibrate(
     seed: int,
     further: Sequence[Mapping[str, Sequence[float]]] = (),
 ) -> Calibration:
-    """Fit on the plans for it, and predict all of them; `further` are samples of the same by id, of other processes."""
+    """Fit on all plans; a held-out one is predicted by a fit on the others, which has not seen it.
+
+    Few plans are measured, and each is off by what its processes drew: fitted on ten of thirty, others are predicted to
+    1.75% (standard deviation), on all but one to 1.35%. `further` are samples of the same by id, of other processes.
+    """
     timings = _plan_timings([each.whole_ms for each in measured.rounds], measured.plans, original_ms, seed)
     timings = [
         _across(timing, original_ms, Plan(raw.plan).id, further, seed)
@@ -105,9 +109,11 @@ def calibrate(
         for raw, timing in zip(measured.plans, timings, strict=True)
     ]
     methods = sorted({method for use in measured.sites.values() for method in use.choices})
-    fitted = [row for row, raw in zip(rows, measured.plans, strict=True) if not raw.held_out]
-    found = fit(original_ms, fitted, methods)
-    predicted_ms = [found.predict(original_ms, row.change_ms, row.calls, row.skipped_ms) for row in rows]
+    found = fit(original_ms, rows, methods)
+    predicted_ms = []
+    for place, (row, raw) in enumerate(zip(rows, measured.plans, strict=True)):
+        used = fit(original_ms, [*rows[:place], *rows[place + 1 :]], methods) if raw.held_out else found
+        predicted_ms.append(used.predict(original_ms, row.change_ms, row.calls, row.skipped_ms))
     return Calibration(
         slope=found.slope,
         skipped_slope=found.skipped_slope,
@@ -133,7 +139,7 @@ def summed_changes(table: OperationTable, plan: Plan, measured_ms: float) -> Row
 
 
 def held_out_error(plans: Sequence[CalibrationPlan]) -> PredictionError | None:
-    """Of the predictions for plans that the fit did not see; None without any."""
+    """Of the predictions for plans by fits that did not see them; None without any."""
     return prediction_error([(plan.predicted_ms, plan.latency.interval_ms.median) for plan in plans if plan.held_out])
 
 
@@ -142,14 +148,16 @@ def _calibrate_large(
 ) -> LargeBatch:
     """Fit large queries on those of the plans that the fit of latency saw, and predict all that were timed."""
     before_ms, base_ms = original.latency_ms.median, original.large_batch_latency_ms
-    predicted_ms = {Plan(plan.plan): plan.predicted_ms for plan in calibration.plans}
+    found = Fit(calibration.slope, calibration.per_call_ms, calibration.skipped_slope)
     plans = [raw for raw in answer.measured.plans if Plan(raw.plan).id in answer.large_ms]
     timings = _plan_timings([answer.large_ms], plans, base_ms, seed)
     rows = []
     for raw, timing in zip(plans, timings, strict=True):
         plan = Plan(raw.plan)
         flops = sum(change.flops for change in table.changes(plan))
-        rows.append((predicted_ms[plan] - before_ms, flops / 1e9, timing.interval_ms.median))
+        small = summed_changes(table, plan, timing.interval_ms.median)
+        change_ms = found.predict(0.0, small.change_ms, small.calls, small.skipped_ms)
+        rows.append((change_ms, flops / 1e9, timing.interval_ms.median))
     per_latency, per_gflop = fit_large_batch(
         base_ms, before_ms, [row for row, raw in zip(rows, plans, strict=True) if not raw.held_out]
     )

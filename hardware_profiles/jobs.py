@@ -30,6 +30,8 @@ class Job:
     """A Space as JSON, for a profile."""
     repetitions: int = FEW
     """At least, of a latency job."""
+    plans: dict[str, dict[str, PlainSettings]] | None = None
+    """What a latency job in PyTorch times beside the folders: untrained candidates of the original, by id."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class ProfileAnswer:
     large_ms: dict[str, list[list[float]]]
     """Large queries of the original and of some of the plans, as in a round."""
     deployed: dict[str, str]
-    """Where the original and every plan lie as deployed, for latency jobs, by id; nothing where loading takes long."""
+    """Where the original lies as deployed, for latency jobs, and every plan that does, by id."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from greenfront.hardware_profiles.cost import Cost, Interval
 from greenfront.hardware_profiles.fingerprint import Conditions, fingerprint
 from greenfront.hardware_profiles.jobs import Job, LatencyAnswer, MemoryAnswer, ProfileAnswer
 from greenfront.hardware_profiles.lock import machine_lock
-from greenfront.hardware_profiles.processes import Processes, measure_in_processes, time_deployed
+from greenfront.hardware_profiles.processes import Processes, measure_in_processes, time_again
 from greenfront.hardware_profiles.profile import HardwareProfile
 from greenfront.hardware_profiles.records import Timing
 from greenfront.hardware_profiles.registry import get_runtime
@@ -28,9 +28,9 @@ from greenfront.hardware_profiles.trust import (
     waiting_warnings,
 )
 from greenfront.hardware_profiles.whole_model import measured_cost
-from greenfront.spaces import Space
+from greenfront.spaces import Plan, Space
 
-FIRST_SHARE = 0.5
+FIRST_SHARE = 0.4
 """Of the time for a profile: for the process that measures the operations, where others follow."""
 
 
@@ -62,7 +62,7 @@ def measure_profile(
     """Measure what every setting of a space costs on a target, and how well the sum predicts candidates.
 
     Rounds of repetitions in random order, until predictions hold on candidates that they were not fitted to; then, in
-    a runtime that loads quickly, the candidates in further processes, for one alone says little about the next. About
+    a runtime that starts quickly, the candidates in further processes, for one alone says little about the next. About
     `target.seconds` in all. Waits while another process of this user measures on this machine.
 
     Raises:
@@ -72,7 +72,8 @@ def measure_profile(
     check_target(target)
     folders = {"original": str(model_folder.resolve())}
     runtime = get_runtime(target.runtime)
-    share = FIRST_SHARE if runtime.loads_quickly else 1.0
+    again = runtime.starts_quickly(target)
+    share = FIRST_SHARE if again else 1.0
     further: tuple[LatencyAnswer, ...] = ()
 
     def report(seconds: float) -> None:
@@ -82,12 +83,11 @@ def measure_profile(
     with machine_lock(), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
         job = Job("profile", target, folders, seed, share * target.seconds, scratch, space.to_json())
         answer: ProfileAnswer = run_job(job, lambda done, _: report(done))
-        if answer.deployed:
-            left = (1 - share) * target.seconds
-            further = time_deployed(
-                target, answer.deployed, seed=seed, seconds=left,
-                progress=lambda done, _: report(share * target.seconds + done),
-            )  # fmt: skip
+        if again:
+            plans = {Plan(raw.plan).id: raw.plan for raw in answer.measured.plans}
+            left = {name: plan for name, plan in plans.items() if name not in answer.deployed}
+            latency = Job("latency", target, answer.deployed, seed, (1 - share) * target.seconds, plans=left)
+            further = time_again(latency, lambda done, _: report(share * target.seconds + done))
         memory: MemoryAnswer = run_job(Job("memory", target, {"original": answer.original.deployed}, seed, 0))
     return assemble(target, fingerprint(runtime.versions()), answer, memory, seed, further)
 

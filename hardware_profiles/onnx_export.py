@@ -131,13 +131,14 @@ def record(
 def record_model(model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> OnnxGraph:
     """The graph of a whole model, for keyword inputs like these of any batch size and any length.
 
-    Recorded on two short inputs: the graph is the same, and sooner there.
+    Recorded on two short inputs: the graph is the same, and sooner there. They end as the given ones do: where a head
+    reads its answer at the end token, there has to be one.
 
     Raises:
         MeasureError: an operator that ONNX hasn't, or whatever else the exporter says.
     """
     axes = {name: {0: "batch", 1: "length"} if value.dim() == 2 else {0: "batch"} for name, value in inputs.items()}
-    short = {name: value[:, :_TRACED_TOKENS] if value.dim() == 2 else value for name, value in inputs.items()}
+    short = {name: _shortened(value) if value.dim() == 2 else value for name, value in inputs.items()}
     traced = {name: value[:1].repeat(_TRACED_BATCH, *[1] * (value.dim() - 1)) for name, value in short.items()}
     with torch.inference_mode():
         answers = answer_tensors(model, traced)
@@ -154,6 +155,12 @@ def export_onnx(model: PreTrainedModel, inputs: Mapping[str, Tensor], path: Path
         MeasureError: an operator that ONNX hasn't, or weights of more than 2.1 GB.
     """
     record_model(model, inputs).save(path)
+
+
+def _shortened(value: Tensor) -> Tensor:
+    """(B, L) -> (B, 16): the first ones and the last one; as it is where it isn't longer."""
+    kept = _TRACED_TOKENS - 1
+    return value if value.shape[1] <= kept else torch.cat([value[:, :kept], value[:, -1:]], dim=1)
 
 
 class _Recorded(nn.Module):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch.utils import _pytree as pytree
 from transformers import PreTrainedModel
 
 from greenfront.errors import MeasureError
-from greenfront.hardware_profiles.onnx_export import OnnxGraph, export_onnx, record, record_model
+from greenfront.hardware_profiles.onnx_export import OnnxGraph, record, record_model
 from greenfront.hardware_profiles.runtime import Runtime, Serve, first_line
 from greenfront.hardware_profiles.sampling import Run
 from greenfront.hardware_profiles.target import Target
@@ -24,13 +25,18 @@ class OnnxRuntime(Runtime):
     requires: ClassVar[tuple[str, ...]] = ("onnxruntime", "onnx")
     extra: ClassVar[str] = "onnx"
     deployed_worker: ClassVar[str] = "greenfront.hardware_profiles.onnx_worker"
-    loads_quickly: ClassVar[bool] = True
+    makes_files: ClassVar[bool] = True
     keeps_masks = True
+
+    @classmethod
+    def starts_quickly(cls, target: Target) -> bool:
+        return True
 
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         torch.set_num_threads(target.threads)  # records modules
         self._threads = target.threads
+        self._served: WeakKeyDictionary[PreTrainedModel, OnnxGraph] = WeakKeyDictionary()
 
     def prepare(self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Run:
         (run,) = self.prepare_chain((module,), args, kwargs)
@@ -49,7 +55,7 @@ class OnnxRuntime(Runtime):
 
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "model.onnx"
-        export_onnx(model, inputs, path)
+        (self._served.get(model) or record_model(model, inputs)).save(path)
         save_inputs({key: value.numpy() for key, value in inputs.items()}, path)
         return path
 
@@ -57,7 +63,8 @@ class OnnxRuntime(Runtime):
         return self._serve(str(deployed), {}, deployed.name)
 
     def serve(self, model: PreTrainedModel, inputs: Mapping[str, Tensor]) -> Serve:
-        return self._in_memory(record_model(model, inputs))
+        graph = self._served[model] = record_model(model, inputs)  # takes as long as all the rest of deploying it
+        return self._in_memory(graph)
 
     def deployed_bytes(self, deployed: Path) -> int:
         return deployed.stat().st_size

@@ -10,7 +10,6 @@ draws anew: the mean of several is what can be expected of it.
 import logging
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,12 +19,11 @@ from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job, LatencyAnsw
 from greenfront.hardware_profiles.sampling import Progress
 from greenfront.hardware_profiles.spawn import run_job
 from greenfront.hardware_profiles.statistics import across, ratio_interval, relative_half_width
-from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.trust import REMEDY, ratio_refusals, waiting_refusal
 
 FEWEST, MOST = 5, 24
 """Processes: with the fewest, there are 64 samples of each candidate, MLPerf's rule for a 90th percentile."""
-FEWEST_AGAIN, AGAIN_REPETITIONS = 3, 4
+FEWEST_AGAIN, AGAIN_REPETITIONS = 2, 12
 """Processes that calibrate a profile, beside the one that measured it, and their samples: what differs is the process,
 and many processes of few samples tell more than few of many."""
 TOLERANCE = 0.02
@@ -54,16 +52,13 @@ class Processes:
         return across([ratio_interval(ms[name], ms["original"], seed=seed).median for ms in timed], seed=seed)
 
 
-def time_deployed(
-    target: Target, deployed: Mapping[str, str], *, seed: int, seconds: float, progress: Progress
-) -> tuple[LatencyAnswer, ...]:
-    """Time what lies deployed in at least `FEWEST_AGAIN` fresh processes, and in more until the seconds are over."""
+def time_again(job: Job, progress: Progress) -> tuple[LatencyAnswer, ...]:
+    """Do a latency job in at least `FEWEST_AGAIN` fresh processes, and in as many more as its seconds allow."""
     started, found = time.monotonic(), list[LatencyAnswer]()
-    while len(found) < FEWEST_AGAIN or time.monotonic() - started < seconds:
-        number = len(found) + 1
-        job = Job("latency", target, dict(deployed), seed + number, 0.0, repetitions=AGAIN_REPETITIONS)
-        found.append(_undisturbed(job))
-        progress(min(round(time.monotonic() - started), round(seconds)), round(seconds))
+    while len(found) < FEWEST_AGAIN or (time.monotonic() - started) * (1 + 1 / len(found)) < job.seconds:
+        again = replace(job, seed=job.seed + len(found) + 1, seconds=0.0, repetitions=AGAIN_REPETITIONS)
+        found.append(_undisturbed(again))
+        progress(min(round(time.monotonic() - started), round(job.seconds)), round(job.seconds))
     return tuple(found)
 
 

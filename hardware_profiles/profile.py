@@ -25,7 +25,7 @@ from greenfront.hardware_profiles.records import (
     settings_key,
 )
 from greenfront.hardware_profiles.target import Target
-from greenfront.spaces import Choice, Plan, Space
+from greenfront.spaces import Choice, Plan, Settings, Space
 from greenfront.spaces.states import SiteStates
 
 LOWEST_SHARE = 0.01
@@ -105,6 +105,16 @@ class HardwareProfile:
             sum((self._value(change, cost) for change in self.table.changes({choice.site.path: settings})), 0.0)
             for settings in choice.options
         ]
+
+    def setting_ms(self, path: str, settings: Settings) -> tuple[float, float]:
+        """What settings at one module change of the latency, and half the 95% interval of that, of its samples alone.
+
+        Raises:
+            PlanError: a site or setting this profile hasn't measured, or that the runtime refused.
+        """
+        changes = self.table.changes({path: settings})
+        noise_ms = math.hypot(*(self.calibration.slope * change.noise_ms for change in changes))
+        return sum(self._ms(change) for change in changes), noise_ms
 
     def state_costs(self, site: SiteStates, cost: CostName) -> list[float]:
         """What each state of a site changes against the original; the sum over a plan's states is the plan's change.

@@ -26,14 +26,14 @@ from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import Plan, Site, Space, compress
 from greenfront.spaces.compression import method_name
 
-FITTED, HELD_OUT, MOST_PLANS = 10, 10, 30
+FITTED, HELD_OUT, MOST_PLANS = 6, 10, 26
 TURNED_OVER = 5
-"""Held-out plans that a further round fits on, and as many new ones that it holds out instead."""
+"""Held-out plans that a further round holds out no more, and as many new ones that it does instead."""
 LARGE_FITTED, LARGE_HELD_OUT = 5, 3
 """Of these, for large queries."""
-REPETITIONS, LARGE_REPETITIONS = 11, 3
-ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 6, 6, 3
-"""Samples in a repetition: all changes are against the original and its modules; eleven times six make a p90."""
+REPETITIONS, LARGE_REPETITIONS = 4, 2
+ORIGINAL_TIMES, DENSE_TIMES, SETTING_TIMES = 16, 6, 3
+"""Samples in a repetition: all changes are against the original and its modules; four times sixteen make a p90."""
 ROUND_SHARE = 0.2
 """Of the time, for a round."""
 MEDIAN_ERROR, P95_ERROR, ORIGINAL_HALF_WIDTH = 0.01, 0.03, 0.01
@@ -149,13 +149,14 @@ class _Profiling:
             original=self._original.raw(self._original_ms, large_ms, *energy),
             measured=self._measured(),
             large_ms=self._large_ms,
-            deployed=self._deploy() if self._runtime.loads_quickly else {},
+            deployed={"original": str(self._original.deployed), **self._deploy()},
         )
 
     def _deploy(self) -> dict[str, str]:
-        """Leave every candidate as it would be shipped, beside the original."""
-        deployed = {"original": str(self._original.deployed)}
-        for plan, model in self._candidates.items():
+        """Leave every candidate as it would be shipped, where processes that time them again load that."""
+        deployed: dict[str, str] = {}
+        again = self._runtime.makes_files and self._runtime.starts_quickly(self._job.target)
+        for plan, model in self._candidates.items() if again else ():
             folder = Path(self._job.scratch) / plan.id
             deployed[plan.id] = str(self._runtime.deploy(model.model, model.inputs, folder, folder))
             self._report(0, 0)

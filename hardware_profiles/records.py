@@ -105,7 +105,7 @@ class CalibrationPlan:
 
     plan: dict[str, PlainSettings]
     held_out: bool
-    """Whether the fit did not see it."""
+    """Whether its prediction is that of a fit on all other plans, which did not see it."""
     latency: Timing
     """As if measured together with the original: its ratio to the original's samples times the original's median. Where
     several processes measured it, each one's median is a sample."""

@@ -54,9 +54,8 @@ class Runtime(ABC):
     """The extra of Greenfront that installs them."""
     deployed_worker: ClassVar[str] = "greenfront.hardware_profiles.worker"
     """The module that measures what was deployed, run as a process that holds no more than a deployment would."""
-    loads_quickly: ClassVar[bool] = False
-    """Whether a process that serves what was deployed starts within a second or two, and candidates of a profile, which
-    have no checkpoint, can be deployed: then several of them take part in calibration."""
+    makes_files: ClassVar[bool] = False
+    """Whether what is deployed is made of a model in memory, so also of a candidate that has no checkpoint."""
     keeps_masks: bool = False
     """Whether an attention mask that hides nothing costs all the same: in a graph that was recorded for any input."""
 
@@ -82,6 +81,11 @@ class Runtime(ABC):
                 f"hardware {target.name!r}: device must be one of {', '.join(cls.devices)} "
                 f"for runtime {cls.name}, but got {target.device!r}"
             )
+
+    @classmethod
+    def starts_quickly(cls, target: Target) -> bool:
+        """Whether a process that times candidates is ready within seconds: then several calibrate a profile."""
+        return False
 
     def __init__(self, target: Target) -> None:
         """Set this process up for a target's device, threads and options; raises ConfigError as `check` does."""

@@ -64,11 +64,11 @@ def warm_up(
     """Pass through a variant until it is stable, and return the milliseconds a pass takes.
 
     Stable: the median of the last three passes is within 5% of that of the three before. Ends unstable after
-    20 passes or `seconds`, whichever comes first, but not before 3 passes.
+    20 passes or `seconds`, whichever comes first, but not before 3 passes, or one that is longer than `LONG_MS`.
     """
     times: list[float] = []
     deadline = clock_ns() + seconds * 1e9
-    while len(times) < 20 and (len(times) < 3 or clock_ns() < deadline):
+    while len(times) < 20 and (len(times) < (1 if _is_long(times[:1]) else 3) or clock_ns() < deadline):
         times.append(_sample(variant, 1, synchronize, clock_ns))
         if len(times) >= 6:
             last, before = plain.median(times[-3:]), plain.median(times[-6:-3])

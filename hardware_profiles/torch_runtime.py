@@ -44,6 +44,10 @@ class TorchRuntime(Runtime):
                 "can't be found; install one or set `compile: false`"
             )
 
+    @classmethod
+    def starts_quickly(cls, target: Target) -> bool:
+        return target.device == "cpu" and not target.compile  # of a processor's memory, every process draws its own
+
     def __init__(self, target: Target) -> None:
         super().__init__(target)
         torch.set_num_threads(target.threads)

@@ -13,7 +13,8 @@ from greenfront.hardware_profiles.target import Target
 def workload(model: PreTrainedModel, target: Target, seed: int = 0) -> dict[str, Tensor]:
     """A model's keyword inputs for one batch of a target.
 
-    Texts: random ids (B, L), never padding, with a mask of ones. Images: standard normal pixels (B, C, H, W).
+    Texts: random ids (B, L), never padding, with a mask of ones; of models with a decoder the last one, and no other,
+    is the end token, where T5's and BART's heads read their answer. Images: standard normal pixels (B, C, H, W).
 
     Raises:
         ConfigError: a sequence longer than the model's positions.
@@ -33,10 +34,13 @@ def _text(model: PreTrainedModel, target: Target, generator: torch.Generator) ->
     check_length(model, target)
     config = model.config.get_text_config()
     shape = (target.batch_size, target.sequence_length)
-    ids = torch.randint(0, config.vocab_size, shape, generator=generator)
-    padding = getattr(config, "pad_token_id", None)
-    if padding is not None:
-        ids[ids == padding] = (padding + 1) % config.vocab_size
+    end = getattr(config, "eos_token_id", None) if getattr(model.config, "is_encoder_decoder", False) else None
+    special = [token for token in (getattr(config, "pad_token_id", None), end) if isinstance(token, int)]
+    tokens = torch.arange(config.vocab_size)
+    usual = tokens[~torch.isin(tokens, torch.tensor(special, dtype=torch.long))]
+    ids = usual[torch.randint(0, len(usual), shape, generator=generator)]
+    if isinstance(end, int):
+        ids[:, -1] = end
     inputs = {"input_ids": ids, "attention_mask": torch.ones(shape, dtype=torch.long)}
     if getattr(config, "type_vocab_size", 0) > 1 and "token_type_ids" in inspect.signature(model.forward).parameters:
         inputs["token_type_ids"] = torch.zeros(shape, dtype=torch.long)

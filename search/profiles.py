@@ -11,6 +11,7 @@ from greenfront.errors import ConfigError
 from greenfront.hardware_profiles import HardwareProfile, Target, check_target, resolve_target
 from greenfront.hardware_profiles.cost import derived
 from greenfront.hardware_profiles.workload import check_length
+from greenfront.search.approximations import faster, left_out
 from greenfront.search.measurer import measurer_of
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
@@ -81,6 +82,8 @@ def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Re
         for warning in (*refusals(profile), *profile.warnings):
             report.note(f"{target.name}: {warning}")
         profiles[target.name] = profile
+    for line in left_out(profiles):
+        report.note(line)
     return profiles
 
 
@@ -137,13 +140,15 @@ def refusals(profile: HardwareProfile) -> list[str]:
 def useful(space: Space, profiles: dict[str, HardwareProfile], config: RunConfig) -> Space:
     """The space without settings that a target's runtime refused, or that save nothing in any cost the run looks at.
 
-    This is where a rank above the measured break-even goes, and attention approximations on short inputs.
+    This is where a rank above the measured break-even goes, and attention approximations on short inputs: these have
+    to be faster on a target, whatever else the run looks at.
 
     Raises:
         ConfigError: no setting is left.
     """
     for profile in profiles.values():
         space = profile.runnable(space)
+    space = faster(space, profiles)
     names = {*config.objectives, *cost_bounds(config.budgets)} & set(COST_OF)
     saves: dict[str, list[bool]] = {}
     for choice in space.choices:

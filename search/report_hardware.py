@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 from greenfront.hardware_profiles import HardwareProfile, PredictionError
+from greenfront.search.approximations import left_out
 from greenfront.search.details import prediction_error
 from greenfront.search.front import Front
 from greenfront.search.hardware_figure import curve_figures, predicted_figure
@@ -25,7 +26,8 @@ def hardware_section(
     """The section's markup and its figures, a part per target; `warnings` are those of measuring the finalists."""
     figures: Figures = {}
     parts = [_part(front, target, profiles.get(target), warnings.get(target, ()), figures) for target in front.targets]
-    return "".join(parts), figures
+    gone = "".join(f"<li>{escape(line)}</li>" for line in left_out(profiles))
+    return "".join(parts) + (f"<h3>Approximations of attention left out</h3><ul>{gone}</ul>" if gone else ""), figures
 
 
 def _part(front: Front, target: str, profile: HardwareProfile | None, warnings: Sequence[str], figures: Figures) -> str:

@@ -17,7 +17,7 @@ from greenfront.spaces.quantized import (
     RoundedLinear,
     WeightOnlyLinear,
 )
-from greenfront.spaces.sites import Linear, embedding_site, is_tied, linear_sites
+from greenfront.spaces.sites import Linear, embedding_site, is_tied, linear_sites, looks_up_and_more, table_refusals
 
 LINEARS: dict[Value, type[QuantizedLinear | WeightOnlyLinear | BFloat16Linear]] = {
     8: QuantizedLinear, "8w": WeightOnlyLinear, 16: BFloat16Linear
@@ -41,7 +41,7 @@ class Bits(Method):
         offered = [bits for bits in LINEARS if bits in asked]
         embedding = embedding_site(model)
         sites = [*([embedding] if embedding is not None else []), *linear_sites(model)]
-        choices, refusals = [], []
+        choices, refusals = [], table_refusals(model, self.name)
         for site, module in sites:
             values = [bits for bits in offered if bits == 8 or site.kind == "linear"]
             if is_tied(model, module):
@@ -62,6 +62,8 @@ class Bits(Method):
             raise PlanError(
                 f"{path}: bits must be set on a linear or an embedding, but this is {type(module).__name__}"
             )
+        if isinstance(module, nn.Embedding) and (reason := looks_up_and_more(module)):
+            raise PlanError(f"{path}: bits must be set on a plain table, but {reason}")
         valid = list(LINEARS) if isinstance(module, Linear) else [8]
         if isinstance(bits, float) or bits not in valid:
             raise PlanError(f"{path}: bits must be one of {', '.join(map(str, valid))}, but got {bits!r}")

@@ -13,7 +13,7 @@ from greenfront.spaces.method import Choice, Method, Refusal
 from greenfront.spaces.modules import LowRankEmbedding, assign
 from greenfront.spaces.plan import Settings
 from greenfront.spaces.ranks import check_rank, rank_choices
-from greenfront.spaces.sites import embedding_is_tied, embedding_site
+from greenfront.spaces.sites import embedding_is_tied, embedding_site, looks_up_and_more, table_refusals
 
 
 class Embeddings(Method):
@@ -27,7 +27,7 @@ class Embeddings(Method):
     ) -> tuple[list[Choice], list[Refusal]]:
         found = embedding_site(model)
         if found is None:
-            return [], []
+            return [], table_refusals(model, self.name)
         site = found[0]
         if embedding_is_tied(model):
             return [], [Refusal(site.path, self.name, "another layer is tied to this table")]
@@ -40,6 +40,8 @@ class Embeddings(Method):
     def check(self, path: str, module: nn.Module, settings: Settings) -> None:
         if not isinstance(module, nn.Embedding):
             raise PlanError(f"{path}: embeddings must be set on a table, but this is {type(module).__name__}")
+        if reason := looks_up_and_more(module):
+            raise PlanError(f"{path}: embeddings must be set on a plain table, but {reason}")
         check_rank(path, settings, (module.num_embeddings, module.embedding_dim))
 
     def apply(self, path: str, module: nn.Module, settings: Settings, library: Library | None) -> nn.Module:

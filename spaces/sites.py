@@ -6,7 +6,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from greenfront.spaces.method import Site
+from greenfront.spaces.method import Refusal, Site
 
 Linear = nn.Linear | Conv1D
 
@@ -25,15 +25,34 @@ def linear_shape(module: Linear) -> tuple[int, int]:
 
 
 def embedding_site(model: PreTrainedModel) -> tuple[Site, nn.Embedding] | None:
-    """The input embedding table, where the model has one."""
+    """The input embedding table, where the model has one that looks rows up and does no more."""
+    table = _table(model)
+    if table is None or looks_up_and_more(table):
+        return None
+    path = next(path for path, module in model.named_modules() if module is table)
+    return Site(path, "embedding", (table.num_embeddings, table.embedding_dim), signature(table)), table
+
+
+def table_refusals(model: PreTrainedModel, method: str) -> list[Refusal]:
+    """That a method of tables leaves this model's alone, where it isn't a plain one: BART's scales its rows."""
+    table = _table(model)
+    reason = "" if table is None else looks_up_and_more(table)
+    return [Refusal(path, method, reason) for path, module in model.named_modules() if reason and module is table]
+
+
+def looks_up_and_more(table: nn.Embedding) -> str:
+    """Why a table can't be exchanged for another one, or ""."""
+    return (
+        "" if type(table) is nn.Embedding else f"{type(table).__name__} may do more than look rows up, as to scale them"
+    )
+
+
+def _table(model: PreTrainedModel) -> nn.Embedding | None:
     try:
         table = model.get_input_embeddings()
     except NotImplementedError:
         return None
-    if type(table) is not nn.Embedding:
-        return None
-    path = next(path for path, module in model.named_modules() if module is table)
-    return Site(path, "embedding", (table.num_embeddings, table.embedding_dim), signature(table)), table
+    return table if isinstance(table, nn.Embedding) else None
 
 
 def embedding_is_tied(model: PreTrainedModel) -> bool:

@@ -28,8 +28,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
 
 @pytest.fixture(scope="session")
 def profile(tiny: Tiny) -> HardwareProfile:
-    """Really measured, as briefly as the minimum of repetitions allows."""
-    return measure_profile(tiny.target, tiny.folder, tiny.space, seed=0)
+    """Really measured, as briefly as the minimum of repetitions allows, and calibrated in one further process."""
+    with few_processes():
+        return measure_profile(tiny.target, tiny.folder, tiny.space, seed=0)
 
 
 @pytest.fixture(scope="session")

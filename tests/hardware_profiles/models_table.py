@@ -51,9 +51,9 @@ After a change: `GREENFRONT_WRITE_DOCS=1 pytest tests/hardware_profiles/test_mod
 
 """
 TAIL = """
-`some`: at some of the modules that a method is for; `-`: it has none (no table of tokens, or one that also scales what
-it looks up). Approximations of attention are offered from the sequence length on from which they pay, or by name. Of
-causal models the first attention block stays ([why](decisions/0014-what-goes-is-removed-and-made-up-for.md)).
+`some`: at some of the modules that a method is for; `-`: it has none (no table of tokens). Approximations of attention
+are offered from the sequence length on from which they pay, or by name. Of causal models the first attention block
+stays ([why](decisions/0014-what-goes-is-removed-and-made-up-for.md)).
 """
 
 

@@ -1,15 +1,18 @@
 import gc
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from greenfront.errors import ConfigError, MeasureError
-from greenfront.hardware_profiles import Runtime, Target, get_runtime, registry
+from greenfront.hardware_profiles import Runtime, Target, get_runtime, onnx_runtime, registry
 from greenfront.hardware_profiles.jobs import Job
+from greenfront.hardware_profiles.onnx_export import OnnxGraph, record_model
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.hardware_profiles.registry import default_runtime
 from greenfront.hardware_profiles.spawn import run_job
@@ -76,6 +79,25 @@ def test_a_run_that_fails_says_why(tmp_path: Path, capfd: pytest.CaptureFixture[
     with pytest.raises(MeasureError, match=r"ONNX Runtime can't run model\.onnx: .*Missing Input"):
         serve({"input_ids": timed.inputs["input_ids"]})
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_that_is_served_and_deployed_is_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[object] = []
+
+    def record(model: PreTrainedModel, inputs: Mapping[str, torch.Tensor]) -> OnnxGraph:
+        recorded.append(model)
+        return record_model(model, inputs)
+
+    monkeypatch.setattr(onnx_runtime, "record_model", record)
+    runtime, model = OnnxRuntime(TARGET), tiny_bert()
+    timed = TimedModel.of("tiny", model, TARGET, runtime, 0)
+    deployed = runtime.deploy(model, timed.inputs, tmp_path, tmp_path / "deployed")
+    assert recorded == [model]
+    loaded = runtime.load(deployed)(timed.inputs)()
+    torch.testing.assert_close(loaded, timed.run())
+    other = tiny_bert()  # one that it has not served
+    runtime.deploy(other, timed.inputs, tmp_path, tmp_path / "other")
+    assert recorded == [model, other]
 
 
 def test_memory_is_that_of_a_process_without_pytorch(tmp_path: Path) -> None:

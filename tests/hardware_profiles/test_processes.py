@@ -10,7 +10,14 @@ from greenfront.errors import MeasureError
 from greenfront.hardware_profiles import Conditions, Target, processes
 from greenfront.hardware_profiles.candidates_job import QUERIES
 from greenfront.hardware_profiles.jobs import CandidatesAnswer, Job, LatencyAnswer, RawModel
-from greenfront.hardware_profiles.processes import FEWEST, MOST, measure_in_processes
+from greenfront.hardware_profiles.processes import (
+    AGAIN_REPETITIONS,
+    FEWEST,
+    FEWEST_AGAIN,
+    MOST,
+    measure_in_processes,
+    time_again,
+)
 from greenfront.hardware_profiles.sampling import FEW
 
 TARGET = Target("here", "cpu", "torch", 1, 1, 64)
@@ -98,3 +105,22 @@ def test_a_process_that_stays_disturbed_stands_where_the_target_accepts_that(mon
     found = measure_in_processes(replace(JOB, target=replace(TARGET, accepts_disturbed=True)), nothing)
     assert found.first.waited == 0.6
     assert len(jobs) == FEWEST + 1
+
+
+def test_a_profile_is_calibrated_in_a_few_processes_of_few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = stand_in(monkeypatch, lambda _: 0.2, never())
+    plans: dict[str, dict[str, dict[str, int | float | str]]] = {"x": {"layer": {"rank": 8}}}
+    found = time_again(Job("latency", TARGET, {"original": "o"}, 7, 0.0, plans=plans), nothing)
+    assert len(found) == len(jobs) == FEWEST_AGAIN
+    assert len({job.seed for job in jobs}) == FEWEST_AGAIN
+    assert {(job.repetitions, job.seconds) for job in jobs} == {(AGAIN_REPETITIONS, 0.0)}
+    assert all(job.plans == plans for job in jobs)
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(35.0, 4), (41.0, 5), (15.0, FEWEST_AGAIN)])
+def test_another_process_begins_where_it_will_end_in_time(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, expected: int
+) -> None:
+    jobs = stand_in(monkeypatch, lambda _: 0.2, never())
+    monkeypatch.setattr("greenfront.hardware_profiles.processes.time.monotonic", lambda: 8.0 * len(jobs))
+    assert len(time_again(Job("latency", TARGET, {"original": "o"}, 0, seconds), nothing)) == expected

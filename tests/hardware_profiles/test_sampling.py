@@ -154,9 +154,13 @@ def test_warm_up_gives_up_on_what_never_settles(device: Device) -> None:
     assert len(device.runs) == 20
 
 
-def test_warm_up_of_something_slow_is_three_passes(device: Device) -> None:
-    assert warm_up(Variant("a", (device.takes("a", 800),)), device.synchronize, clock_ns=device.clock_ns) == 800
-    assert len(device.runs) == 3
+@pytest.mark.parametrize(("pass_ms", "seconds", "passes"), [(800, 1.0, 2), (800, 0.1, 1), (30, 0.0, 3), (30, 0.1, 4)])
+def test_warm_up_of_something_slow_ends_with_the_time(
+    device: Device, pass_ms: float, seconds: float, passes: int
+) -> None:
+    variant = Variant("a", (device.takes("a", pass_ms),))
+    assert warm_up(variant, device.synchronize, seconds, device.clock_ns) == pass_ms
+    assert len(device.runs) == passes
 
 
 def test_the_real_clock_measures_real_work() -> None:

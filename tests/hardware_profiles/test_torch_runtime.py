@@ -45,6 +45,10 @@ def test_cuda_is_refused_where_there_is_none() -> None:
         TorchRuntime(CUDA)
 
 
+def test_processes_are_repeated_on_a_processor_and_without_compiling() -> None:
+    assert [TorchRuntime.starts_quickly(target) for target in (CPU, CUDA, COMPILED)] == [True, False, False]
+
+
 class FakeCuda:
     """What the runtime asks of CUDA, for a machine without one; tensors stay where they are."""
 

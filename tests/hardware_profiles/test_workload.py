@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +16,12 @@ from transformers import (
 )
 
 from greenfront.errors import ConfigError, MeasureError
-from greenfront.hardware_profiles import Target
+from greenfront.hardware_profiles import Target, get_runtime
+from greenfront.hardware_profiles.timed_model import TimedModel
 from greenfront.hardware_profiles.workload import workload
+from greenfront.spaces import save_checkpoint
 from tests.hardware_profiles.tiny import tiny_bert
+from tests.spaces.architectures import bart, t5
 
 SMALL: dict[str, Any] = {
     "hidden_size": 32,
@@ -73,6 +79,26 @@ def test_positions_that_serve_no_token_do_not_count() -> None:
     assert model(**workload(model, target(1, 38))).logits.shape == (1, 2)
     with pytest.raises(ConfigError, match=r"sequence_length must be at most 38.*but got 39"):
         workload(model, target(1, 39))
+
+
+@pytest.mark.parametrize("make", [t5, bart])
+@pytest.mark.parametrize("runtime", ["torch", "onnxruntime"])
+def test_heads_that_read_their_answer_at_the_end_token_find_one(
+    make: Callable[[], PreTrainedModel], runtime: str, tmp_path: Path
+) -> None:
+    """One an example, as T5 and BART require; longer than what a graph is recorded with."""
+    model, there = make().eval(), replace(target(3, 40), runtime=runtime, large_batch=5)
+    ids = workload(model, there)["input_ids"]
+    assert (ids[:, -1] == model.config.eos_token_id).all()
+    assert int((ids == model.config.eos_token_id).sum()) == 3
+    assert not (ids == model.config.pad_token_id).any()
+    save_checkpoint(model, tmp_path / "original")
+    made = get_runtime(runtime)(there)
+    timed = TimedModel.load("tiny", tmp_path / "original", there, made, 0, tmp_path / "scratch")
+    expected = [model(**workload(model, replace(there, batch_size=size))).logits for size in (3, 5)]
+    for run, logits in zip((timed.run, timed.large_run), expected, strict=True):
+        found = run()
+        torch.testing.assert_close(getattr(found, "logits", found), logits, atol=1e-4, rtol=0)
 
 
 def test_a_model_of_sound_is_refused() -> None:

@@ -7,9 +7,9 @@ import torch
 
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
-from greenfront.spaces import METHODS, Method, Plan, compress, find_space
+from greenfront.spaces import METHODS, Method, Plan, Settings, compress, find_space
 from greenfront.spaces.modules import LowRankEmbedding, LowRankLinear
-from tests.spaces.architectures import t5, tied_bert, tied_gpt2
+from tests.spaces.architectures import bart, t5, tied_bert, tied_gpt2
 from tests.spaces.method_contract import MethodContract
 from tests.spaces.models import LENGTH, bert, build
 
@@ -43,6 +43,19 @@ def test_ranks_of_its_own() -> None:
 def test_a_rank_that_saves_nothing_is_an_error() -> None:
     with pytest.raises(ConfigError, match=rf"space\.embeddings\.ranks.*of {TABLE}, 24\.2.*but got 25"):
         find_space(build("bert"), space(ranks=[8, 25]), LENGTH)
+
+
+@pytest.mark.parametrize(("method", "settings"), [("embeddings", {"rank": 4}), ("bits", {"bits": 8})])
+def test_a_table_that_scales_its_rows_is_refused_by_name(method: str, settings: Settings) -> None:
+    model = bart()
+    words = "BartScaledWordEmbedding may do more than look rows up"
+    (refusal,) = [each for each in find_space(model, SpaceConfig(), LENGTH).refusals if words in each.reason]
+    assert refusal.method == "embeddings, bits"
+    assert model.get_submodule(refusal.path) is model.get_input_embeddings()
+    with pytest.raises(PlanError, match=f"{refusal.path}: {method} must be set on a plain table, but {words}"):
+        compress(model, Plan({refusal.path: settings}))
+    with pytest.raises(ConfigError, match=rf"space\.methods: embeddings can't be used on Bart.*: {words}"):
+        find_space(model, space(), LENGTH)
 
 
 @pytest.mark.parametrize("builder", [tied_bert, tied_gpt2, t5])
