@@ -122,6 +122,8 @@ def calibrate(
             CalibrationPlan(raw.plan, raw.held_out, timing, predicted)
             for raw, timing, predicted in zip(measured.plans, timings, predicted_ms, strict=True)
         ),
+        cached_below=found.cached.below,
+        cached_gain=found.cached.gain,
     )
 
 
@@ -156,7 +158,7 @@ def _calibrate_large(
         plan = Plan(raw.plan)
         flops = sum(change.flops for change in table.changes(plan))
         small = summed_changes(table, plan, timing.interval_ms.median)
-        change_ms = found.predict(0.0, small.change_ms, small.calls, small.skipped_ms)
+        change_ms = found.summed(small.change_ms, small.calls, small.skipped_ms)
         rows.append((change_ms, flops / 1e9, timing.interval_ms.median))
     per_latency, per_gflop = fit_large_batch(
         base_ms, before_ms, [row for row, raw in zip(rows, plans, strict=True) if not raw.held_out]

@@ -1,5 +1,7 @@
 """Calibrating the sum of operations on whole candidates: the fit, and how far off it is elsewhere."""
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +19,10 @@ _PER_CALL = (0.003, 0.001, 0.0003, 0.0001)
 """The last one is left to the data: a few methods at most calls are told apart by ten plans, seven methods aren't."""
 _LEAST_SHARE = 0.05
 """Of the original's latency: what takes less counts as if it took this, or plans of almost nothing would decide."""
+_CACHED = ((0.0, 0.0), *itertools.product((0.2, 0.3, 0.4), (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)))
+"""Shares of the original's latency below which a plan may be found to stay in the caches, and what it gains by that."""
+_DOUBT = 1.5
+"""Of a gain by caches: it has to save a third of the squared errors, or it would follow the noise of few plans."""
 _IN_PROPORTION = 0.1
 """The median error up to which large queries are taken to change as latency does."""
 
@@ -35,17 +41,53 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Cached:
+    """What plans gain whose weights stay in the caches from query to query, as those of the original don't.
+
+    A plan of less than `below` of the original's latency, by the sum of its operations, takes less than the sum says:
+    by a share that grows to `gain` at half of `below`. So what is faster by the sum is faster.
+    """
+
+    below: float = 0.0
+    gain: float = 0.0
+
+    def share(self, summed: float) -> float:
+        """Of the original's latency: that of a plan whose operations sum to the share `summed`."""
+        if summed >= self.below:
+            return summed
+        return summed * (1 - self.gain * min(2 - 2 * summed / self.below, 1.0))
+
+    def summed(self, share: float) -> float:
+        """The inverse of `share`."""
+        if share >= self.below:
+            return share
+        if share <= (1 - self.gain) * self.below / 2:
+            return share / (1 - self.gain)
+        square, linear = 2 * self.gain / self.below, 1 - 2 * self.gain
+        return 2 * share / (linear + math.sqrt(linear**2 + 4 * square * share))
+
+
+@dataclass(frozen=True)
 class Fit:
-    """predicted = original + slope x change + sum over methods of per_call_ms x calls; see `records.Calibration`."""
+    """predicted = original + slope x change + sum over methods of per_call_ms x calls, but for what is `cached`.
+
+    See `records.Calibration`.
+    """
 
     slope: float
     per_call_ms: Mapping[str, float]
     skipped_slope: float = 1.0
+    cached: Cached = Cached()
 
     def predict(self, original_ms: float, change_ms: float, calls: Mapping[str, int], skipped_ms: float = 0.0) -> float:
         """Milliseconds of a plan."""
+        summed_ms = original_ms + self.summed(change_ms, calls, skipped_ms)
+        return original_ms * self.cached.share(summed_ms / original_ms)
+
+    def summed(self, change_ms: float, calls: Mapping[str, int], skipped_ms: float = 0.0) -> float:
+        """The change by the sum of a plan's operations, in milliseconds."""
         summed_ms = self.slope * change_ms + self.skipped_slope * skipped_ms
-        return original_ms + summed_ms + sum(self.per_call_ms[name] * n for name, n in calls.items())
+        return summed_ms + sum(self.per_call_ms[name] * n for name, n in calls.items())
 
 
 def fit(original_ms: float, rows: Sequence[Row], methods: Sequence[str]) -> Fit:
@@ -54,37 +96,57 @@ def fit(original_ms: float, rows: Sequence[Row], methods: Sequence[str]) -> Fit:
     The constant is what an operation alone can't show: what a runtime fuses, or shares between layers, in the whole
     model. It is per call and method, not per plan, which would break the sum that the search's solver needs. Skipped
     blocks have a slope of their own: a block alone takes longer than in the model, all in all and at any speed. How
-    much a call may cost is what predicts each plan best from the others. Without rows operations stand as measured.
+    much a call may cost, and from where on caches hold a plan, is what predicts each plan best from the others. Without
+    rows operations stand as measured.
     """
-    features, wanted = _relative(original_ms, rows, methods)
-    prior = np.array([1.0, 1.0, *(0.0 for _ in methods)])
-    wanted = wanted - features @ prior
+    tried = [_Ridge(original_ms, rows, methods, Cached(*cached)) for cached in _CACHED]
+    ridge, per_call = min(itertools.product(tried, _PER_CALL), key=lambda pair: pair[0].left_out(pair[1]))
+    slope, skipped_slope, *calls = map(float, ridge.solved(per_call))
+    return Fit(slope, dict(zip(methods, calls, strict=True)), skipped_slope, ridge.cached)
 
-    def solved(kept: NDArray[np.bool_], per_call: float) -> NDArray[np.float64]:
-        spread = np.array([_SLOPE, _SKIPPED_SLOPE, *(per_call * original_ms for _ in methods)])
-        some, inverse = features[kept], np.diag((_NOISE / spread) ** 2)
-        return np.linalg.solve(some.T @ some + inverse, some.T @ wanted[kept])
 
-    def left_out(per_call: float) -> float:
-        each = np.eye(len(rows), dtype=bool)
-        return float(sum((wanted[one] - features[one] @ solved(~one, per_call)).item() ** 2 for one in each))
+class _Ridge:
+    """The fit of sums to what plans would take without the caches."""
 
-    slope, skipped_slope, *calls = map(float, prior + solved(np.full(len(rows), True), min(_PER_CALL, key=left_out)))
-    return Fit(slope, dict(zip(methods, calls, strict=True)), skipped_slope)
+    def __init__(self, original_ms: float, rows: Sequence[Row], methods: Sequence[str], cached: Cached) -> None:
+        self.cached, self._original_ms, self._methods = cached, original_ms, len(methods)
+        summed = [original_ms * cached.summed(row.measured_ms / original_ms) for row in rows]
+        self._features, wanted = _relative(original_ms, rows, summed, methods)
+        self._prior = np.array([1.0, 1.0, *(0.0 for _ in methods)])
+        self._wanted = wanted - self._features @ self._prior
+
+    def solved(self, per_call: float) -> NDArray[np.float64]:
+        """Slopes and what a call of each method costs, (2 + methods)."""
+        return self._prior + np.linalg.solve(self._normal(per_call), self._features.T @ self._wanted)
+
+    def left_out(self, per_call: float) -> float:
+        """The sum of squared errors of each plan, predicted from the others, times the doubt of a gain by caches.
+
+        A left-out error is that of the fit to all, over one minus the plan's leverage (Allen 1974, PRESS).
+        """
+        inverse = np.linalg.inv(self._normal(per_call))
+        errors = self._wanted - self._features @ (inverse @ (self._features.T @ self._wanted))
+        leverage = np.einsum("rf,fg,rg->r", self._features, inverse, self._features)
+        return float(np.sum((errors / (1 - leverage)) ** 2)) * (_DOUBT if self.cached.gain else 1.0)
+
+    def _normal(self, per_call: float) -> NDArray[np.float64]:
+        spread = np.array([_SLOPE, _SKIPPED_SLOPE, *[per_call * self._original_ms] * self._methods])
+        normal: NDArray[np.float64] = self._features.T @ self._features + np.diag((_NOISE / spread) ** 2)
+        return normal
 
 
 def _relative(
-    original_ms: float, rows: Sequence[Row], methods: Sequence[str]
+    original_ms: float, rows: Sequence[Row], summed_ms: Sequence[float], methods: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Features (rows, 2 + methods) and changes (rows) of latency, both over what the plan takes."""
-    weights = np.array([1 / max(row.measured_ms, _LEAST_SHARE * original_ms) for row in rows])
+    weights = np.array([1 / max(taken_ms, _LEAST_SHARE * original_ms) for taken_ms in summed_ms])
     columns = [
         [row.change_ms for row in rows],
         [row.skipped_ms for row in rows],
         *([float(row.calls.get(name, 0)) for row in rows] for name in methods),
     ]
     features = np.array(columns).reshape(len(columns), len(rows)).T * weights[:, None]
-    return features, np.array([row.measured_ms - original_ms for row in rows]) * weights
+    return features, (np.array(summed_ms) - original_ms) * weights
 
 
 def fit_large_batch(

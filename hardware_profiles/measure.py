@@ -30,7 +30,7 @@ from greenfront.hardware_profiles.trust import (
 from greenfront.hardware_profiles.whole_model import measured_cost
 from greenfront.spaces import Plan, Space
 
-FIRST_SHARE = 0.4
+FIRST_SHARE = 0.5
 """Of the time for a profile: for the process that measures the operations, where others follow."""
 
 

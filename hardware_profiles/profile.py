@@ -8,6 +8,7 @@ from pathlib import Path
 
 from greenfront.config import CostName
 from greenfront.errors import ConfigError
+from greenfront.hardware_profiles.calibration import Cached
 from greenfront.hardware_profiles.cost import Cost, Interval, derived
 from greenfront.hardware_profiles.fingerprint import Conditions, Fingerprint
 from greenfront.hardware_profiles.operation_table import OperationTable, SiteChange
@@ -28,6 +29,8 @@ from greenfront.hardware_profiles.target import Target
 from greenfront.spaces import Choice, Plan, Settings, Space
 from greenfront.spaces.states import SiteStates
 
+COUNTED = ("size_mb", "peak_memory_mb", "parameters", "flops")
+"""Costs that don't follow from latency."""
 LOWEST_SHARE = 0.01
 """Of the original's latency: no plan is predicted below."""
 
@@ -132,6 +135,16 @@ class HardwareProfile:
             found.append(math.inf if change is None else self._value(change, cost))
         return found
 
+    def summed_limit(self, cost: CostName, limit: float) -> float:
+        """The limit on the original's cost plus a plan's summed changes that is as good as this one on its cost.
+
+        They differ where caches make small plans faster than their changes sum to.
+        """
+        if cost in COUNTED or cost == "large_batch_latency_ms":
+            return limit
+        before = self.original.value(cost)
+        return before * self._cached.summed(limit / before) if before > 0 else limit
+
     def runnable(self, space: Space) -> Space:
         """The space without the settings that the runtime refused."""
         return space.restrict(lambda choice, settings: self.table.refusal(choice.site.path, settings) is None)
@@ -189,6 +202,10 @@ class HardwareProfile:
             raise ConfigError(f"{path}: original.latency_ms.median: {rule}, but got {said}")
         return profile
 
+    @cached_property
+    def _cached(self) -> Cached:
+        return Cached(self.calibration.cached_below, self.calibration.cached_gain)
+
     def _value(self, change: SiteChange, cost: CostName) -> float:
         """How much of a cost that sums one setting at one site changes."""
         if cost in ("size_mb", "peak_memory_mb"):  # memory by the weights
@@ -213,7 +230,8 @@ class HardwareProfile:
     def _latency(self, changes: list[SiteChange]) -> Interval:
         """Three doubts, in quadrature: the original's samples, the operations' samples, the sum itself."""
         base = self.original.latency_ms
-        median = max(base.median + sum(self._ms(change) for change in changes), LOWEST_SHARE * base.median)
+        summed = 1 + sum(self._ms(change) for change in changes) / base.median
+        median = base.median * max(self._cached.share(summed), LOWEST_SHARE)
         # One operation is off by the same amount at all its sites; different operations are independent.
         noise: dict[str, float] = defaultdict(float)
         for change in changes:

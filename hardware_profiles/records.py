@@ -122,13 +122,16 @@ class CalibrationPlan:
 class Calibration:
     """latency = original + sum over changed modules of calls x (slope x change + per_call_ms of the method).
 
-    Of what is skipped with its block, the change counts `skipped_slope` times.
+    Of what is skipped with its block, the change counts `skipped_slope` times. A plan that comes to less than
+    `cached_below` of the original's latency gains up to `cached_gain` by staying in the caches (`calibration.Cached`).
     """
 
     slope: float
     skipped_slope: float
     per_call_ms: dict[str, float]
     plans: tuple[CalibrationPlan, ...]
+    cached_below: float = 0.0
+    cached_gain: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ def budget_limits(
         on_targets = []
         for target, profile in profiles.items():
             cost, limit = summed_limit(name, bound, reference[target], profile.target.large_batch)
-            change, most = changes(space, profile, name), limit - profile.original.value(cost)
+            limit, change = profile.summed_limit(cost, limit), changes(space, profile, name)
+            most = limit - profile.original.value(cost)
             # A thousandth within: a file's header is in no prediction, and a plan at the very limit would miss it.
             on_targets.append((Limit(change, most - 1e-3 * limit), cheapest(space, change) <= most))
         if all(reachable for _, reachable in on_targets):
@@ -68,6 +69,7 @@ def _axis(name: str, config: RunConfig, space: Space, profile: HardwareProfile, 
         most = summed_limit(name, bound, reference, profile.target.large_batch)[1]
     if bound is not None and name not in COUNTED and profile.error is not None:
         most *= 1 - profile.error.worst  # a seed right at the budget would miss it when measured, every other time
+    most = profile.summed_limit(summed_cost(name), most)
     return Axis(name, changes(space, profile, name), before, most)
 
 

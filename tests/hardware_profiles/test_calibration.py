@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenfront.hardware_profiles import calibration
-from greenfront.hardware_profiles.calibration import Fit, Row, fit, fit_large_batch, prediction_error
+from greenfront.hardware_profiles.calibration import Cached, Fit, Row, fit, fit_large_batch, prediction_error
 from greenfront.hardware_profiles.candidate_plans import draw_plans
 from greenfront.spaces import Plan, Space
 from tests.hardware_profiles.tiny import Tiny
@@ -93,6 +93,31 @@ def test_many_methods_on_few_noisy_plans_do_not_follow_the_noise(monkeypatch: py
     chosen = error()
     monkeypatch.setattr(calibration, "_PER_CALL", calibration._PER_CALL[:1])
     assert chosen < 0.8 * error()
+
+
+@given(st.floats(0.1, 0.5), st.floats(0.0, 0.35), st.floats(0.001, 1.5), st.floats(0.001, 1.5))
+def test_what_caches_save_keeps_the_order_and_has_an_inverse(below: float, gain: float, one: float, two: float) -> None:
+    cached = Cached(below, gain)
+    assert cached.summed(cached.share(one)) == pytest.approx(one)
+    assert cached.share(one) <= one
+    if one < two * (1 - 1e-9):
+        assert cached.share(one) < cached.share(two)
+
+
+def test_small_plans_that_are_faster_than_their_sum_are_found() -> None:
+    truth = Fit(1.0, dict.fromkeys(METHODS, 0.0), cached=Cached(0.3, 0.2))
+    changes = [-18.5, -17.5, -17.0, -16.0, -15.5, -15.0, -12.0, -10.0, -6.0, -2.0]
+    small = [Row(change, {"low_rank": 36}, truth.predict(20.0, change, {})) for change in changes]
+    found = fit(20.0, small, METHODS)
+    for row in small:
+        assert found.predict(20.0, row.change_ms, row.calls) == pytest.approx(row.measured_ms, rel=0.02)
+    assert found.predict(20.0, -16.5, {"low_rank": 36}) == pytest.approx(truth.predict(20.0, -16.5, {}), rel=0.03)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_without_small_plans_that_are_faster_caches_save_nothing(noise: float) -> None:
+    found = fit(20.0, rows(20.0, Fit(1.03, dict.fromkeys(METHODS, 0.0)), noise=noise), METHODS)
+    assert found.cached.gain == 0
 
 
 def test_one_row_moves_a_fit_without_running_away() -> None:
