@@ -35,8 +35,8 @@ def is_resolved(run: RunFolder, earlier: Sequence[Earlier]) -> bool:
 def offered(
     space: Space, profiles: Mapping[str, HardwareProfile], config: RunConfig, earlier: Sequence[Earlier]
 ) -> Space:
-    """The settings that are `useful` now, and those that were: so stored plans stay in the space, and what was computed
-    of its settings stays true. Without what a target's runtime refuses.
+    """The settings that are `useful` now, those that were, and whatever stored plans use: so these stay in the space,
+    and what was computed of its settings stays true. Without what a target's runtime refuses.
 
     Raises:
         ConfigError: as `useful`.
@@ -49,7 +49,11 @@ def offered(
     for profile in profiles.values():
         space = profile.runnable(space)
 
+    plans = [result.plan for result in stored_results(begun)]
+
     def was_offered(choice: Choice, settings: Settings) -> bool:
+        if any(settings.items() <= plan.get(choice.site.path, {}).items() for plan in plans):
+            return True
         return any(settings in other.settings for each in spaces for other in each.choices if other.name == choice.name)
 
     return space.restrict(was_offered)

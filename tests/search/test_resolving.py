@@ -8,7 +8,7 @@ import pytest
 
 from greenfront.evaluators import Outputs
 from greenfront.hardware_profiles import HardwareProfile
-from greenfront.search import RunFolder
+from greenfront.search import RunFolder, resolving
 from greenfront.search.allocation import Seed
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.finalists import Finalists
@@ -17,7 +17,7 @@ from greenfront.search.keeping import keep_candidate
 from greenfront.search.profiles import useful
 from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, uncovered
-from greenfront.search.stored import adopt, results_in, stored_results
+from greenfront.search.stored import adopt, results_in, stored_results, within
 from greenfront.search.study import Result, Study, make_sampler
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Weights, Worker
@@ -117,6 +117,22 @@ def test_settings_that_were_offered_still_are(tmp_path: Path) -> None:
     reopened(config)
     assert path not in [site.path for site in useful(toy_space(), {"toy": dear}, config).sites]
     assert offered(toy_space(), {"toy": dear}, config, Earlier.all(run)).choices == toy_space().choices
+
+
+def test_what_stored_plans_use_is_offered_though_it_saves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where another version of the program finds other settings useful."""
+    run, whole = finished_run(tmp_path / "run"), toy_space()
+    config = asked(run.path, budgets={"latency": "50%"})
+    reopened(config)
+    last = whole.choices[-1].name
+    monkeypatch.setattr(resolving, "useful", lambda space, *_: space.restrict(lambda c, _: c.name == last))
+    space = offered(whole, {"toy": toy_profile()}, config, Earlier.all(run))
+    assert within(space, list(known(run))) == list(known(run))
+    used = {(path, rank["rank"]) for result in known(run) for path, rank in result.plan.items()}
+    others = {(c.site.path, s["rank"]) for c in space.choices if c.name != last for s in c.settings}
+    assert others == {(path, rank) for path, rank in used if path != whole.choices[-1].site.path}
 
 
 def test_what_a_runtime_refuses_now_is_left_out_with_its_trials(tmp_path: Path) -> None:
