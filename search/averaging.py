@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from greenfront.errors import PlanError
-from greenfront.search.worker import Weights
+from greenfront.search.training_state import Weights
 
 
 def average(weights: Sequence[Weights], shares: Sequence[float]) -> Weights:

@@ -8,7 +8,8 @@ import torch
 from greenfront.errors import Diverged
 from greenfront.evaluators import answer, distill, score
 from greenfront.evaluators.examples import Indices, pick
-from greenfront.search.worker import Assignment, Outcome, Weights, frozen_paths, load_arrays, to_arrays
+from greenfront.search.training_state import Weights, load_arrays, to_arrays
+from greenfront.search.worker import Assignment, Outcome, frozen_paths
 from greenfront.spaces import Plan, complete, compress
 
 

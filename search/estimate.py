@@ -17,9 +17,9 @@ from greenfront.search.metric_check import check_metric
 from greenfront.search.pool import check_cluster
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.reopening import check_reopened
+from greenfront.search.sampling import check_sampler
 from greenfront.search.search_space import search_space
 from greenfront.search.some_examples import some_batches
-from greenfront.search.study import make_sampler
 from greenfront.search.trimming import trimmed_for_a_while
 from greenfront.spaces import Space
 from greenfront.spaces.answers import answer_rows
@@ -63,7 +63,7 @@ def overview(config: RunConfig) -> Overview:
     if config.output is not None:
         check_reopened(config)
     check_cluster(config.ray)
-    make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
+    check_sampler(config)
     data, processor = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
     check_targets(config, model)

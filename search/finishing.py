@@ -31,8 +31,9 @@ from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import accuracy_floors
 from greenfront.search.study import Result
+from greenfront.search.training_state import Weights, to_arrays
 from greenfront.search.verify import unverified
-from greenfront.search.worker import Assignment, Weights, to_arrays
+from greenfront.search.worker import Assignment
 from greenfront.spaces import load_checkpoint
 from greenfront.spaces.unrounding import unrounded
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from greenfront.evaluators import Outputs
 from greenfront.search.finish_record import Attempt, record_of, record_text
 from greenfront.search.run_folder import RunFolder, write_atomic
-from greenfront.search.worker import Weights, load_arrays
+from greenfront.search.training_state import Weights, load_arrays
 from greenfront.spaces import Plan, compress, save_checkpoint
 
 

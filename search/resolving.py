@@ -19,7 +19,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets, summed_cost
 from greenfront.search.stored import results_in, say_stored, stored_candidates, stored_results, within
 from greenfront.search.study import Result
-from greenfront.search.worker import Weights
+from greenfront.search.training_state import Weights
 from greenfront.spaces import Choice, Plan, Settings, Space
 
 NEAR = 0.1

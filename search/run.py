@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.samplers import BaseSampler
 from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig, load_config, parse_config
@@ -19,7 +18,7 @@ from greenfront.search import wording
 from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.candidate import Candidate
-from greenfront.search.driver import Driver, Timing, objective_names
+from greenfront.search.driver import Driver, Timing
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
@@ -36,14 +35,16 @@ from greenfront.search.prepare import (
 )
 from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets
 from greenfront.search.progress import Reporter, Silent
+from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.reopening import Earlier, check_reopened, reopened
 from greenfront.search.report import write_report
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, verified_earlier
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.stored import adopt, stored_results
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.study import Result
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, verify
@@ -91,9 +92,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
     check_metric(config)
-    sampler = make_sampler(
-        config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives)
-    )
+    check_sampler(config)
     config = resolve_targets(config)
     run = check_reopened(config)
     if run.front.exists() and not run.differences(config):
@@ -104,10 +103,10 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
     check_cluster(config.ray)
     run = reopened(config)
     with run.alone():
-        return _run(config, run, sampler, report)
+        return _run(config, run, report)
 
 
-def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Reporter) -> Front:
+def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
     summary = Summary({})
 
     def whole_space(model: PreTrainedModel) -> Space:
@@ -148,7 +147,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
         for name in unreachable:
             report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
         searched = without(config, unreachable)
-        study = Study(space, objective_names(config), sampler, run.study)
+        study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         adopt(study, stored_results(earlier), original, profiles, config)
         firsts = first_plans(searched, space, losses, profiles, original.predicted, limits)
         if is_resolved(run, earlier):
@@ -187,7 +186,7 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
         candidates = judge(original, everyone, config, unreachable)
         _write(run, config, original, candidates, profiles, report)
         raise
-    _write_summary(run, config, summary, driver.timing, unreachable)
+    _write_summary(run, config, summary, driver.timing, unreachable, study.results)
     front = _write(run, config, original, candidates, profiles, report)
     return _checked(front, unreachable)
 
@@ -241,7 +240,12 @@ def _info(run: RunFolder, config: RunConfig) -> dict[str, Any]:
 
 
 def _write_summary(
-    run: RunFolder, config: RunConfig, summary: Summary, timing: Timing, unreachable: Sequence[str]
+    run: RunFolder,
+    config: RunConfig,
+    summary: Summary,
+    timing: Timing,
+    unreachable: Sequence[str],
+    results: Sequence[Result],
 ) -> None:
     workers = config.workers()
     run.write_json(
@@ -252,6 +256,8 @@ def _write_summary(
             "search_phase_seconds": round(timing.wall, 2),
             "workers_busy": round(timing.busy / max(workers * timing.wall, 1e-9), 4),
             "driver_ms_per_trial": round(1000 * sum(timing.driver) / max(config.search.trials, 1), 2),
+            "steps_trained": steps_trained(results, config.fine_tune.steps),
+            "stopped_after_steps": stopped(results),
             "unreachable_budgets": list(unreachable),
         },
     )

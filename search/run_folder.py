@@ -91,6 +91,11 @@ class RunFolder:
         """Optuna's journal."""
         return self.path / "study.journal"
 
+    @property
+    def paused(self) -> Path:
+        """The folder of what paused trials go on from, while there are any."""
+        return self.path / "paused"
+
     def measured(self, target: str) -> Path:
         """What verification measured on a target: every finalist's costs with raw samples, conditions and warnings."""
         return self.path / "measured" / f"{target}.json"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from greenfront.errors import PlanError
-from greenfront.spaces.effective import break_even, effective_settings
+from greenfront.spaces.effective import Reductions, break_even, effective_settings
 from greenfront.spaces.places import inside
 from greenfront.spaces.plan import Settings
 
@@ -59,16 +59,17 @@ def site_states(space: "Space") -> tuple[SiteStates, ...]:
     for path in sorted(paths, key=lambda path: len(leaders[path])):
         parent = _parent(path, leaders)
         before = chains[parent] if parent is not None else [{}]
+        of_chain = {at: space.reductions[at] for at in (*leaders[path], path) if at in space.reductions}
         contexts: dict[str, list[int]] = {}
         left: dict[str, tuple[Settings, dict[str, Settings]]] = {}
         for number, chain in enumerate(before):
-            effect = effective_settings(chain, space.reductions, [path]).get(path, {})
+            effect = effective_settings(chain, of_chain, [path]).get(path, {})
             contexts.setdefault(str(sorted(effect.items())), []).append(number)
             left.setdefault(str(sorted(effect.items())), (effect, chain))
         states: list[State] = []
         of_site: list[dict[str, Settings]] = []
         for context, (effect, chain) in enumerate(left.values()):
-            for state in _states(space, path, effect, chain, context):
+            for state in _states(space, of_chain, path, effect, chain, context):
                 states.append(state)
                 of_site.append({**chain, path: state.own} if state.own else dict(chain))
         chains[path] = of_site
@@ -77,7 +78,14 @@ def site_states(space: "Space") -> tuple[SiteStates, ...]:
     return tuple(found.values())
 
 
-def _states(space: "Space", path: str, effect: Settings, chain: Mapping[str, Settings], context: int) -> list[State]:
+def _states(
+    space: "Space",
+    reductions: Reductions,
+    path: str,
+    effect: Settings,
+    chain: Mapping[str, Settings],
+    context: int,
+) -> list[State]:
     """What can be chosen at a site of which settings elsewhere leave so much."""
     choices = [choice for choice in space.choices if choice.site.path == path]
     if "skipped" in effect:
@@ -86,7 +94,7 @@ def _states(space: "Space", path: str, effect: Settings, chain: Mapping[str, Set
     for indices in itertools.product(*(range(len(choice.options)) for choice in choices)):
         chosen = [choice.options[index] for choice, index in zip(choices, indices, strict=True)]
         own = {key: value for part in chosen for key, value in part.items()}
-        effective = effective_settings({**chain, path: own}, space.reductions, [path]).get(path, {})
+        effective = effective_settings({**chain, path: own}, reductions, [path]).get(path, {})
         if _saves(choices, effective):
             options = tuple((choice.name, index) for choice, index in zip(choices, indices, strict=True))
             found.append(State(own, effective, options, context))

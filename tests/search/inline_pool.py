@@ -3,7 +3,8 @@
 from typing import Any
 
 from greenfront.search.pool import Finished, Pool
-from greenfront.search.worker import Assignment, Job, Outcome, Weights, Worker
+from greenfront.search.training_state import Part, Weights
+from greenfront.search.worker import Assignment, Job, Outcome, Worker
 
 
 class InlinePool(Pool):
@@ -23,8 +24,8 @@ class InlinePool(Pool):
     def busy(self) -> int:
         return len(self._ended)
 
-    def submit(self, tag: int, plan_id: str, plan_json: str) -> None:
-        self._end(tag, plan_id, plan_json, self.worker.evaluate(plan_json))
+    def submit(self, tag: int, plan_id: str, plan_json: str, part: Part | None = None) -> None:
+        self._end(tag, plan_id, plan_json, self.worker.evaluate(plan_json, part))
 
     def give(self, tag: int, plan_id: str, job: Job) -> None:
         self._end(tag, plan_id, job, self.worker.perform(job))

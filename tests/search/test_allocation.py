@@ -1,20 +1,20 @@
 """Allocations against trying every plan, and the plans a search starts with."""
 
+from dataclasses import replace
 from itertools import pairwise, product
-from typing import Any
 
 import numpy as np
 import pytest
-import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import OptimizeResult
 
 from greenfront.search import allocation
 from greenfront.search.allocation import Axis, Limit, Table, allocate, cheapest, perturbed, seeds, uniform
 from greenfront.search.allocation import total as total_of_states
+from greenfront.search.forest import Floats, Forest
+from greenfront.search.integer_program import Solution, solve
 from greenfront.spaces import Choice, Plan, Site, Space
-from greenfront.spaces.method import Reduction
+from tests.search.joint_space import JOINT
 
 Problem = tuple[Space, Table, list[Limit]]
 several = settings(deadline=None, max_examples=60)
@@ -243,28 +243,6 @@ def test_perturbed_allocations_differ_from_each_other() -> None:
     assert len(drawn) == 10
 
 
-def joint_space() -> Space:
-    """A layer that may be skipped, an attention whose heads may go, two linears with ranks and bits."""
-    layer, attention = Site("l", "layer", (9, 9), "Layer"), Site("l.a", "attention", (3, 8), "Attention")
-    query, output = Site("l.a.q", "linear", (24, 24), "Linear"), Site("l.o", "linear", (24, 24), "Linear")
-    gone = (Reduction("l.a", "all", 1, "skip", "attention"), Reduction("l.o", "all", 1, "skip", "attention"))
-    heads = (Reduction("l.a.q", "out", 8, "heads"), Reduction("l.o", "in", 8, "heads"))
-    ranks, bits = ({"rank": 4}, {"rank": 8}), ({"bits": 8},)
-    return Space(
-        (
-            Choice(layer, "blocks", ({"skip": "attention"},), gone),
-            Choice(attention, "heads", ({"heads": 1}, {"heads": 2}), heads),
-            Choice(query, "low_rank", ranks),
-            Choice(query, "bits", bits),
-            Choice(output, "low_rank", ranks),
-            Choice(output, "bits", bits),
-        )
-    )
-
-
-JOINT = joint_space()
-
-
 def test_the_states_of_a_site_depend_on_those_of_the_one_that_leads_it() -> None:
     sites = {site.path: site for site in JOINT.states}
     assert {path: site.parent for path, site in sites.items()} == {
@@ -308,48 +286,27 @@ def test_a_joint_allocation_loses_as_little_as_the_best_of_all_plans(data: st.Da
 
 
 @several
-@given(monotone())
-def test_a_program_made_smaller_still_finds_a_plan_within_a_limit(problem: tuple[Space, Table, Table, float]) -> None:
-    space, losses, change, _ = problem
-    for most in np.linspace(cheapest(space, change), 0, 5):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(allocation, "MOST_COLUMNS", 0)
-            plan = allocate(space, losses, [Limit(change, float(most) + 1e-9)])
-        assert plan is not None
-        assert total(space, change, plan) <= most + 1e-6
-
-
-def test_a_program_made_smaller_is_smaller_and_loses_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    space = space_of([35] * 6)
-    losses = {c.name: [(n + 1) * 1e3 / rank**2 for rank in range(1, 36)] + [0.0] for n, c in enumerate(space.choices)}
-    change = by_site(space, {c.name: [float(rank - 36) for rank in range(1, 36)] + [0.0] for c in space.choices})
-    limit, columns = Limit(change, -120.0), list[int]()
-
-    def counted(objective: list[float], **options: Any) -> OptimizeResult:
-        columns.append(len(objective))
-        return scipy.optimize.milp(objective, **options)
-
-    monkeypatch.setattr(allocation, "milp", counted)
-    exact = allocate(space, losses, [limit])
-    monkeypatch.setattr(allocation, "MOST_COLUMNS", 60)
-    coarse = allocate(space, losses, [limit])
-    assert exact is not None
-    assert coarse is not None
-    assert columns[1] < columns[0] / 3
-    assert total(space, losses, exact) <= total(space, losses, coarse) < 1.3 * total(space, losses, exact)
-
-
-@pytest.mark.parametrize(("gap", "kept"), [(0.9, False), (0.3, True), (None, True)])
-def test_what_a_solver_had_only_begun_with_is_no_plan(
-    gap: float | None, kept: bool, monkeypatch: pytest.MonkeyPatch
+@given(monotone(), st.integers(0, 20))
+def test_an_allocation_loses_no_more_than_a_uniform_plan(
+    problem: tuple[Space, Table, Table, float], twentieths: int
 ) -> None:
+    space, losses, change, _ = problem
+    most = cheapest(space, change) * twentieths / 20 + 1e-9
+    even, best = uniform(space, change, most), allocate(space, losses, [Limit(change, most)])
+    assert best is not None
+    assert even is not None
+    assert total(space, change, best) <= most + 1e-6
+    assert total(space, losses, best) <= total(space, losses, even)
+
+
+@pytest.mark.parametrize(("gap", "kept"), [(0.9, False), (0.3, True), (0.0, True)])
+def test_what_a_solver_had_only_begun_with_is_no_plan(gap: float, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     space = space_of([2, 2])
 
-    def out_of_time(objective: list[float], **options: Any) -> OptimizeResult:
-        found = scipy.optimize.milp(objective, **options)
-        found.status, found.mip_gap = 1, gap
-        return found
+    def out_of_time(forest: Forest, loss: Floats, changes: Floats, most: list[float]) -> Solution | None:
+        found = solve(forest, loss, changes, most)
+        return found and replace(found, gap=gap)
 
-    monkeypatch.setattr(allocation, "milp", out_of_time)
+    monkeypatch.setattr(allocation, "solve", out_of_time)
     losses = {c.name: [2.0, 1.0, 0.0] for c in space.choices}
     assert (allocate(space, losses, []) is not None) == kept

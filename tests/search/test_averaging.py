@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from greenfront.errors import PlanError
 from greenfront.search.averaging import average
-from greenfront.search.worker import load_arrays, to_arrays
+from greenfront.search.training_state import load_arrays, to_arrays
 
 SHARES = st.lists(st.integers(1, 100), min_size=1, max_size=5)
 

@@ -23,8 +23,9 @@ from greenfront.search.finishing_data import chosen_examples
 from greenfront.search.keeping import keep_candidate, keep_finished
 from greenfront.search.pool import Pool
 from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.training_state import Weights, to_arrays
 from greenfront.search.verify import original_candidate
-from greenfront.search.worker import Assignment, Weights, Worker, to_arrays
+from greenfront.search.worker import Assignment, Worker
 from greenfront.spaces import Plan, complete, load_checkpoint
 from greenfront.spaces.unrounding import unrounded
 from tests.search.inline_pool import InlinePool

@@ -19,8 +19,9 @@ from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, uncovered
 from greenfront.search.stored import adopt, results_in, stored_results, within
 from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.training_state import Weights
 from greenfront.search.verify import original_candidate
-from greenfront.search.worker import Weights, Worker
+from greenfront.search.worker import Worker
 from greenfront.spaces import Plan, Space, load_checkpoint
 from tests.search.inline_pool import InlinePool
 from tests.search.test_driver import Notes
