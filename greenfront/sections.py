@@ -123,6 +123,17 @@ class FineTuneConfig(Section):
     original_learning_rate: float = Field(default=2e-4, gt=0, description="only where the head is untrained")
 
 
+class FinishConfig(Section):
+    """A longer distillation of the front's members after the search, kept where validation improves."""
+
+    steps: int = Field(default=0, ge=0, description="of each member's; 0: none are finished")
+    members: int = Field(default=4, ge=1, description="candidates, spread along the front")
+    shards: int = Field(default=1, ge=1, description="parts of the data, trained on apart and averaged")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="its peak; default: that of fine_tune", examples=[1e-4]
+    )
+
+
 class RayConfig(Section):
     """Where candidates are fine-tuned."""
 
@@ -142,6 +153,7 @@ class RunConfig(Section):
     space: SpaceConfig = SpaceConfig()
     search: SearchConfig = SearchConfig()
     fine_tune: FineTuneConfig = Field(default=FineTuneConfig(), validate_default=True)
+    finish: FinishConfig = FinishConfig()
     ray: RayConfig = Field(default=RayConfig(), validate_default=True)
     output: File | None = Field(default=None, description="the run folder; default: runs/NAME of this file")
 

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial
-from safetensors.numpy import save_file
 
 from greenfront.config import RunConfig
+from greenfront.evaluators import Outputs
 from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.search import wording
 from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
+from greenfront.search.keeping import keep_candidate
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.progress import Reporter
@@ -23,8 +24,8 @@ from greenfront.search.promotions import Job, Promotions
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, missed, summed_cost
 from greenfront.search.study import Proposal, Result, Study
-from greenfront.search.training_state import load_arrays
-from greenfront.spaces import Plan, compress, save_checkpoint
+from greenfront.search.training_state import Weights
+from greenfront.spaces import Plan
 
 REJECTIONS = 10
 """After so many proposals over budget in a row, a random allocation within the budgets is tried instead."""
@@ -198,11 +199,7 @@ class Driver:
             fetched = Pool.fetch(finished.weights)
             assert fetched is not None
             assert finished.outcome.outputs is not None
-            model = compress(self.model, result.plan)
-            load_arrays(model, fetched)
-            # The outputs first: a candidate's folder, once it is there, is complete.
-            save_file({"statistics": finished.outcome.outputs.statistics}, self.run.outputs(result.plan.id))
-            save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)
+            self.keep_weights(result.plan, fetched, finished.outcome.outputs)
         # In this order: what the journal holds has weights, and nothing is deleted before its better is safe.
         self.study.keep(trial)
         self.contenders.add(result)
@@ -216,6 +213,10 @@ class Driver:
             self.paused.save(result.plan.id, result.rungs[-1].steps, state)
         self.study.keep(trial)
 
+    def keep_weights(self, plan: Plan, weights: Weights, outputs: Outputs) -> None:
+        """Write a candidate's weights, and what its metric needs of its outputs on validation."""
+        keep_candidate(self.run, self.model, plan, weights, outputs, self.processor)
+
     def _keep(self, trial: FrozenTrial) -> None:
         self._saves.append(self._saver.submit(self.study.keep, trial))
 
@@ -227,16 +228,10 @@ class Driver:
         return budget_slack(self.predict(plan), validation or 0.0, self.original, budgets)
 
     def _values(self, result: Result) -> list[float] | None:
-        """The study's objectives: divergence stands for accuracy, as it tells more of a few hundred examples."""
-        if result.divergence is None:
-            return None
-        costs = iter(self._costs(result.plan))
-        return [result.divergence if name == "accuracy" else next(costs) for name in self.config.objectives]
+        return objective_values(self.config, result, self.predict(result.plan))
 
     def _costs(self, plan: Plan) -> list[float]:
-        """The objectives beside the score."""
-        cost = self.predict(plan)[self.config.hardware[0].name]
-        return [cost.value(summed_cost(name)) for name in self.config.objectives if name != "accuracy"]
+        return objective_costs(self.config, self.predict(plan))
 
     def _timed(self, function: Any, *arguments: Any) -> Any:
         started = time.perf_counter()
@@ -252,6 +247,20 @@ def objective_names(config: RunConfig) -> list[str]:
         "divergence from the original (nats)" if name == "accuracy" else f"predicted {summed_cost(name)}"
         for name in config.objectives
     ]
+
+
+def objective_values(config: RunConfig, result: Result, predicted: Mapping[str, Cost]) -> list[float] | None:
+    """The study's objectives: divergence stands for accuracy, as it tells more of a few hundred examples."""
+    if result.divergence is None:
+        return None
+    costs = iter(objective_costs(config, predicted))
+    return [result.divergence if name == "accuracy" else next(costs) for name in config.objectives]
+
+
+def objective_costs(config: RunConfig, predicted: Mapping[str, Cost]) -> list[float]:
+    """The objectives beside the score."""
+    cost = predicted[config.hardware[0].name]
+    return [cost.value(summed_cost(name)) for name in config.objectives if name != "accuracy"]
 
 
 def _constraints(slack: Mapping[str, float]) -> dict[str, float]:

@@ -165,7 +165,7 @@ class Study:
         for trial in self._journal.trials:
             self._check(trial, journal)
             self._open.restore(trial)
-            self.results.append(_result(trial))
+            self.results.append(result_of(trial))
         self._tried = {result.plan for result in self.results}
         if not isinstance(sampler, AllocationSampler):
             # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
@@ -236,7 +236,8 @@ def _attributes(result: Result) -> dict[str, Any]:
     return {**attributes, "rungs": rungs} if rungs else attributes
 
 
-def _result(trial: FrozenTrial) -> Result:
+def result_of(trial: FrozenTrial) -> Result:
+    """A finished trial as it was told."""
     attributes = trial.user_attrs
     rungs = tuple(RungScore(*rung) for rung in attributes.get("rungs", ()))
     result = Result(

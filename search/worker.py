@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,10 @@ class Outcome:
     outputs: Outputs | None = None
 
 
+Job = Callable[[Assignment], tuple[Outcome, Weights | None]]
+"""Anything else than a trial that a worker does with what it has."""
+
+
 class Worker:
     """One process with its own threads; Ray makes an actor of it."""
 
@@ -79,6 +84,10 @@ class Worker:
             return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
         seconds = time.perf_counter() - started
         return Outcome(plan.id, found.value, found.divergence, seconds, outputs=outputs), weights
+
+    def perform(self, job: Job) -> tuple[Outcome, Weights | None]:
+        """Do a job."""
+        return job(self.assignment)
 
     def _train(self, plan: Plan, part: Part | None) -> tuple[Weights | None, Outputs]:
         """What is kept of the fine-tuned candidate, and its outputs on validation."""

@@ -302,7 +302,7 @@ def test_a_full_disk_ends_the_search_at_once_and_leaves_no_result_without_weight
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("greenfront.search.driver.save_checkpoint", full)
+    monkeypatch.setattr("greenfront.search.keeping.save_checkpoint", full)
     pool = FormulaPool()
     with pytest.raises(OSError, match="no space left"):
         driver_at(tmp_path, search={"trials": 200, "sampler": "random"}).search(pool, Notes())
