@@ -88,10 +88,10 @@ def reached(front: Front, loss: float, split: str) -> tuple[str, str, str]:
     enough = [c for c in verified if score(c, split) >= (1 - loss) * score(base, split)]
     if not enough:
         return "-", "-", "-"
-    cost, before = (lambda c: c.costs()[front.target]), base.costs()[front.target]
-    best = min(enough, key=lambda c: cost(c).latency_ms.median)
+    best = min(enough, key=lambda candidate: candidate.costs()[front.target].latency_ms.median)
+    cost, before = best.costs()[front.target], base.costs()[front.target]
     drop = 1 - score(best, "test") / score(base, "test")
-    faster, smaller = before.latency_ms.median / cost(best).latency_ms.median, before.size_mb / cost(best).size_mb
+    faster, smaller = before.latency_ms.median / cost.latency_ms.median, before.size_mb / cost.size_mb
     return f"{faster:.2f}", f"{smaller:.2f}", f"{drop:+.2%}"
 
 

@@ -72,7 +72,7 @@ def deeper(
         found = LAYER.search(choice.site.path)
         of_layer.setdefault(int(found[2]) if found else None, []).append(choice)
     elsewhere = of_layer.pop(None, [])
-    given = sorted(of_layer)
+    given = sorted(layer for layer in of_layer if layer is not None)
     choices, scaled = elsewhere.copy(), {choice.name: losses[choice.name] for choice in elsewhere}
     for layer in range(layers):
         for choice in of_layer[given[layer % len(given)]]:

@@ -13,6 +13,7 @@ import os
 import random
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -38,7 +39,7 @@ from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent
 from greenfront.search.some_examples import telling_batches
 from greenfront.search.study import NAME
-from greenfront.spaces import Library, Plan, Space, find_space, load_checkpoint
+from greenfront.spaces import Choice, Library, Plan, Settings, Space, find_space, load_checkpoint
 from greenfront.spaces.compression import method_of
 
 LEVELS = (0.4, 0.6, 0.8, 0.95)
@@ -96,10 +97,14 @@ def closed_forms(space: Space, library: Library, scored: Losses) -> Losses:
     }
 
 
+def _is_of(name: str, choice: Choice, settings: Settings) -> bool:
+    return method_of(settings).name == name
+
+
 def parts(space: Space) -> Iterator[tuple[str, Space]]:
     """The space of each method alone, then all of it."""
     for name in dict.fromkeys(method_of(settings).name for choice in space.choices for settings in choice.settings):
-        yield name, space.restrict(lambda _, settings, name=name: method_of(settings).name == name)
+        yield name, space.restrict(partial(_is_of, name))
     yield "together", space
 
 
