@@ -171,7 +171,7 @@ class AllocationSampler(BaseSampler):
 
 
 class _Trials:
-    """The trials of a study, each looked at once while it runs and once when it is over."""
+    """The trials of a study. What a plan is, is found out once; values may change, as those of paused trials do."""
 
     def __init__(self, allocations: Allocations) -> None:
         self._allocations = allocations
@@ -182,9 +182,9 @@ class _Trials:
         self.plans = set[Plan]()
         self._known = 0
         self._open = dict[int, Described | None]()
-        self._scored = dict[int, tuple[Described, list[float]]]()
-        self._sorted: list[tuple[Described, list[float]]] = []
-        self._model: tuple[int, LossModel] | None = None
+        self._over: list[tuple[int, Described, FrozenTrial]] = []
+        self._scored: list[tuple[Described, list[float]]] = []
+        self._model: tuple[int, bytes, LossModel] | None = None
 
     def update(self, study: Study, asked: int) -> None:
         """Look at what is new, but for the trial that is being asked for."""
@@ -193,7 +193,7 @@ class _Trials:
             self._study = ref(study)
         trials = study.get_trials(deepcopy=False)
         self._open.update(dict.fromkeys(range(self._known, len(trials))))
-        self._known, before = len(trials), len(self._scored)
+        self._known, before = len(trials), len(self._over)
         for number in list(self._open):
             trial = trials[number]
             if number == asked or trial.state == TrialState.WAITING:
@@ -206,18 +206,19 @@ class _Trials:
             if trial.state in _OVER:
                 del self._open[number]
                 if trial.state == TrialState.COMPLETE and described is not None:
-                    self._scored[number] = described, trial.values
-        if len(self._scored) > before:
-            self._sorted = [self._scored[number] for number in sorted(self._scored)]
+                    self._over.append((number, described, trial))
+        if len(self._over) > before:
+            self._over.sort(key=lambda each: each[0])
+        self._scored = [(each, trial.values) for _, each, trial in self._over if trial.state == TrialState.COMPLETE]
 
     def losses(self, learnt: int) -> Floats:
         """(n,) of the scored ones, by number."""
-        return np.array([values[learnt] for _, values in self._sorted])
+        return np.array([values[learnt] for _, values in self._scored])
 
     @property
     def costs(self) -> Floats:
         """(n, A) of the scored ones, by number."""
-        return np.array([described.costs for described, _ in self._sorted])
+        return np.array([described.costs for described, _ in self._scored])
 
     def running(self) -> tuple[Floats, Floats]:
         """(m, G) predicted losses and (m, A) costs of trials under way."""
@@ -225,15 +226,19 @@ class _Trials:
         return np.array([each.parts for each in several]), np.array([each.costs for each in several])
 
     def model(self, learnt: int) -> LossModel:
-        """Of the first scored trials: how many is decided by how many there are, not by when was asked."""
-        count = len(self._sorted)
-        block = max(1, count // _REFITTED)
-        fitted = count - count % (1 << (block.bit_length() - 1))
-        if self._model is None or self._model[0] != fitted:
-            parts = np.array([described.parts for described, _ in self._sorted[:fitted]])
-            losses = self.losses(learnt)[:fitted]
-            self._model = fitted, LossModel.fit(parts, losses, self._allocations.correlation)
-        return self._model[1]
+        """Of the first scored trials: how many is decided by how many there are, not by when was asked.
+
+        Where values have changed, it is fitted again at once while there are few, else with the next block.
+        """
+        count = len(self._scored)
+        block = 1 << (max(1, count // _REFITTED).bit_length() - 1)
+        fitted = count - count % block
+        losses = self.losses(learnt)[:fitted]
+        seen = losses.tobytes() if block == 1 else b""
+        if self._model is None or self._model[:2] != (fitted, seen):
+            parts = np.array([described.parts for described, _ in self._scored[:fitted]])
+            self._model = fitted, seen, LossModel.fit(parts, losses, self._allocations.correlation)
+        return self._model[2]
 
 
 def _positions(rng: np.random.Generator, axes: int) -> list[Floats]:

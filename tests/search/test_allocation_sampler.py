@@ -187,11 +187,27 @@ def test_it_is_refitted_less_and_less_often() -> None:
     study = memory_study()
     play(study, 3)
     trials, fits = trials_of(study), set[int]()
-    described = trials._sorted[0]
+    described = trials._scored[0]
     for count in range(1, 300):
-        trials._sorted = [described] * count
+        trials._scored = [described] * count
         trials.model(0)
         assert trials._model is not None
         fits.add(trials._model[0])
     assert max(b - a for a, b in pairwise(sorted(fits))) == 8
     assert len([count for count in fits if count <= 64]) == 64
+
+
+def test_values_that_change_are_learnt_again_and_what_fails_later_is_left_out() -> None:
+    """A paused trial has what is expected of it, until it goes on."""
+    study = memory_study()
+    play(study, 8)
+    study.ask(ENCODING.distributions)
+    before = trials_of(study).model(0).mean
+    changed, failed = study.get_trials(deepcopy=False)[2:4]
+    changed.values = [10 * changed.values[0], changed.values[1]]
+    failed.state, failed.values = TrialState.FAIL, None
+    study.ask(ENCODING.distributions)
+    losses = trials_of(study).losses(0)
+    assert changed.values[0] in losses
+    assert len(losses) == 7
+    assert not np.allclose(trials_of(study).model(0).mean, before)
