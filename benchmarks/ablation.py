@@ -2,9 +2,10 @@
 
     python benchmarks/ablation.py examples/reuters.yaml runs/ablation
 
-Searches once with every method, then once with each one of them alone, on the same profile and with the same number of
-trials, budgeted only by the loss of accuracy. A search that was done is read from its folder. Prints the fastest
-verified candidate within the loss, of the test score and of the validation score alone, which is all that may choose.
+Searches once with every method, then once with each one of them alone: the same original, as the first search has
+fine-tuned it, the same profile and the same number of trials, budgeted only by the loss of accuracy. A search that was
+done is read from its folder. Prints the fastest verified candidate within the loss, of the test score and of the
+validation score alone, which is all that may choose.
 """
 
 import argparse
@@ -30,15 +31,18 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--loss", type=float, default=0.01, help="the most allowed, relative to the original's score")
+    parser.add_argument("--trials", type=int, default=14)
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="those that are searched alone")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    every = options.folder / EVERY
-    said = {EVERY: search(options.file, every, options.loss, {})}
+    every = RunFolder((options.folder / EVERY).resolve())
+    limits = {"budgets": {"accuracy_drop": f"{options.loss:%}"}, "search": {"trials": options.trials}}
+    said = {EVERY: search(options.file, every.path, limits)}
     target = load_config(options.file).hardware[0].name
+    shared = {"model": {"path": str(every.original)}, "hardware": {"profile": str(every.profile(target))}}
     for method in options.methods:
-        changes = {"space": {"methods": [method]}, "profile": str(RunFolder(every).profile(target).resolve())}
-        said[method] = search(options.file, options.folder / method, options.loss, changes)
+        alone = {**limits, **shared, "space": {"methods": [method]}}
+        said[method] = search(options.file, (options.folder / method).resolve(), alone)
     table = Table(title=f"fastest verified candidate within {options.loss:.1%}: of the test score | of validation")
     for column in ("methods", "x faster", "x smaller", "test loss", "x faster", "x smaller", "test loss", "note"):
         table.add_column(column, justify="right")
@@ -54,24 +58,21 @@ def main() -> None:
     Console(width=150).print(table)
 
 
-def search(file: Path, output: Path, loss: float, changes: dict[str, Any]) -> str:
+def search(file: Path, output: Path, changes: dict[str, Any]) -> str:
     """Run `greenfront search` on a changed copy of the file, unless it is done; what to say of how it ended."""
     raw = yaml.safe_load(file.read_text())
-    raw["model"]["path"] = str((file.parent / raw["model"]["path"]).resolve())
-    for key in ("train", "validation", "test"):
-        if key in raw["data"]:
-            raw["data"][key] = str((file.parent / raw["data"][key]).resolve())
-    raw |= {"budgets": {"accuracy_drop": f"{loss:%}"}, "output": str(output.resolve())}
-    raw["space"] = {**raw.get("space", {}), **changes.get("space", {})}
-    if "profile" in changes:
-        raw["hardware"][0]["profile"] = changes["profile"]
+    for section, key in (("model", "path"), ("data", "train"), ("data", "validation"), ("data", "test")):
+        if key in raw[section]:
+            raw[section][key] = str((file.parent / raw[section][key]).resolve())
+    for section in ("model", "search", "space"):
+        raw[section] = {**raw.get(section, {}), **changes.get(section, {})}
+    raw["hardware"] = [{**raw["hardware"][0], **changes.get("hardware", {})}]
     copy = output.with_suffix(".yaml")
-    copy.write_text(yaml.safe_dump(raw))
+    copy.write_text(yaml.safe_dump({**raw, "budgets": changes["budgets"], "output": str(output)}))
     if RunFolder(output).front.exists():
         return ""
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("greenfront")), "search", str(copy)], capture_output=True, text=True
-    )
+    command = [str(Path(sys.executable).with_name("greenfront")), "search", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True)
     output.with_suffix(".log").write_text(done.stdout + done.stderr)
     return "" if done.returncode == 0 else " ".join((done.stderr or done.stdout).split())[-120:]
 

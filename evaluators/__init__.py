@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from greenfront.evaluators.tasks import TASKS, get_task
     from greenfront.evaluators.text_examples import TextExamples
     from greenfront.evaluators.token_examples import TokenExamples
-    from greenfront.evaluators.training import TrainingLog, distill, fine_tune
+    from greenfront.evaluators.training import distill, fine_tune
+    from greenfront.evaluators.training_log import Stretch, TrainingLog
 else:
     __getattr__, __dir__ = _lazily(
         __name__,
@@ -44,7 +45,8 @@ else:
             "tasks": ("TASKS", "get_task"),
             "text_examples": ("TextExamples",),
             "token_examples": ("TokenExamples",),
-            "training": ("TrainingLog", "distill", "fine_tune"),
+            "training": ("distill", "fine_tune"),
+            "training_log": ("Stretch", "TrainingLog"),
         },
     )
 
@@ -61,6 +63,7 @@ __all__ = [
     "QuestionExamples",
     "Score",
     "Significance",
+    "Stretch",
     "Task",
     "TaskData",
     "Teacher",

@@ -5,10 +5,10 @@ each time, and candidates need a loss against precomputed logits that it has no 
 """
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,10 +16,12 @@ import torch.nn.functional as F
 from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
-from greenfront.errors import DataError, Diverged, PlanError
+from greenfront.errors import ConfigError, DataError, Diverged, PlanError
 from greenfront.evaluators.examples import Examples, endless_batches, pick
-from greenfront.evaluators.precision import Precision, autocast, resolve_precision
+from greenfront.evaluators.optimizer import adamw, moments_of, restore_moments
+from greenfront.evaluators.precision import autocast, resolve_precision
 from greenfront.evaluators.prediction import Teacher
+from greenfront.evaluators.training_log import Stretch, TrainingLog
 from greenfront.spaces.answers import answer_rows
 
 Progress = Callable[[int, int], None]
@@ -29,33 +31,7 @@ Loss = Callable[[torch.Tensor, torch.Tensor, Batch], torch.Tensor]
 
 TEMPERATURE = 2.0
 """Both sides' logits are divided by it in distillation: the teacher's small probabilities teach, too."""
-_WEIGHT_DECAY = 0.01
 _GRADIENT_NORM = 1.0
-
-
-@dataclass(frozen=True)
-class TrainingLog:
-    """What a training run was and how it went.
-
-    Attributes:
-        steps: optimizer steps done.
-        examples: examples seen, repeats counted.
-        seconds: wall-clock time.
-        precision: number format of the forward and backward passes.
-        losses: (steps,) raw loss of every step, in nats.
-    """
-
-    steps: int
-    examples: int
-    seconds: float
-    precision: Precision
-    losses: tuple[float, ...]
-
-    @property
-    def final_loss(self) -> float:
-        """Mean loss of the last tenth of the steps; NaN without steps."""
-        tail = self.losses[-max(1, len(self.losses) // 10) :]
-        return math.fsum(tail) / len(tail) if tail else math.nan
 
 
 def fine_tune(
@@ -93,6 +69,7 @@ def distill(
     *,
     seed: int,
     frozen: Collection[str] = (),
+    stretch: Stretch | None = None,
     progress: Progress | None = None,
 ) -> TrainingLog:
     """Train a candidate, in place, towards the original's answers: `config.steps` steps.
@@ -110,10 +87,12 @@ def distill(
         config: steps, batch size, learning rate and precision.
         seed: of the order of examples and of dropout.
         frozen: module paths whose parameters stay as they are.
+        stretch: the part of it that is done now, on a model that is as the part before left it.
         progress: called with the steps done and their total.
 
     Raises:
         Diverged: the loss or a gradient is NaN or infinite; the message names the step.
+        ConfigError: a stretch that isn't part of `config.steps`.
         DataError: the logits are not one row per answer.
         PlanError: a frozen path that isn't a module of the model.
     """
@@ -128,7 +107,7 @@ def distill(
         return _train(
             model, examples, config, divergence,
             steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, dropout=False,
-            progress=progress,
+            progress=progress, stretch=stretch,
         )  # fmt: skip
 
 
@@ -171,18 +150,23 @@ def _train(
     seed: int,
     dropout: bool,
     progress: Progress | None,
+    stretch: Stretch | None = None,
 ) -> TrainingLog:
+    part = stretch or Stretch(0, steps)
+    if not 0 <= part.start <= part.stop <= steps:
+        raise ConfigError(f"a stretch must be within {steps} steps, but got steps {part.start} to {part.stop}")
     device = next(model.parameters()).device
     precision = resolve_precision(config.precision, device)
     start = time.perf_counter()
     losses: list[float] = []
     seen = 0
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = _optimizer(trained)
+    optimizer = adamw(trained)
+    restore_moments(model, optimizer, part.moments)
     offsets = examples.rows
-    order = endless_batches(examples, config.batch_size, seed=seed)
+    order = itertools.islice(endless_batches(examples, config.batch_size, seed=seed), part.start, None)
     with _training(model, seed, device, dropout=dropout):
-        for step in range(steps):
+        for step in range(part.start, part.stop):
             rate = learning_rate(step, steps, peak, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -205,15 +189,10 @@ def _train(
             seen += len(indices)
             if progress is not None:
                 progress(step + 1, steps)
-    return TrainingLog(steps, seen, time.perf_counter() - start, precision, tuple(losses))
-
-
-def _optimizer(parameters: list[torch.nn.Parameter]) -> torch.optim.AdamW:
-    """AdamW; biases and normalisations (one dimension) are not decayed."""
-    decayed = [parameter for parameter in parameters if parameter.ndim > 1]
-    rest = [parameter for parameter in parameters if parameter.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": _WEIGHT_DECAY}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=0.0, fused=True)
+    return TrainingLog(
+        len(losses), seen, time.perf_counter() - start, precision, tuple(losses),
+        moments=moments_of(model, optimizer) if stretch is not None else {},
+    )  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The types of the configuration's values: each reads what a person writes, and is written the same way again."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -40,14 +41,27 @@ def _distinct(values: Values) -> Values:
     return values
 
 
+def _increasing(values: Values) -> Values:
+    if len(values) < 2 or any(after <= before for before, after in pairwise(values)):
+        raise ConfigError(f"must be `off` or a list of two or more increasing numbers, but got {shown(list(values))}")
+    return values
+
+
+def _off(value: object) -> object:
+    return None if value in ("off", False) else value  # YAML 1.1 reads a bare `off` as false
+
+
 Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[int, Field(ge=0)]
 Budget = Annotated[Bound, BeforeValidator(_bound), PlainSerializer(str)]
 Share = Annotated[float, BeforeValidator(_share), PlainSerializer(format_share)]
 ShareOrAll = Annotated[float, BeforeValidator(_share_or_all), PlainSerializer(format_share)]
 ShareOrNone = Annotated[float, BeforeValidator(_share_or_none), PlainSerializer(format_share)]
 File = Annotated[Path, BeforeValidator(_path), PlainSerializer(str)]
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False), AfterValidator(_distinct)]
+Increasing = Annotated[tuple[NotNegative, ...], Field(strict=False), AfterValidator(_increasing)]
+Rungs = Annotated[Increasing | None, BeforeValidator(_off)]
 Bits = Annotated[tuple[Literal[8, "8w", 16], ...], Field(strict=False), AfterValidator(_distinct)]
 Names = Annotated[tuple[Text, ...], Field(strict=False), AfterValidator(_distinct)]
 Objectives = Annotated[tuple[Objective, ...], Field(strict=False), AfterValidator(_distinct)]

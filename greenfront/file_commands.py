@@ -81,17 +81,17 @@ def measure(
 
 
 def search(file: File, elsewhere: Elsewhere = False) -> None:
-    """Search, verify and write the run folder; continues an earlier start of the same file."""
+    """Search, verify and write the run folder; continues an earlier start, or takes a finished run up."""
     from greenfront.config import load_config
 
     config = load_config(file)
     assert config.output is not None
     console = Console()
     from greenfront.console import ConsoleReporter
-    from greenfront.search import Front, RunFolder, front_table, resolve_targets, run_search
+    from greenfront.search import Front, check_reopened, front_table, resolve_targets, run_search
 
     config = resolve_targets(config, elsewhere=elsewhere)
-    run = RunFolder.create(config)
+    run = check_reopened(config)
     try:
         with ConsoleReporter(console, run.log) as report:
             run_search(config, report)

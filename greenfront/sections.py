@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from greenfront.errors import ConfigError
-from greenfront.field_types import Budget, File, Objectives, Share, ShareOrAll, ShareOrNone, Text
+from greenfront.field_types import Budget, File, Objectives, Rungs, Share, ShareOrAll, ShareOrNone, Text
 from greenfront.hardware_section import TargetConfig
 from greenfront.section import Section
 from greenfront.space_section import SpaceConfig
@@ -88,13 +88,27 @@ class SearchConfig(Section):
     """How candidates are searched."""
 
     trials: int = Field(default=40, ge=1, description="candidates that are fine-tuned and scored")
-    sampler: Text = Field(default="tpe", description="Optuna's sampler")
+    sampler: Text = Field(default="tpe", description="Optuna's sampler, or allocation")
+    encoding: Literal["direct", "allocation"] | None = Field(
+        default=None, description="what a sampler draws; default: the sampler's", examples=["allocation"]
+    )
     sampler_options: dict[str, Any] = Field(default={}, description="its options, by Optuna's names")
     seed: int = Field(default=0, ge=0, lt=2**32, description="of everything random")
+    rungs: Rungs = Field(
+        default=None, description="steps at which a trial is scored, and may be stopped; default: off",
+        examples=[[0, 30, 100]],
+    )  # fmt: skip
+    reduction: int = Field(default=2, ge=2, description="with rungs: one in so many goes on, or `finalists`")
     finalists: int = Field(default=8, ge=1, description="candidates measured and tested at the end")
     scored_settings: int = Field(
         default=3, ge=2, description="of a method at a module; the losses between are interpolated"
     )
+
+    @model_validator(mode="after")
+    def _encoding_of_sampler(self) -> "SearchConfig":
+        if self.sampler == "allocation" and self.encoding == "direct":
+            raise ConfigError("must have the encoding allocation, or none, for the sampler allocation, but has direct")
+        return self
 
 
 class FineTuneConfig(Section):
@@ -107,6 +121,17 @@ class FineTuneConfig(Section):
     precision: Literal["auto", "bfloat16", "float32"] = Field(default="auto", description="auto, bfloat16 or float32")
     original_epochs: float = Field(default=1.0, ge=0, description="only where the model's head is untrained")
     original_learning_rate: float = Field(default=2e-4, gt=0, description="only where the head is untrained")
+
+
+class FinishConfig(Section):
+    """A longer distillation of the front's members after the search, kept where validation improves."""
+
+    steps: int = Field(default=0, ge=0, description="of each member's; 0: none are finished")
+    members: int = Field(default=4, ge=1, description="candidates, spread along the front")
+    shards: int = Field(default=1, ge=1, description="parts of the data, trained on apart and averaged")
+    learning_rate: float | None = Field(
+        default=None, gt=0, description="its peak; default: that of fine_tune", examples=[1e-4]
+    )
 
 
 class RayConfig(Section):
@@ -127,7 +152,8 @@ class RunConfig(Section):
     objectives: Objectives = Field(default=("accuracy", "latency"), description="what the front trades off")
     space: SpaceConfig = SpaceConfig()
     search: SearchConfig = SearchConfig()
-    fine_tune: FineTuneConfig = FineTuneConfig()
+    fine_tune: FineTuneConfig = Field(default=FineTuneConfig(), validate_default=True)
+    finish: FinishConfig = FinishConfig()
     ray: RayConfig = Field(default=RayConfig(), validate_default=True)
     output: File | None = Field(default=None, description="the run folder; default: runs/NAME of this file")
 
@@ -152,6 +178,15 @@ class RunConfig(Section):
         if data.metric != "auto" or model is None:
             return data
         return data.model_copy(update={"metric": DEFAULT_METRIC.get(model.task, "accuracy")})
+
+    @field_validator("fine_tune")
+    @classmethod
+    def _ends_the_rungs(cls, fine_tune: FineTuneConfig, info: ValidationInfo) -> FineTuneConfig:
+        search = info.data.get("search")
+        if search is not None and search.rungs is not None and search.rungs[-1] != fine_tune.steps:
+            rule = f"`steps` must be the last of search.rungs, {search.rungs[-1]}, the whole fine-tuning"
+            raise ConfigError(f"{rule}, but got {fine_tune.steps}")
+        return fine_tune
 
     @field_validator("ray")
     @classmethod

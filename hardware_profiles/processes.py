@@ -23,9 +23,9 @@ from greenfront.hardware_profiles.trust import REMEDY, ratio_refusals, waiting_r
 
 FEWEST, MOST = 5, 24
 """Processes: with the fewest, there are 64 samples of each candidate, MLPerf's rule for a 90th percentile."""
-FEWEST_AGAIN, AGAIN_REPETITIONS = 2, 12
-"""Processes that calibrate a profile, beside the one that measured it, and their samples: what differs is the process,
-and many processes of few samples tell more than few of many."""
+FEWEST_AGAIN, AGAIN_REPETITIONS, AGAIN_SECONDS = 2, 4, 5.0
+"""Processes that calibrate a profile, beside the one that measured it, at least; samples in each of them, at least, and
+seconds for them: about ten samples of short models."""
 TOLERANCE = 0.02
 """Half the width of a ratio's interval, relative: known well enough."""
 FIRST_SECONDS, FURTHER_SECONDS = 10.0, 1.0
@@ -53,10 +53,10 @@ class Processes:
 
 
 def time_again(job: Job, progress: Progress) -> tuple[LatencyAnswer, ...]:
-    """Do a latency job in at least `FEWEST_AGAIN` fresh processes, and in as many more as its seconds allow."""
+    """Do a latency job in at least `FEWEST_AGAIN` fresh processes, and in more while half of the next one fits."""
     started, found = time.monotonic(), list[LatencyAnswer]()
-    while len(found) < FEWEST_AGAIN or (time.monotonic() - started) * (1 + 1 / len(found)) < job.seconds:
-        again = replace(job, seed=job.seed + len(found) + 1, seconds=0.0, repetitions=AGAIN_REPETITIONS)
+    while len(found) < FEWEST_AGAIN or (time.monotonic() - started) * (1 + 0.5 / len(found)) < job.seconds:
+        again = replace(job, seed=job.seed + len(found) + 1, seconds=AGAIN_SECONDS, repetitions=AGAIN_REPETITIONS)
         found.append(_undisturbed(again))
         progress(min(round(time.monotonic() - started), round(job.seconds)), round(job.seconds))
     return tuple(found)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from greenfront.search.front import Front
     from greenfront.search.profiles import resolve_targets
     from greenfront.search.progress import Reporter, Silent
+    from greenfront.search.reopening import check_reopened
     from greenfront.search.run import run_search, search
     from greenfront.search.run_folder import RunFolder
     from greenfront.search.select import Selection
@@ -32,6 +33,7 @@ else:
             "front": ("Front",),
             "profiles": ("resolve_targets",),
             "progress": ("Reporter", "Silent"),
+            "reopening": ("check_reopened",),
             "run": ("run_search", "search"),
             "run_folder": ("RunFolder",),
             "select": ("Selection",),
@@ -49,6 +51,7 @@ __all__ = [
     "RunFolder",
     "Selection",
     "Silent",
+    "check_reopened",
     "cost_tables",
     "exported_table",
     "front_table",

@@ -1,6 +1,7 @@
 """A candidate: one plan with its score, its measured and predicted costs and where it came from."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from greenfront.errors import GreenfrontError, RunError
 from greenfront.evaluators.direction import natural
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.fields import mapping, only, strings, take
+from greenfront.search.finish_record import Finished
 from greenfront.spaces.plan import Plan
 
 
@@ -33,7 +35,7 @@ class Candidate:
     `cost` is measured (None until verified, without targets whose machine isn't here), `predicted` comes from the
     hardware profile. `on_front`: on the front of the first target; `other_fronts`: the further targets on whose front
     it is. `missed` names the budgets that are missed, `tied` the ids whose validation score a paired test can't tell
-    from this one.
+    from this one; `finished` says that it was distilled for longer after the search, and what for.
 
     Raises:
         RunError: an id that isn't the plan's, or a verified candidate without measured cost or test score.
@@ -51,6 +53,7 @@ class Candidate:
     origin: str = ""
     verified: bool = False
     tied: tuple[str, ...] = ()
+    finished: Finished | None = None
 
     def __post_init__(self) -> None:
         if self.id != self.plan.id:
@@ -86,12 +89,14 @@ class Candidate:
             "origin": self.origin,
             "verified": self.verified,
             "tied": list(self.tied),
+            **({} if self.finished is None else {"finished": self.finished.to_dict(score.metric)}),
         }
 
     @classmethod
     def from_dict(cls, raw: object, where: str) -> "Candidate":
         """Inverse of `to_dict`; raises RunError that names `where` and what is wrong."""
-        fields = only(mapping(raw, where), KEYS, where)
+        given = mapping(raw, where)
+        fields = only({name: value for name, value in given.items() if name != "finished"}, KEYS, where)
         cost = fields["cost"]
         try:
             return cls(
@@ -106,6 +111,7 @@ class Candidate:
                 origin=take(fields, "origin", str, where),
                 verified=take(fields, "verified", bool, where),
                 tied=strings(fields, "tied", where),
+                finished=_finished(given, where),
             )
         except RunError:
             raise
@@ -118,6 +124,13 @@ KEYS = (
     "id", "plan", "score", "cost", "predicted", "feasible", "on_front", "missed", "origin", "verified",
     "tied",
 )  # fmt: skip
+
+
+def _finished(raw: Mapping[str, Any], where: str) -> Finished | None:
+    """What only a finished candidate has."""
+    if "finished" not in raw:
+        return None
+    return Finished.from_dict(raw["finished"], raw["score"]["metric"], f"{where}.finished")
 
 
 def _score(raw: object, where: str) -> CandidateScore:

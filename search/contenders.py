@@ -28,6 +28,11 @@ class Contenders:
         self._config, self._run, self._predict = config, run, predict
         self._results = [result for result in results if result.state == "scored"]
         self._costs: dict[Plan, list[float]] = {}
+        self._spared: frozenset[str] = frozenset()
+
+    def spare(self, ids: Collection[str]) -> None:
+        """Never delete these candidates' weights: an earlier front of the run has them."""
+        self._spared = frozenset(ids)
 
     def would_take(self, result: Result) -> bool:
         """Whether a scored result would be a contender."""
@@ -39,7 +44,7 @@ class Contenders:
 
     def prune(self) -> None:
         """Delete the weights of results that others dominate now."""
-        best = {result.plan.id for result in self._best()}
+        best = {result.plan.id for result in self._best()} | self._spared
         for found in (self._run.path / "candidates").iterdir():
             if found.name.partition(".")[0] in best:
                 continue
@@ -48,23 +53,28 @@ class Contenders:
             else:
                 found.unlink(missing_ok=True)
 
-    def finalists(self, feasible: Collection[str] = ()) -> list[Result]:
-        """At most `search.finalists` contenders with weights: first the feasible ones, and of those first the
-        non-dominated by the metric, as it decides the front. Where there are too many, the most crowded ones stay out.
+    def finalists(
+        self, feasible: Collection[str] = (), *, most: int | None = None, weightless: bool = False
+    ) -> list[Result]:
+        """At most `most` (by default `search.finalists`) contenders with weights: first the feasible ones, and of those
+        first the non-dominated by the metric, as it decides the front. Where there are too many, the most crowded ones
+        stay out. With `weightless`, those whose weights were deleted are among them.
         """
+        most = self._config.search.finalists if most is None else most
         left, chosen = self._best(), list[Result]()
         by_metric = {result.plan.id for result in self._non_dominated(lambda result: -_number(result.validation))}
         for ids in (by_metric & set(feasible), set(feasible), by_metric, {result.plan.id for result in left}):
-            group = [result for result in left if result.plan.id in ids and self._complete(result)]
+            group = [result for result in left if result.plan.id in ids and (weightless or self.complete(result))]
             kept = sorted(group, key=self._point)
-            while len(kept) > self._config.search.finalists - len(chosen):
+            while len(kept) > most - len(chosen):
                 points = np.array([[-_number(result.validation), *self._point(result)] for result in kept])
                 kept.pop(len(kept) - 1 - int(np.argmin(crowding(points)[::-1])))  # of equals the dearest
             chosen += kept
             left = [result for result in left if result not in group]
         return sorted(chosen, key=self._point)
 
-    def _complete(self, result: Result) -> bool:
+    def complete(self, result: Result) -> bool:
+        """Whether a result's weights, and its outputs on validation, are in the run folder."""
         folder, outputs = self._run.candidate(result.plan.id), self._run.outputs(result.plan.id)
         return (folder / "config.json").exists() and outputs.exists()
 

@@ -2,6 +2,7 @@
 
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
+from greenfront.search.finish_record import Finished
 from greenfront.search.front import Front
 from greenfront.search.plan_text import plan_lines
 
@@ -30,8 +31,21 @@ def details(front: Front, candidate: Candidate) -> str:
         ]
     if candidate.tied:
         lines.append(f"statistically tied with {', '.join(candidate.tied)}")
+    if candidate.finished is not None:
+        lines.append(finish_words(candidate.finished, front.metric))
     lines += [f"origin: {candidate.origin}", "", *plan_lines(candidate.plan)]
     return "\n".join(lines)
+
+
+def finish_words(done: Finished, metric: str) -> str:
+    """How a candidate was finished, and what came of it on validation."""
+    average = f", the average of {done.shards} shards" if done.shards > 1 else ""
+    before, after = done.before, done.after
+    return (
+        f"finished: {done.steps} further steps{average}; divergence {wording.number(before.divergence)} → "
+        f"{wording.number(after.divergence)} nats, {metric} {wording.score(before.validation, metric)} → "
+        f"{wording.score(after.validation, metric)} on validation"
+    )
 
 
 def verdict(candidate: Candidate) -> str:

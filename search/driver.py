@@ -3,26 +3,29 @@
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from optuna.trial import FrozenTrial
-from safetensors.numpy import save_file
 
 from greenfront.config import RunConfig
+from greenfront.evaluators import Outputs
 from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.search import wording
 from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
+from greenfront.search.keeping import keep_candidate
+from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.progress import Reporter
+from greenfront.search.promotions import Job, Promotions
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, missed, summed_cost
 from greenfront.search.study import Proposal, Result, Study
-from greenfront.search.worker import Outcome, load_arrays
-from greenfront.spaces import Plan, compress, save_checkpoint
+from greenfront.search.training_state import Weights
+from greenfront.spaces import Plan
 
 REJECTIONS = 10
 """After so many proposals over budget in a row, a random allocation within the budgets is tried instead."""
@@ -57,9 +60,14 @@ class Driver:
         self.model, self.processor = model, processor
         self.timing = Timing()
         self.contenders = Contenders(config, run, study.results, self.predict)
+        self.paused = PausedStates(run.paused)
+        self.promotions = Promotions(config, study.results, original.score.validation, self._costs, self.paused)
+        for result in study.results:
+            if result.state == "paused":
+                self._tell(result)
         self._rng = np.random.default_rng(config.search.seed + len(study.results))
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
-        self._pending: dict[int, Proposal] = {}
+        self._pending: dict[int, Job] = {}
         self._saves: list[Any] = []
         self._exhausted = False
 
@@ -69,14 +77,14 @@ class Driver:
 
     def search(self, pool: Pool, report: Reporter) -> None:
         """Keep every worker busy until all trials are done; on any exception what is finished is kept."""
-        started, wanted = time.perf_counter(), self.config.search.trials
-        report.advance(self._done, wanted)
-        ready: Proposal | None = None
+        started = time.perf_counter()
+        self._advance(report)
+        ready: Job | None = None
         try:
             while True:
-                # The next plan is proposed while the workers work, so that none of them waits for it.
+                # The next job is found while the workers work, so that none of them waits for it.
                 if ready is None:
-                    ready = self._timed(self._propose, report)
+                    ready = self._timed(self._next, report)
                 if ready is not None and pool.free:
                     self._submit(pool, ready)
                     ready = None
@@ -88,7 +96,8 @@ class Driver:
                             self._submit(pool, ready)
                             ready = None
                         self._timed(self._record, finished, report)
-                        report.advance(self._done, wanted)
+                        self._advance(report)
+            self._saver.submit(self.paused.clear)  # nothing goes on any more
         finally:
             self.timing.wall += time.perf_counter() - started
             for save in self._saves:
@@ -98,21 +107,40 @@ class Driver:
     @property
     def complete(self) -> bool:
         """Whether an earlier start has done all trials."""
-        return self._done >= self.config.search.trials
+        return self._done >= self.config.search.trials and self.promotions.finished
 
     @property
     def _done(self) -> int:
         return sum(result.state != "rejected" for result in self.study.results)
 
-    def _submit(self, pool: Pool, proposal: Proposal) -> None:
-        pool.submit(proposal.number, proposal.plan.id, proposal.plan.to_json())
-        self._pending[proposal.number] = proposal
+    def _advance(self, report: Reporter) -> None:
+        done, wanted = self._done, self.config.search.trials
+        report.advance(*(self.promotions.progress() if self.config.search.rungs else (done, wanted)))
+
+    def _submit(self, pool: Pool, job: Job) -> None:
+        number, plan = job.proposal.number, job.proposal.plan
+        pool.submit(number, plan.id, plan.to_json(), *([] if job.part is None else [job.part]))
+        self._pending[number] = job
+
+    def _next(self, report: Reporter) -> Job | None:
+        """A trial that has earned its next rung, or a new plan, or None when there is neither (yet)."""
+        job = self.promotions.next(self._pending.values(), last=False)
+        if job is None and (proposal := self._propose(report)) is not None:
+            return self.promotions.first(proposal)
+        job = job or self.promotions.next(self._pending.values(), last=True)
+        if job is None:
+            return None
+        for save in self._saves:
+            save.result()  # what it goes on from may be on its way to the disk
+        return self.promotions.resumed(job, report)
 
     def _propose(self, report: Reporter) -> Proposal | None:
         """A plan that is new and within every predicted budget, or None when enough are under way or none is left."""
-        if self._exhausted or self._done + len(self._pending) >= self.config.search.trials:
+        begun = self._done + sum(not job.behind for job in self._pending.values())
+        if self._exhausted or begun >= self.config.search.trials:
             return None
-        known = {result.plan for result in self.study.results} | {p.plan for p in self._pending.values()}
+        known = {result.plan for result in self.study.results}
+        known |= {job.proposal.plan for job in self._pending.values()}
         for attempt in range(3 * REJECTIONS):
             if attempt >= REJECTIONS:
                 plan = perturbed(self.study.space, self.losses, self.limits, self._rng)
@@ -127,29 +155,43 @@ class Driver:
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
             self._keep(self.study.tell(rejected, None, _constraints(slack)))
         self._exhausted = True
-        report.note(f"no further plan within the budgets was found after {self._done + len(self._pending)} trials")
+        if begun == 1:
+            report.note("one plan alone is within the budgets, as far as was found: it is tried")
+        else:
+            report.note(f"no further plan within the budgets was found after {begun} trials")
         return None
 
     def _record(self, finished: Finished, report: Reporter) -> None:
         for save in self._saves:
             if save.done():
                 save.result()  # a full disk ends the search now, not after all trials
-        proposal = self._pending.pop(finished.tag)
-        outcome = finished.outcome
-        self.timing.busy += outcome.seconds
-        result = _result(proposal, outcome)
-        slack = self._slack(proposal.plan, outcome.validation)
-        trial = self.study.tell(result, self._values(result), _constraints(slack))
+        job = self._pending.pop(finished.tag)
+        self.timing.busy += finished.outcome.seconds
+        result = self.promotions.result(job, finished.outcome)
+        trial = self._tell(result)
+        for other in self.promotions.record(result):
+            self._tell(other)
         if result.state == "failed":
             report.note(f"trial {result.plan.id} failed: {result.reason}")
             self._keep(trial)
-        else:
-            self._saves.append(self._saver.submit(self._save, result, trial, finished))
-            cost, metric = self.predict(result.plan)[self.config.hardware[0].name], self.config.data.metric
-            report.note(
-                f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}, predicted "
-                f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({result.origin}, {result.seconds:.0f} s)"
-            )
+            self._saver.submit(self.paused.drop, result.plan.id)
+            return
+        save = self._save if result.state == "scored" else self._pause
+        self._saves.append(self._saver.submit(save, result, trial, finished))
+        for id_ in self.promotions.given_up():
+            self._saver.submit(self.paused.drop, id_)
+        cost, metric = self.predict(result.plan)[self.config.hardware[0].name], self.config.data.metric
+        report.note(
+            f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}"
+            f"{self.promotions.where(result)}, predicted "
+            f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({result.origin}, {result.seconds:.0f} s)"
+        )
+
+    def _tell(self, result: Result) -> FrozenTrial:
+        """Give the study a result, a paused one as what is expected of it."""
+        expected = self.promotions.expected(result)
+        slack = self._slack(result.plan, expected.validation)
+        return self.study.tell(result, self._values(expected), _constraints(slack))
 
     def _save(self, result: Result, trial: FrozenTrial, finished: Finished) -> None:
         """Keep a contender's weights, then write the journal, then drop the weights of those it beats."""
@@ -157,15 +199,23 @@ class Driver:
             fetched = Pool.fetch(finished.weights)
             assert fetched is not None
             assert finished.outcome.outputs is not None
-            model = compress(self.model, result.plan)
-            load_arrays(model, fetched)
-            # The outputs first: a candidate's folder, once it is there, is complete.
-            save_file({"statistics": finished.outcome.outputs.statistics}, self.run.outputs(result.plan.id))
-            save_checkpoint(model, self.run.candidate(result.plan.id), self.processor)
+            self.keep_weights(result.plan, fetched, finished.outcome.outputs)
         # In this order: what the journal holds has weights, and nothing is deleted before its better is safe.
         self.study.keep(trial)
         self.contenders.add(result)
         self.contenders.prune()
+        self.paused.drop(result.plan.id)
+
+    def _pause(self, result: Result, trial: FrozenTrial, finished: Finished) -> None:
+        """Keep what a paused trial goes on from, then write the journal."""
+        state = Pool.fetch(finished.weights)
+        if state is not None:
+            self.paused.save(result.plan.id, result.rungs[-1].steps, state)
+        self.study.keep(trial)
+
+    def keep_weights(self, plan: Plan, weights: Weights, outputs: Outputs) -> None:
+        """Write a candidate's weights, and what its metric needs of its outputs on validation."""
+        keep_candidate(self.run, self.model, plan, weights, outputs, self.processor)
 
     def _keep(self, trial: FrozenTrial) -> None:
         self._saves.append(self._saver.submit(self.study.keep, trial))
@@ -178,14 +228,10 @@ class Driver:
         return budget_slack(self.predict(plan), validation or 0.0, self.original, budgets)
 
     def _values(self, result: Result) -> list[float] | None:
-        """The study's objectives: divergence stands for accuracy, as it tells more of a few hundred examples."""
-        if result.divergence is None:
-            return None
-        cost = self.predict(result.plan)[self.config.hardware[0].name]
-        return [
-            result.divergence if name == "accuracy" else cost.value(summed_cost(name))
-            for name in self.config.objectives
-        ]
+        return objective_values(self.config, result, self.predict(result.plan))
+
+    def _costs(self, plan: Plan) -> list[float]:
+        return objective_costs(self.config, self.predict(plan))
 
     def _timed(self, function: Any, *arguments: Any) -> Any:
         started = time.perf_counter()
@@ -203,13 +249,18 @@ def objective_names(config: RunConfig) -> list[str]:
     ]
 
 
-def _result(proposal: Proposal, outcome: Outcome) -> Result:
-    failed = outcome.validation is None or outcome.divergence is None
-    result = Result(
-        proposal.number, proposal.plan, proposal.origin, "failed" if failed else "scored",
-        seconds=outcome.seconds, reason=outcome.reason,
-    )  # fmt: skip
-    return result if failed else replace(result, validation=outcome.validation, divergence=outcome.divergence)
+def objective_values(config: RunConfig, result: Result, predicted: Mapping[str, Cost]) -> list[float] | None:
+    """The study's objectives: divergence stands for accuracy, as it tells more of a few hundred examples."""
+    if result.divergence is None:
+        return None
+    costs = iter(objective_costs(config, predicted))
+    return [result.divergence if name == "accuracy" else next(costs) for name in config.objectives]
+
+
+def objective_costs(config: RunConfig, predicted: Mapping[str, Cost]) -> list[float]:
+    """The objectives beside the score."""
+    cost = predicted[config.hardware[0].name]
+    return [cost.value(summed_cost(name)) for name in config.objectives if name != "accuracy"]
 
 
 def _constraints(slack: Mapping[str, float]) -> dict[str, float]:

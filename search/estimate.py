@@ -16,10 +16,10 @@ from greenfront.search.analysis_seeds import takes_elements_away
 from greenfront.search.metric_check import check_metric
 from greenfront.search.pool import check_cluster
 from greenfront.search.profiles import check_targets, read_profile
-from greenfront.search.run_folder import RunFolder
+from greenfront.search.reopening import check_reopened
+from greenfront.search.sampling import check_sampler
 from greenfront.search.search_space import search_space
 from greenfront.search.some_examples import some_batches
-from greenfront.search.study import make_sampler
 from greenfront.search.trimming import trimmed_for_a_while
 from greenfront.spaces import Space
 from greenfront.spaces.answers import answer_rows
@@ -61,9 +61,9 @@ def overview(config: RunConfig) -> Overview:
     """
     check_metric(config)
     if config.output is not None:
-        RunFolder.check(config)
+        check_reopened(config)
     check_cluster(config.ray)
-    make_sampler(config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives))
+    check_sampler(config)
     data, processor = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
     check_targets(config, model)
@@ -96,6 +96,9 @@ def stage_seconds(
     trial = TRAINED * (tune.steps * step + forward * len(data.validation))
     profiled = [target.seconds + PROCESSES for target in config.hardware if target.profile is None]
     measured = [target.seconds for target in config.hardware if not target.elsewhere]
+    longer, runs = config.finish.steps, 1 if config.finish.shards == 1 else 1 + config.finish.shards
+    members = min(config.finish.members, search.trials)
+    finishing = math.ceil(members * runs / workers) * TRAINED * longer * step
     # Outside the search one process works, on all of its threads.
     alone = config.ray.threads_per_worker / torch.get_num_threads()
     shared = forward * alone
@@ -113,9 +116,15 @@ def stage_seconds(
         "blocks, heads and neurons": WALKED * scored * elements,
         "first plans": SOLVING_JOINTLY if removes else SOLVING,
         "search": STARTING + math.ceil(search.trials / workers) * trial,
+        "finishing": STARTING + finishing + shared * _finishing_examples(config, data) if longer else 0.0,
         "measuring finalists": sum(measured),
         "test scores": shared * tested,
     }
+
+
+def _finishing_examples(config: RunConfig, data: TaskData) -> int:
+    """How many training examples the original answers for finishing."""
+    return min(len(data.train), config.finish.steps * config.fine_tune.batch_size * config.finish.shards)
 
 
 def _seconds_per_example(model: PreTrainedModel, data: TaskData, config: RunConfig) -> float:

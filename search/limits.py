@@ -54,10 +54,17 @@ def first_plans(
 
     `reference` as of `budget_limits`.
     """
+    axes = cost_axes(config, space, profiles, reference)
+    return seeds(space, losses, axes, limits, max(1, min(SEEDS, config.search.trials // 2)))
+
+
+def cost_axes(
+    config: RunConfig, space: Space, profiles: Mapping[str, HardwareProfile], reference: Mapping[str, Cost]
+) -> list[Axis]:
+    """The costs among the objectives, or latency where there are none, on the first target."""
     target = config.hardware[0].name
     names = [name for name in config.objectives if name in COST_OF] or ["latency"]
-    axes = [_axis(name, config, space, profiles[target], reference[target]) for name in names]
-    return seeds(space, losses, axes, limits, max(1, min(SEEDS, config.search.trials // 2)))
+    return [_axis(name, config, space, profiles[target], reference[target]) for name in names]
 
 
 def _axis(name: str, config: RunConfig, space: Space, profile: HardwareProfile, reference: Cost) -> Axis:

@@ -16,7 +16,8 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
-from greenfront.search.worker import Assignment, Outcome, Weights, Worker
+from greenfront.search.training_state import Part, Weights
+from greenfront.search.worker import Assignment, Job, Outcome, Worker
 
 REACH_SECONDS = 10.0
 """Ray itself goes on trying an address where nobody answers for minutes."""
@@ -62,10 +63,16 @@ class Pool:
         """How many plans are being evaluated."""
         return len(self._running)
 
-    def submit(self, tag: int, plan_id: str, plan_json: str) -> None:
-        """Give a plan to a free worker."""
+    def submit(self, tag: int, plan_id: str, plan_json: str, part: Part | None = None) -> None:
+        """Give a plan to a free worker, for all of its training or for a part."""
         actor = self._idle.pop()
-        outcome, weights = actor.evaluate.options(num_returns=2).remote(plan_json)
+        outcome, weights = actor.evaluate.options(num_returns=2).remote(plan_json, part)
+        self._running[outcome] = (tag, plan_id, weights, actor)
+
+    def give(self, tag: int, plan_id: str, job: Job) -> None:
+        """Give another job on a plan to a free worker."""
+        actor = self._idle.pop()
+        outcome, weights = actor.perform.options(num_returns=2).remote(job)
         self._running[outcome] = (tag, plan_id, weights, actor)
 
     def wait(self, seconds: float) -> list[Finished]:

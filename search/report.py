@@ -16,7 +16,7 @@ from greenfront.evaluators import Analysis
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
-from greenfront.search.details import details, prediction_error, verdict
+from greenfront.search.details import details, finish_words, prediction_error, verdict
 from greenfront.search.front import Front
 from greenfront.search.plan_text import plan_lines
 from greenfront.search.report_figure import axes, figure
@@ -123,7 +123,10 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
     star = "★ " if candidate.on_front else ""
     approx = "" if measured else "~"
     test = wording.tested(score)
-    plan = escape("\n".join(plan_lines(candidate.plan)))
+    done = candidate.finished
+    longer = [] if done is None else [finish_words(done, front.metric)]
+    plan = escape("\n".join([*longer, *plan_lines(candidate.plan)]))
+    origin = candidate.origin + (", finished" if candidate.origin and done is not None else "")
     command = f"greenfront export {shlex.quote(run)} {candidate.id} --to {candidate.id}"
     cells = [
         ("", escape(star + candidate.id)),
@@ -137,7 +140,7 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
         ("number", approx + wording.cost("peak_memory_mb", own.peak_memory_mb)),
         ("wrap", escape(verdict(candidate))),
         ("wrap", escape(", ".join(candidate.tied))),
-        ("", f"<details><summary>{escape(candidate.origin) or 'plan'}</summary><pre>{plan}</pre></details>"),
+        ("", f"<details><summary>{escape(origin) or 'plan'}</summary><pre>{plan}</pre></details>"),
         ("", f"<code>{escape(command)}</code>" if candidate.id != front.original.id else ""),
     ]
     kind = "front" if candidate.on_front else "" if measured else "predicted"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.samplers import BaseSampler
 from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig, load_config, parse_config
@@ -19,7 +18,9 @@ from greenfront.search import wording
 from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.candidate import Candidate
-from greenfront.search.driver import Driver, Timing, objective_names
+from greenfront.search.driver import Driver, Timing
+from greenfront.search.finalists import Finalists
+from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
@@ -32,16 +33,21 @@ from greenfront.search.prepare import (
     prepare_significance,
     prepare_teacher,
 )
-from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets, useful
+from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets
 from greenfront.search.progress import Reporter, Silent
+from greenfront.search.promotions import steps_trained, stopped
+from greenfront.search.reopening import Earlier, check_reopened, reopened
 from greenfront.search.report import write_report
+from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, verified_earlier
 from greenfront.search.run_folder import RunFolder
+from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.stored import adopt, stored_results
+from greenfront.search.study import Result
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
-from greenfront.search.verify import judge, measuring_warnings, original_candidate, unverified, verify
+from greenfront.search.verify import judge, measuring_warnings, original_candidate, verify
 from greenfront.search.worker import Assignment
 from greenfront.spaces import Library, Space
 
@@ -86,22 +92,21 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
     check_metric(config)
-    sampler = make_sampler(
-        config.search.sampler, config.search.sampler_options, config.search.seed, len(config.objectives)
-    )
+    check_sampler(config)
     config = resolve_targets(config)
-    run = RunFolder.create(config)
-    if run.front.exists():
+    run = check_reopened(config)
+    if run.front.exists() and not run.differences(config):
         front = Front.load(run.front)
         if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, _unreachable(run))
     check_cluster(config.ray)
+    run = reopened(config)
     with run.alone():
-        return _run(config, run, sampler, report)
+        return _run(config, run, report)
 
 
-def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Reporter) -> Front:
+def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
     summary = Summary({})
 
     def whole_space(model: PreTrainedModel) -> Space:
@@ -112,23 +117,27 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
         read, processor, loaded = prepare_original(config, run, report, check=whole_space)
         base = prepare_base(config, run, read, processor, loaded, report)
         data, model = base.data, base.model
-    space = whole_space(model)
-    for refusal in space.refusals:
+    whole = whole_space(model)
+    for refusal in whole.refusals:
         report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
     with summary.stage("profile"):
-        profiles = prepare_profiles(config, run, space, report)
-    space = useful(space, profiles, config)
+        profiles = prepare_profiles(config, run, whole, report)
+    earlier = Earlier.all(run)
+    space = offered(whole, profiles, config, earlier)
     report.note(f"{len(space.choices)} choices at {len(space.sites)} sites, {space.size:.1e} plans")
     with summary.stage("teacher"):
         teacher = prepare_teacher(config, run, data, model, report)
+    validation = score(teacher.outputs).value
+    original = original_candidate(validation, profiles, config, trimmed=base.trimmed)
+    report.note(f"original: {config.data.metric} {wording.score(validation, config.data.metric)} on validation")
+    if earlier:
+        with summary.stage("stored"):
+            before, stored = take_up(config, run, whole, space, profiles, original, earlier, report)
+            _write(run, config, before, judge(before, stored, config), profiles, report)
     with summary.stage("library"):
         library = prepare_library(config, run, space, data, model, report)
     with summary.stage("significance"):
         losses = prepare_significance(config, run, space, data, model, library, teacher, report)
-    validation = score(teacher.outputs).value
-    original = original_candidate(validation, profiles, config, trimmed=base.trimmed)
-    report.note(f"original: {config.data.metric} {wording.score(validation, config.data.metric)} on validation")
-
     with summary.stage("analysis"):
         analysis = analysis_for(config, run, space, data, model, report)
 
@@ -138,14 +147,23 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
         for name in unreachable:
             report.note(f"no plan can meet the budget on {name}, by prediction; searching without it")
         searched = without(config, unreachable)
-        study = Study(space, objective_names(config), sampler, run.study)
-        analysed = analysis_seeds(analysis, space) if analysis is not None else []
-        for seed in (*first_plans(searched, space, losses, profiles, original.predicted, limits), *analysed):
+        study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
+        adopt(study, stored_results(earlier), original, profiles, config)
+        firsts = first_plans(searched, space, losses, profiles, original.predicted, limits)
+        if is_resolved(run, earlier):
+            firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
+            report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")
+        else:
+            firsts += analysis_seeds(analysis, space) if analysis is not None else []
+        for seed in firsts:
             study.suggest(seed.plan, seed.origin)
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, base.processor)
+    driver.contenders.spare(verified_earlier(earlier))
+    assignment = _assignment(searched, data, teacher, library, model)
+    finalists = Finalists(config, run, study, profiles, original)
     try:
         with summary.stage("search"):
-            _search(searched, driver, _assignment(searched, data, teacher, library, model), report)
+            _search(searched, driver, assignment, finalists if earlier else None, report)
         if all(result.state != "scored" for result in study.results):
             slacks = {
                 result.plan.id: budget_slack(
@@ -154,32 +172,40 @@ def _run(config: RunConfig, run: RunFolder, sampler: BaseSampler, report: Report
                 for result in study.results
             }
             raise nothing_scored(study.results, slacks)
+        with summary.stage("finishing"):
+            finish(config, run, finalists.members(), original, assignment, data, base.processor, report)
         with summary.stage("verification"):
-            everyone = unverified(study.results, original, profiles, config)
-            feasible = [candidate.id for candidate in everyone if candidate.feasible]
-            ids = {result.plan.id for result in driver.contenders.finalists(feasible)}
-            finalists = [candidate for candidate in everyone if candidate.id in ids]
-            original, verified = verify(finalists, original, profiles, data, read.test, config, run, report)
+            everyone = scored_candidates(run, study.results, original, profiles, config)
+            ids = {result.plan.id for result in finalists.chosen()}
+            chosen = [candidate for candidate in everyone if candidate.id in ids]
+            original, verified = verify(chosen, original, profiles, data, read.test, config, run, report)
             candidates = judge(original, [*verified, *(c for c in everyone if c.id not in ids)], config, unreachable)
     except BaseException:
         # Whatever ends search or verification, what is done stays usable: every scored candidate, by prediction.
-        candidates = judge(original, unverified(study.results, original, profiles, config), config, unreachable)
+        everyone = scored_candidates(run, study.results, original, profiles, config)
+        candidates = judge(original, everyone, config, unreachable)
         _write(run, config, original, candidates, profiles, report)
         raise
-    _write_summary(run, config, summary, driver.timing, unreachable)
+    _write_summary(run, config, summary, driver.timing, unreachable, study.results)
     front = _write(run, config, original, candidates, profiles, report)
     return _checked(front, unreachable)
 
 
-def _search(config: RunConfig, driver: Driver, assignment: Assignment, report: Reporter) -> None:
-    if driver.complete:
+def _search(
+    config: RunConfig, driver: Driver, assignment: Assignment, finalists: Finalists | None, report: Reporter
+) -> None:
+    """Every trial that is still to do; then, of a run that is taken up, those whose weights are wanted again."""
+    if driver.complete and not (finalists and finalists.weightless()):
         return
     workers = config.workers()
     report.stage(f"Starting {workers} Ray workers")
     with running_ray(config.ray, workers):
         pool = Pool(assignment, workers)
-        report.stage("Searching")
-        driver.search(pool, report)
+        if not driver.complete:
+            report.stage("Searching")
+            driver.search(pool, report)
+        if finalists and (again := finalists.weightless()):
+            train_again(again, pool, driver.keep_weights, config.data.metric, report)
 
 
 def _assignment(config: RunConfig, data: TaskData, teacher: Teacher, library: Library, model: Any) -> Assignment:
@@ -214,7 +240,12 @@ def _info(run: RunFolder, config: RunConfig) -> dict[str, Any]:
 
 
 def _write_summary(
-    run: RunFolder, config: RunConfig, summary: Summary, timing: Timing, unreachable: Sequence[str]
+    run: RunFolder,
+    config: RunConfig,
+    summary: Summary,
+    timing: Timing,
+    unreachable: Sequence[str],
+    results: Sequence[Result],
 ) -> None:
     workers = config.workers()
     run.write_json(
@@ -225,6 +256,8 @@ def _write_summary(
             "search_phase_seconds": round(timing.wall, 2),
             "workers_busy": round(timing.busy / max(workers * timing.wall, 1e-9), 4),
             "driver_ms_per_trial": round(1000 * sum(timing.driver) / max(config.search.trials, 1), 2),
+            "steps_trained": steps_trained(results, config.fine_tune.steps),
+            "stopped_after_steps": stopped(results),
             "unreachable_budgets": list(unreachable),
         },
     )

@@ -91,6 +91,11 @@ class RunFolder:
         """Optuna's journal."""
         return self.path / "study.journal"
 
+    @property
+    def paused(self) -> Path:
+        """The folder of what paused trials go on from, while there are any."""
+        return self.path / "paused"
+
     def measured(self, target: str) -> Path:
         """What verification measured on a target: every finalist's costs with raw samples, conditions and warnings."""
         return self.path / "measured" / f"{target}.json"
@@ -125,12 +130,20 @@ class RunFolder:
         return self.path / "profiles" / f"{target}.json"
 
     def candidate(self, id_: str) -> Path:
-        """A candidate's checkpoint; the original's for `original`."""
-        return self.original if id_ == "original" else self.path / "candidates" / id_
+        """A candidate's checkpoint, the finished one where there is one; the original's for `original`."""
+        finished = self.finishing(id_) / "model"
+        kept = finished if finished.exists() else self.path / "candidates" / id_
+        return self.original if id_ == "original" else kept
 
     def outputs(self, id_: str) -> Path:
-        """What the metric needs of a candidate's outputs on validation, beside its checkpoint."""
-        return self.path / "candidates" / f"{id_}.outputs.safetensors"
+        """What the metric needs of the outputs on validation of a candidate's checkpoint."""
+        finished = self.finishing(id_) / "model"
+        beside = self.finishing(id_) / "outputs.safetensors"
+        return beside if finished.exists() else self.path / "candidates" / f"{id_}.outputs.safetensors"
+
+    def finishing(self, id_: str) -> Path:
+        """What finishing made of a candidate: its record, and where it was accepted, checkpoint and outputs."""
+        return self.path / "finished" / id_
 
     @classmethod
     def check(cls, config: RunConfig) -> "RunFolder":
@@ -140,12 +153,9 @@ class RunFolder:
         if run.path.exists() and not run.path.is_dir():
             raise RunError(f"output: must be a folder, but {run.path} is a file")
         if run.config.exists():
-            differences = run._differences(config)
+            differences = run.differences(config)
             if differences and any((run.path / "profiles").glob("*")):
-                raise RunError(
-                    f"output: {run.path} belongs to another configuration; "
-                    f"choose another folder, or delete it. What differs:\n{differences}"
-                )
+                raise run.another_configuration(differences)
         elif run.path.exists() and any(run.path.iterdir()):
             raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")
         return run
@@ -162,7 +172,7 @@ class RunFolder:
         run = cls.check(config)
         config = config.model_copy(update={"output": run.path})
         if run.config.exists():
-            if not run._differences(config):
+            if not run.differences(config):
                 return run
             for stale in (run.environment, run.analysis, run.analysis_page):
                 stale.unlink(missing_ok=True)
@@ -215,9 +225,16 @@ class RunFolder:
         """One JSON document, atomically."""
         write_atomic(path, json.dumps(document, indent=1) + "\n")
 
-    def _differences(self, config: RunConfig) -> str:
-        """What differs from the configuration of the earlier start, a line each."""
+    def differences(self, config: RunConfig) -> list[tuple[str, object, object]]:
+        """What differs from the configuration of the earlier start: (dotted key, value here, value there)."""
         # Where trials run changes nothing about them: a run may go on with other workers.
         ignored = ("ray.", "output")
-        differences = [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
-        return "\n".join(f"  {key}: {here} here, {there} there" for key, here, there in differences)
+        return [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
+
+    def another_configuration(self, differences: list[tuple[str, object, object]], hint: str = "") -> RunError:
+        """The refusal of a folder that was begun with something else."""
+        lines = "\n".join(f"  {key}: {here} here, {there} there" for key, here, there in differences)
+        return RunError(
+            f"output: {self.path} belongs to another configuration; "
+            f"choose another folder, or delete it{hint}. What differs:\n{lines}"
+        )

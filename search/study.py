@@ -1,4 +1,4 @@
-"""The study: an ordinary Optuna study over ordered ranks and lengths, kept in a journal file.
+"""The study: an ordinary Optuna study over an encoding of plans, kept in a journal file.
 
 Sampling works on an in-memory copy, and every finished trial is written to the journal at once: asking for forty
 parameters one by one on a journal file costs 90 ms a trial, in memory with joint sampling 20 ms.
@@ -8,7 +8,7 @@ import inspect
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
+from greenfront.search.allocation_sampler import AllocationSampler
+from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
+from greenfront.search.open_trials import OpenTrials
 from greenfront.spaces import Plan, Space
 
 NAME = "greenfront"
@@ -35,12 +38,27 @@ SHORT = {
     "cmaes": "CmaEsSampler",
     "brute_force": "BruteForceSampler",
 }
-State = Literal["scored", "rejected", "failed"]
+ALLOCATION = "allocation"
+"""The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
+State = Literal["scored", "paused", "rejected", "failed"]
+
+
+@dataclass(frozen=True)
+class RungScore:
+    """A trial's metric and divergence on validation after so many steps; `seconds` since the rung before."""
+
+    steps: int
+    validation: float
+    divergence: float
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Result:
-    """One finished trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored."""
+    """One trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored or paused.
+
+    `rungs`: the scores before its training was finished, lowest first. A paused trial is as its last one says.
+    """
 
     number: int
     plan: Plan
@@ -50,6 +68,7 @@ class Result:
     divergence: float | None = None
     seconds: float = 0.0
     reason: str = ""
+    rungs: tuple[RungScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,8 @@ def make_sampler(name: str, options: Mapping[str, Any], seed: int, objectives: i
     sampler_class = getattr(optuna.samplers, SHORT.get(name, name), None)
     if not inspect.isclass(sampler_class) or not issubclass(sampler_class, optuna.samplers.BaseSampler):
         raise ConfigError(
-            f"search.sampler: must be one of {', '.join(SHORT)} or a class of optuna.samplers, but got {name!r}"
+            f"search.sampler: must be one of {', '.join((*SHORT, ALLOCATION))} or a class of optuna.samplers, "
+            f"but got {name!r}"
         )
     accepted = inspect.signature(sampler_class).parameters
     defaults: dict[str, Any] = {"seed": seed} if "seed" in accepted else {}
@@ -113,13 +133,22 @@ class Study:
     """Proposes plans of a space and learns from their results. All objectives are minimised."""
 
     def __init__(
-        self, space: Space, objectives: Sequence[str], sampler: optuna.samplers.BaseSampler, journal: Path
+        self,
+        space: Space,
+        objectives: Sequence[str],
+        sampler: optuna.samplers.BaseSampler,
+        journal: Path,
+        encoding: Encoding | None = None,
     ) -> None:
+        """`encoding`: of plans as parameters; `direct` where there is none.
+
+        Raises:
+            RunError: the journal is one of other parameters.
+        """
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
-        self._distributions: dict[str, BaseDistribution] = {
-            choice.name: IntDistribution(0, len(choice.settings)) for choice in space.choices
-        }
+        self._encoding = encoding or DirectEncoding(space)
+        self._distributions = self._encoding.distributions
         directions = [StudyDirection.MINIMIZE] * len(objectives)
         drop_torn_line(journal)
         storage = JournalStorage(JournalFileBackend(str(journal)))
@@ -131,62 +160,95 @@ class Study:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._journal.set_metric_names(list(objectives))
+        self._open = OpenTrials(self._memory, storage, NAME)
         self.results: list[Result] = []
         for trial in self._journal.trials:
             self._check(trial, journal)
-            self._memory.add_trial(trial)
-            self.results.append(_result(trial))
-        # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
-        rehearsal = optuna.create_study(directions=directions, sampler=sampler)
-        for result in self.results:
-            if result.origin == SAMPLER:
-                rehearsal.ask(self._distributions)
+            self._open.restore(trial)
+            self.results.append(result_of(trial))
+        self._tried = {result.plan for result in self.results}
+        if not isinstance(sampler, AllocationSampler):
+            # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
+            rehearsal = optuna.create_study(directions=directions, sampler=sampler)
+            for result in self.results:
+                if result.origin == SAMPLER:
+                    rehearsal.ask(self._distributions)
         self._waiting: dict[int, optuna.Trial] = {}
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
-        if plan not in {result.plan for result in self.results}:
-            indices = self.space.indices(plan)
-            parameters = {c.name: i for c, i in zip(self.space.choices, indices, strict=True)}
-            self._memory.enqueue_trial(parameters, user_attrs={"origin": origin})
+        if plan in self._tried:
+            return
+        parameters, attributes = self._encoding.parameters(plan), {"origin": origin}
+        if self._encoding.plan(parameters) != plan:
+            attributes[PLAN] = plan.to_json()
+        self._memory.enqueue_trial(parameters, user_attrs=attributes)
 
     def ask(self) -> Proposal:
         """The next plan."""
         trial = self._memory.ask(self._distributions)
-        plan = self.space.plan([trial.params[choice.name] for choice in self.space.choices])
+        said = trial.user_attrs.get(PLAN)
+        plan = self._encoding.plan(trial.params) if said is None else Plan.from_json(said)
         self._waiting[trial.number] = trial
         return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", SAMPLER)))
 
     def tell(self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]) -> FrozenTrial:
         """Finish a trial: `values` of the objectives where scored, `constraints` (met at <= 0) wherever known.
 
-        Returns the finished trial for `keep`, which writes it to the journal.
+        Those of a paused trial are what is expected of it; it may be told again, paused or finished.
+        Returns the trial for `keep`, which writes it to the journal.
         """
+        state = {
+            "scored": TrialState.COMPLETE, "paused": TrialState.COMPLETE, "rejected": TrialState.PRUNED,
+            "failed": TrialState.FAIL,
+        }[result.state]  # fmt: skip
+        known = values if state == TrialState.COMPLETE else None
+        if result.number not in self._waiting:
+            place = next(i for i, earlier in enumerate(self.results) if earlier.number == result.number)
+            self.results[place] = result
+            return self._open.revise(result.number, state, known, constraints, _attributes(result))
         trial = self._waiting.pop(result.number)
         for name, value in constraints.items():
             trial.set_constraint(name, value)
-        for name, attribute in (
-            ("plan", result.plan.to_json()), ("plan_id", result.plan.id), ("origin", result.origin),
-            ("state", result.state), ("validation", result.validation), ("divergence", result.divergence),
-            ("seconds", result.seconds), ("reason", result.reason),
-        ):  # fmt: skip
+        for name, attribute in _attributes(result).items():
             trial.set_user_attr(name, attribute)
-        state = {"scored": TrialState.COMPLETE, "rejected": TrialState.PRUNED, "failed": TrialState.FAIL}[result.state]
         self.results.append(result)
-        return self._memory.tell(trial, values if result.state == "scored" else None, state)
+        self._tried.add(result.plan)
+        return self._memory.tell(trial, known, state)
 
     def keep(self, trial: FrozenTrial) -> None:
-        """Write a finished trial to the journal, in one append."""
-        self._journal.add_trial(trial)
+        """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
+        self._open.write(trial, finished=trial.user_attrs["state"] != "paused")
 
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:
-            raise RunError(f"{journal}: its trials are of another space; choose another output folder")
+            raise RunError(f"{journal}: its trials are of another space or encoding; choose another output folder")
 
 
-def _result(trial: FrozenTrial) -> Result:
+def _attributes(result: Result) -> dict[str, Any]:
+    """What a trial says of its plan beside parameters and values."""
+    attributes: dict[str, Any] = {
+        PLAN: result.plan.to_json(), "plan_id": result.plan.id, "origin": result.origin, "state": result.state,
+        "validation": result.validation, "divergence": result.divergence, "seconds": result.seconds,
+        "reason": result.reason,
+    }  # fmt: skip
+    rungs = [[rung.steps, rung.validation, rung.divergence, rung.seconds] for rung in result.rungs]
+    return {**attributes, "rungs": rungs} if rungs else attributes
+
+
+def result_of(trial: FrozenTrial) -> Result:
+    """A finished trial as it was told."""
     attributes = trial.user_attrs
-    return Result(
-        trial.number, Plan.from_json(attributes["plan"]), attributes["origin"], attributes["state"],
-        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"],
+    rungs = tuple(RungScore(*rung) for rung in attributes.get("rungs", ()))
+    result = Result(
+        trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
+        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
+    )  # fmt: skip
+    if trial.state != TrialState.RUNNING:
+        return result
+    # Killed while it was finished: its attributes may be of after that already, its rungs are not.
+    seconds = sum(rung.seconds for rung in rungs)
+    return replace(
+        result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
+        reason="",
     )  # fmt: skip

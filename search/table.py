@@ -66,7 +66,8 @@ def ordered(front: Front, target: str) -> list[Candidate]:
 def _candidates(front: Front, target: str) -> Table:
     members = {member.id for member in front.members_on(target)}
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
-    table.add_column("", width=1)
+    finished = any(candidate.finished for candidate in front.candidates)
+    table.add_column("", width=2 if finished else 1)
     table.add_column("id", no_wrap=True)
     table.add_column("validation → test [95%]", no_wrap=True)
     table.add_column("ms (faster)", justify="right", no_wrap=True)
@@ -81,7 +82,8 @@ def _candidates(front: Front, target: str) -> Table:
     where = f"{target}, predicted: its profile was measured elsewhere" if away else target
     table.title = Text(f"{front.metric} and costs on {where}", style="bold", justify="left")
     memory = "   memory: peak of the process, in MB" if _looks_at_memory(front) else ""
-    table.caption = Text(f"★ on the front   ~ predicted, not measured{memory}", style="dim", justify="left")
+    longer = "   + finished: distilled for longer" if finished else ""
+    table.caption = Text(f"★ on the front   ~ predicted, not measured{longer}{memory}", style="dim", justify="left")
     return table
 
 
@@ -101,7 +103,7 @@ def _row(front: Front, candidate: Candidate, target: str, member: bool) -> list[
     ]
     verdict = "yes" if candidate.feasible else "no: " + ", ".join(map(wording.plain, candidate.missed))
     return [
-        Text("★" if member else ""),
+        Text(("★" if member else "") + ("+" if candidate.finished else "")),
         Text(candidate.id, style="bold" if member else ""),
         Text(accuracy),
         *map(Text, costs),

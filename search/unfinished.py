@@ -26,10 +26,11 @@ def unfinished(run: RunFolder) -> RenderableType:
     table = Table("id", "validation", "divergence (nats)", "came from", box=None, header_style="bold")
     for trial in _trials(run.study):
         attributes = trial.user_attrs
-        if attributes.get("state") == "scored":
+        if attributes.get("state") in ("scored", "paused"):
+            so_far = f", after {attributes['rungs'][-1][0]} steps" if attributes["state"] == "paused" else ""
             table.add_row(
                 attributes["plan_id"], f"{attributes['validation']:.4f}", f"{attributes['divergence']:.4f}",
-                escape(attributes["origin"]),
+                escape(attributes["origin"]) + so_far,
             )  # fmt: skip
     return Group(head, table)
 

@@ -2,9 +2,8 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,8 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, GreenfrontError
-from greenfront.evaluators import Examples, Outputs, Score, Teacher, answer, distill, score
+from greenfront.evaluators import Examples, Outputs, Score, Stretch, Teacher, answer, distill, score
+from greenfront.search.training_state import Part, Weights, pack, to_arrays, unpack
 from greenfront.spaces import Library, Plan, complete, compress
 
 
@@ -48,7 +48,8 @@ class Outcome:
     outputs: Outputs | None = None
 
 
-Weights = Mapping[str, NDArray[Any]]
+Job = Callable[[Assignment], tuple[Outcome, Weights | None]]
+"""Anything else than a trial that a worker does with what it has."""
 
 
 class Worker:
@@ -62,11 +63,15 @@ class Worker:
         """The process id, once everything is loaded."""
         return os.getpid()
 
-    def evaluate(self, plan_json: str) -> tuple[Outcome, Weights | None]:
-        """Build, fine-tune and score one plan; a failure comes back as an outcome with its reason."""
+    def evaluate(self, plan_json: str, part: Part | None = None) -> tuple[Outcome, Weights | None]:
+        """Build, fine-tune and score one plan; a failure comes back as an outcome with its reason.
+
+        With the score come the candidate's weights. Where only a part of its training was asked for, and not the last
+        one, it is what a further part begins with; None before the first step, where the plan says it all.
+        """
         plan, started = Plan.from_json(plan_json), time.perf_counter()
         try:
-            model, outputs = self._train(plan)
+            weights, outputs = self._train(plan, part)
             found = self._score(outputs)
         except Diverged as error:
             return Outcome(plan.id, None, None, time.perf_counter() - started, f"diverged: {error}"), None
@@ -77,21 +82,31 @@ class Worker:
         except Exception as error:  # a search outlives any bad candidate; the reason is kept with the trial
             reason = f"{type(error).__name__}: {error}"
             return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
-        weights = to_arrays(model)
         seconds = time.perf_counter() - started
         return Outcome(plan.id, found.value, found.divergence, seconds, outputs=outputs), weights
 
-    def _train(self, plan: Plan) -> tuple[PreTrainedModel, Outputs]:
-        """The fine-tuned candidate and its outputs on validation."""
+    def perform(self, job: Job) -> tuple[Outcome, Weights | None]:
+        """Do a job."""
+        return job(self.assignment)
+
+    def _train(self, plan: Plan, part: Part | None) -> tuple[Weights | None, Outputs]:
+        """What is kept of the fine-tuned candidate, and its outputs on validation."""
         work = self.assignment
         # The plan decides the seed: the same plan gives the same score, whichever worker takes it and when.
         seed = (work.seed + int(plan.id, 16)) % 2**32 if plan else work.seed
         torch.manual_seed(seed)
         model = compress(work.original, plan, work.library, to_train=True)
         frozen = frozen_paths(model)
-        distill(model, work.train, self._teacher(work.train_logits), work.fine_tune, seed=seed, frozen=frozen)
-        complete(model)
-        return model, answer(model, work.validation, work.metric, self._teacher(work.validation_logits))
+        stretch = Stretch(part.start, part.stop, unpack(model, part.state)) if part is not None else None
+        log = distill(
+            model, work.train, self._teacher(work.train_logits), work.fine_tune, seed=seed, frozen=frozen,
+            stretch=stretch,
+        )  # fmt: skip
+        finished = part is None or part.stop == work.fine_tune.steps
+        state = pack(model, frozen, log.moments) if part is not None and not finished and part.stop else None
+        complete(model)  # puts rounded modules in the place of floats, which `state` still holds
+        outputs = answer(model, work.validation, work.metric, self._teacher(work.validation_logits))
+        return to_arrays(model) if finished else state, outputs
 
     def _teacher(self, logits: NDArray[np.float32] | None) -> Teacher:
         return self.assignment.original if logits is None else logits
@@ -101,21 +116,6 @@ class Worker:
         if found.divergence is None or not np.isfinite(found.divergence):
             raise Diverged(f"the outputs on validation are not finite (divergence {found.divergence})")
         return found
-
-
-def to_arrays(model: torch.nn.Module) -> Weights:
-    """A model's state for another process; bfloat16, which NumPy hasn't, as int16 of the same bits."""
-    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
-    halves = {name: tensor.view(torch.int16) for name, tensor in state.items() if tensor.dtype == torch.bfloat16}
-    return {name: tensor.numpy() for name, tensor in {**state, **halves}.items()}
-
-
-def load_arrays(model: torch.nn.Module, weights: Weights) -> None:
-    """Inverse of `to_arrays`, into a model of the same plan."""
-    dtypes = {name: tensor.dtype for name, tensor in model.state_dict().items()}
-    model.load_state_dict(
-        {name: torch.from_numpy(np.array(value)).view(dtypes[name]) for name, value in weights.items()}
-    )
 
 
 def frozen_paths(model: PreTrainedModel) -> tuple[str, ...]:

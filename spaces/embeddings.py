@@ -49,9 +49,10 @@ class Embeddings(Method):
         rank = int(settings["rank"])
         table = LowRankEmbedding(
             module.num_embeddings, module.embedding_dim, rank, padding_idx=module.padding_idx,
-            device=module.weight.device, dtype=module.weight.dtype,
+            device=module.weight.device if library is None else "meta", dtype=module.weight.dtype,
         )  # fmt: skip
         if library is not None:
+            table.to_empty(device=module.weight.device)  # drawing start values takes longer than all the rest
             weights = library.factors(path, rank)
             assign(table.table.weight, weights.down.T)
             assign(table.up.weight, weights.up)

@@ -44,10 +44,11 @@ class LowRank(Method):
             rows,
             rank,
             bias=module.bias is not None,
-            device=module.weight.device,
+            device=module.weight.device if library is None else "meta",
             dtype=module.weight.dtype,
         )
         if library is not None:
+            linear.to_empty(device=module.weight.device)  # drawing start values would take longer than slicing
             weights = library.factors(path, rank, getattr(module, "kept", None))
             assign(linear.down.weight, weights.down)
             assign(linear.up.weight, weights.up)

@@ -120,8 +120,8 @@ class QuantizedEmbedding(nn.Module):
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
     """(O x I) -> int8 from -127 to 127 (O x I), and what one of them is worth in each row (O)."""
     weight = weight.detach()
-    least, largest = torch.aminmax(weight, dim=1)
-    scale = (torch.maximum(-least, largest) / 127).clamp(min=_LEAST)
+    largest = torch.maximum(weight.amax(1), -weight.amin(1))  # `aminmax` of rows takes ten times as long
+    scale = (largest / 127).clamp(min=_LEAST)
     return (weight / scale[:, None]).round_().to(torch.int8), scale
 
 

@@ -49,10 +49,13 @@ class Removal:
         """Weights (O x N) on the inputs of the `count` best units that come closest to `weight` (O x I) on all."""
         kept, inputs = count * self.unit, len(self.mean)
         root, weight = unpack(self.factor)[:inputs, :kept], weight.float()[:, self.sorted_inputs()]
-        # (W L)[:, :n] L[:n, :n]^-1, without the product that the inverse undoes again.
-        gone = weight[:, kept:] @ root[kept:]
-        taken_over: Tensor = torch.linalg.solve_triangular(root[:kept], gone, upper=False, left=False)
-        return weight[:, :kept] + taken_over
+        # (W L)[:, :n] L[:n, :n]^-1, without the product that the inverse undoes again; solved for what has fewer rows.
+        gone, below = weight[:, kept:], root[kept:]
+        few = len(below) < len(weight)
+        solved: Tensor = torch.linalg.solve_triangular(
+            root[:kept], below if few else gone @ below, upper=False, left=False
+        )
+        return weight[:, :kept] + (gone @ solved if few else solved)
 
     def mean_output(self, weight: Tensor, reconstructed: Tensor) -> Tensor:
         """What the mean output (O) loses when `reconstructed` (O x N) stands for `weight` (O x I)."""
@@ -95,10 +98,11 @@ def pack(lower: Tensor) -> Tensor:
 
 
 def unpack(packed: Tensor) -> Tensor:
-    """Inverse of `pack`, but for the row and the column of zeros."""
+    """Inverse of `pack`, but for the row and the column of zeros; above the diagonal stands what no solver reads."""
     half = len(packed)
-    lower = packed.new_zeros(2 * half, 2 * half)
-    lower[:half, :half] = packed[:, 1 : half + 1].triu().T
-    lower[half:, half:] = packed[:, :half].tril()
+    lower = packed.new_empty(2 * half, 2 * half)
+    lower[:half, :half] = packed[:, 1 : half + 1].T
+    lower[:half, half:] = 0
+    lower[half:, half:] = packed[:, :half]
     lower[half:, :half] = packed[:, half + 1 :]
     return lower

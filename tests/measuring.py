@@ -17,5 +17,6 @@ def few_processes() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "FEWEST", 2)
         patch.setattr(processes, "FEWEST_AGAIN", 1)
+        patch.setattr(processes, "AGAIN_SECONDS", 0.1)
         patch.setattr(processes, "waiting_refusal", lambda _target, _waited: "")
         yield

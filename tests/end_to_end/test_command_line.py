@@ -6,6 +6,7 @@ One real run is shared by all tests: two Ray workers, measured costs, a head tha
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -397,3 +398,50 @@ def test_measure_writes_a_profile_that_a_search_takes(run: Run) -> None:
         "board: cpu, onnxruntime, 1 thread, batch 8 x 32 tokens, predicted from a profile measured elsewhere"
         in inside(run.folder, "check", "taken.yaml")
     )
+
+
+def test_a_finished_run_is_taken_up_with_other_budgets_and_finished(run: Run) -> None:
+    """Nothing is trained but what the front wants and hasn't: weights that are gone, and what no trial is near to."""
+    folder = run.folder / "again"
+    shutil.copytree(run.path, folder)
+    text = (run.folder / "news.yaml").read_text().replace("output: run", "output: again")
+    (run.folder / "again.yaml").write_text(text)
+    edit(run.folder / "again.yaml", {"budgets.size": "99%", "finish.steps": 24, "finish.members": 1})
+    gone, *_ = (candidate for candidate in run.front["candidates"] if candidate["on_front"])
+    shutil.rmtree(folder / "candidates" / gone["id"])
+    with few_processes():
+        said = inside(run.folder, "search", "again.yaml")
+    assert re.search(r"from what is stored, before any new training: \d of 6 candidates meet every budget", said)
+    assert "Training 1 stored candidate again" in said
+    assert "when trained again, was" not in said  # the same seed, the same score
+    for stage in ("Measuring this machine", "Decomposing", "Significance of every setting", "Fine-tuning the original"):
+        assert stage not in said
+    (wanted,) = re.findall(r"plans at costs that no stored trial is near to: (\d+)", said)
+    found = states(folder)
+    assert states(run.path).items() <= found.items()
+    assert len(found) == len(states(run.path)) + int(wanted)
+    assert (folder / "earlier" / "1" / "front.json").read_bytes() == (run.path / "front.json").read_bytes()
+    front = json.loads((folder / "front.json").read_text())
+    assert front["budgets"] == {"size": "99%"}
+    again = {candidate["id"]: candidate for candidate in front["candidates"]}
+    (attempted,) = (path.name for path in (folder / "finished").iterdir())
+    assert f"{attempted} after 24 steps: divergence" in said
+    assert ("finished" in again[attempted]) == (folder / "finished" / attempted / "model").is_dir()
+    if attempted != gone["id"]:
+        assert again[gone["id"]]["score"]["validation"] == gone["score"]["validation"]
+    assert again[gone["id"]]["verified"]
+    assert "is finished" in inside(run.folder, "search", "again.yaml")
+
+
+def test_a_finished_run_of_something_else_is_refused_by_name(run: Run) -> None:
+    edit_from = (run.folder / "news.yaml").read_text()
+    (run.folder / "other.yaml").write_text(edit_from)
+    edit(run.folder / "other.yaml", {"model.path": "run/original", "budgets.size": "50%", "data.max_length": 16})
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
+    for command in ("search", "check"):
+        refused = inside(run.folder, command, "other.yaml", code=2)
+        assert "belongs to another configuration" in refused
+        assert "data.max_length: 16 here, 32 there" in refused
+        assert "model.path: " in refused
+        assert "50%" not in refused
+    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*")} == before

@@ -1,7 +1,8 @@
 """Training learns, is seeded, freezes what it should, and ends at once when it diverges."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 from transformers import PreTrainedModel
 
 from greenfront.config import DataConfig, ModelConfig
-from greenfront.errors import DataError, Diverged, PlanError
+from greenfront.errors import ConfigError, DataError, Diverged, PlanError
 from greenfront.evaluators import (
+    Stretch,
     TaskData,
     answer,
     distill,
@@ -124,6 +126,39 @@ def test_no_steps_change_nothing(loaded: Loaded, quick: Quick) -> None:
     assert (log.steps, log.losses) == (0, ())
     assert math.isnan(log.final_loss)
     assert all(torch.equal(weight, before[name]) for name, weight in state(model).items())
+
+
+def test_a_training_in_stretches_is_the_same_as_one_without_a_stop(loaded: Loaded, quick: Quick) -> None:
+    model, data = loaded
+    start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    teacher = -3 * predict(model, data.train)
+    config = quick(steps=2 * math.ceil(len(data.train) / 8) + 3)  # more than two passes
+    whole = distill(model, data.train, teacher, config, seed=0, frozen=("bert.embeddings",))
+    expected = state(model)
+    model.load_state_dict(start)
+    moments: Mapping[str, torch.Tensor] = {}
+    losses: list[float] = []
+    seen = 0
+    for first, last in pairwise((0, 0, 3, 4, config.steps)):
+        stretch = Stretch(first, last, moments)
+        log = distill(model, data.train, teacher, config, seed=0, frozen=("bert.embeddings",), stretch=stretch)
+        assert log.steps == last - first
+        moments, seen = log.moments, seen + log.examples
+        losses += log.losses
+    assert tuple(losses) == whole.losses
+    assert seen == whole.examples
+    assert all(torch.equal(weight, expected[name]) for name, weight in state(model).items())
+    assert {name.partition(":")[0] for name in moments} == {
+        name for name in expected if not name.startswith("bert.embeddings")
+    }
+    assert whole.moments == {}
+
+
+def test_a_stretch_is_within_the_steps(loaded: Loaded, quick: Quick) -> None:
+    model, data = loaded
+    for first, last in ((0, 5), (3, 2), (-1, 2)):
+        with pytest.raises(ConfigError, match=f"a stretch must be within 4 steps, but got steps {first} to {last}"):
+            distill(model, data.train, predict(model, data.train), quick(steps=4), seed=0, stretch=Stretch(first, last))
 
 
 def test_frozen_modules_stay(loaded: Loaded, quick: Quick) -> None:

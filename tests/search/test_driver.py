@@ -17,6 +17,7 @@ from greenfront.search.driver import Driver, objective_names
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.slack import missed
 from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.training_state import Part
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan, Space, compress, load_checkpoint
@@ -51,7 +52,8 @@ class FormulaPool(Pool):
     def busy(self) -> int:
         return len(self._waiting)
 
-    def submit(self, tag: int, plan_id: str, plan_json: str) -> None:
+    def submit(self, tag: int, plan_id: str, plan_json: str, part: Part | None = None) -> None:
+        assert part is None  # without rungs a training has no parts
         plan = Plan.from_json(plan_json)
         assert plan.id == plan_id
         assert self.free
@@ -300,7 +302,7 @@ def test_a_full_disk_ends_the_search_at_once_and_leaves_no_result_without_weight
     def full(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("greenfront.search.driver.save_checkpoint", full)
+    monkeypatch.setattr("greenfront.search.keeping.save_checkpoint", full)
     pool = FormulaPool()
     with pytest.raises(OSError, match="no space left"):
         driver_at(tmp_path, search={"trials": 200, "sampler": "random"}).search(pool, Notes())

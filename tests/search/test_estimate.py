@@ -56,7 +56,7 @@ def test_it_counts_what_there_is(sections: dict[str, dict[str, object]], tmp_pat
 
 def test_the_time_of_an_original_is_measured(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
     found = seen(toy_config(tmp_path / "run", **sections)).seconds
-    assert all(value > 0 for name, value in found.items() if name != "blocks, heads and neurons")
+    assert {name for name, value in found.items() if not value > 0} == {"blocks, heads and neurons", "finishing"}
 
 
 def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path
     base = seconds()
     assert list(base) == [
         "fine-tuning the original", "measuring", "the original's outputs", "decompositions", "significance",
-        "blocks, heads and neurons", "first plans", "search", "measuring finalists", "test scores",
+        "blocks, heads and neurons", "first plans", "search", "finishing", "measuring finalists", "test scores",
     ]  # fmt: skip
     assert base["blocks, heads and neurons"] == 0  # the space takes no elements away
     assert seconds(space={"methods": ["heads"]})["blocks, heads and neurons"] > 0
@@ -86,6 +86,13 @@ def test_more_work_takes_longer(sections: dict[str, dict[str, object]], tmp_path
     twice = seconds(hardware=targets)
     assert twice["measuring"] == 2 * base["measuring"] > 2 * 60  # processes start and end, beside the timing
     assert twice["measuring finalists"] == 2 * base["measuring finalists"]
+
+    def finishing(**finish: int) -> float:
+        return seconds(finish=finish)["finishing"]
+
+    assert finishing() == 0
+    assert STARTING < finishing(steps=100) < finishing(steps=400) < finishing(steps=400, members=8)
+    assert finishing(steps=400) < finishing(steps=400, shards=2)
 
 
 @pytest.mark.parametrize(

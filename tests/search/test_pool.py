@@ -18,7 +18,8 @@ from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.evaluators import answer, score
 from greenfront.search.pool import Finished, Pool, check_cluster, running_ray
-from greenfront.search.worker import Worker, frozen_paths, load_arrays, to_arrays
+from greenfront.search.training_state import load_arrays, to_arrays
+from greenfront.search.worker import Worker, frozen_paths
 from greenfront.spaces import Plan, compress, plan_of
 from tests.search.tiny_assignment import assignment
 from tests.search.toy_run import toy_model, toy_space

@@ -223,7 +223,7 @@ def test_what_is_not_kept_is_not_in_the_journal(tmp_path: Path) -> None:
 def test_a_journal_of_another_space_is_refused(other: Space, tmp_path: Path) -> None:
     journal = tmp_path / "study.journal"
     play(study_at(journal), 2)
-    with pytest.raises(RunError, match="of another space; choose another output folder") as caught:
+    with pytest.raises(RunError, match="of another space or encoding; choose another output folder") as caught:
         study_at(journal, space=other)
     assert str(journal) in str(caught.value)
     assert len(trials_of(journal)) == 2

@@ -80,7 +80,7 @@ def test_packing_keeps_a_triangle_in_half_the_room(size: int, seed: int) -> None
     packed = pack(lower)
     even = size + size % 2
     assert packed.numel() == even * (even + 1) // 2
-    assert torch.equal(unpack(packed)[:size, :size], lower)
+    assert torch.equal(unpack(packed).tril()[:size, :size], lower)
 
 
 def naive_mask_gradients(name: str, batches: list[Batch], seed: int) -> Tensor:

@@ -1,0 +1,187 @@
+"""The driver's part of the fidelity ladder: what a worker does next, and what is expected of trials that are paused."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+
+from greenfront.config import RunConfig
+from greenfront.search.ladder import Ladder, Standing
+from greenfront.search.paused import PausedStates
+from greenfront.search.progress import Reporter
+from greenfront.search.slack import TOLERANCE, accuracy_floors
+from greenfront.search.study import Proposal, Result, RungScore
+from greenfront.search.training_state import Part
+from greenfront.search.trend import Score, Trend
+from greenfront.search.worker import Outcome
+from greenfront.spaces import Plan
+
+NOTICEABLE = 1.1
+"""Expectations are formed anew when they change by this factor, and then told to the sampler again."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is given: a plan on its way to a rung. Without rungs its whole training, which has no part."""
+
+    proposal: Proposal
+    rung: int
+    part: Part | None = None
+    behind: tuple[RungScore, ...] = ()
+
+
+class Promotions:
+    """Knows which trials are paused on which rung; a ladder of one rung, the whole training, is none."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        results: Sequence[Result],
+        original_score: float,
+        costs: Callable[[Plan], Sequence[float]],
+        paused: PausedStates,
+    ) -> None:
+        """`results` are the study's own, as they are at any time; `costs` are the objectives beside the score."""
+        self.rungs = config.search.rungs or (config.fine_tune.steps,)
+        self._trials, self._results, self._costs, self._paused = config.search.trials, results, costs, paused
+        self._original = original_score
+        self._floor = max(accuracy_floors(config.budgets, original_score).values(), default=-math.inf) - TOLERANCE
+        self._ladder = Ladder(len(self.rungs), config.search.reduction, config.search.finalists)
+        self._scoring_steps = math.ceil(config.data.validation_examples / (3 * config.fine_tune.batch_size))
+        self._hopeless: set[str] = set()
+        self._trend = Trend.of(map(_scores, results), len(self.rungs), original_score)
+        if len(self.rungs) > 1:
+            for result in results:
+                if result.state in ("scored", "paused"):
+                    self._stand(result)
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to promote, once all plans were started."""
+        return self._ladder.next(settled=len(self.rungs)) is None
+
+    def first(self, proposal: Proposal) -> Job:
+        """The way to the lowest rung."""
+        return Job(proposal, 0, Part(0, self.rungs[0]) if len(self.rungs) > 1 else None)
+
+    def next(self, running: Collection[Job], *, last: bool) -> Job | None:
+        """A paused trial on its way to its next rung, if one has earned it; `last`: no new plan will be started."""
+        settled = min((job.rung for job in running), default=len(self.rungs)) if last else 0
+        found = self._ladder.next(settled=settled)
+        if found is None:
+            return None
+        rung, number = found
+        self._ladder.promote(rung, number)
+        result = next(result for result in self._results if result.number == number)
+        return Job(Proposal(number, result.plan, result.origin), rung + 1, Part(0, self.rungs[rung + 1]), result.rungs)
+
+    def resumed(self, job: Job, report: Reporter) -> Job:
+        """The same job with what the trial goes on from; on a rung without a step that is nothing, the plan says it."""
+        if not job.behind or not job.behind[-1].steps:
+            return job
+        plan, done = job.proposal.plan, job.behind[-1].steps
+        part = self._paused.part(plan.id, self.rungs[job.rung])
+        if part.start < done:
+            report.note(f"{plan.id}: its weights after {done} steps are gone; it is trained again from the start")
+        return replace(job, part=part)
+
+    def result(self, job: Job, outcome: Outcome) -> Result:
+        """What came of a job: the trial is failed, paused on its rung, or finished and so scored."""
+        proposal, seconds = job.proposal, outcome.seconds + sum(rung.seconds for rung in job.behind)
+        result = Result(
+            proposal.number, proposal.plan, proposal.origin, "failed", seconds=seconds, reason=outcome.reason,
+            rungs=job.behind,
+        )  # fmt: skip
+        if outcome.validation is None or outcome.divergence is None:
+            return result
+        result = replace(result, validation=outcome.validation, divergence=outcome.divergence)
+        if job.rung == len(self.rungs) - 1:
+            return replace(result, state="scored")
+        here = RungScore(self.rungs[job.rung], outcome.validation, outcome.divergence, outcome.seconds)
+        return replace(result, state="paused", rungs=(*job.behind, here))
+
+    def expected(self, result: Result) -> Result:
+        """A paused result as it would be, going by the others, after the whole training; any other one as it is."""
+        if result.state != "paused" or result.validation is None or result.divergence is None:
+            return result
+        validation, divergence = self._trend.expected(
+            len(result.rungs) - 1, (result.validation, result.divergence)
+        )  # fmt: skip
+        return replace(result, validation=validation, divergence=divergence)
+
+    def record(self, result: Result) -> list[Result]:
+        """Take a result of the study in; gives the paused ones of which something else is expected now."""
+        if result.state == "failed":
+            self._ladder.drop(result.number)
+        elif len(self.rungs) > 1:
+            self._stand(result)
+        if len(_scores(result)) < 2:
+            return []
+        trend = Trend.of(map(_scores, self._results), len(self.rungs), self._original)
+        if not trend.differs(self._trend, NOTICEABLE):
+            return []
+        self._trend = trend
+        for other in self._results:
+            if other.state in ("scored", "paused"):
+                self._stand(other)  # who can meet the budgets is judged otherwise now
+        return [other for other in self._results if other.state == "paused"]
+
+    def where(self, result: Result) -> str:
+        """For a note: after how many steps a paused result is."""
+        return f" after {result.rungs[-1].steps} of {self.rungs[-1]} steps" if result.state == "paused" else ""
+
+    def given_up(self) -> list[str]:
+        """The ids of trials of which it has turned out by now that they won't go on: their states aren't needed."""
+        found = [self._ladder.hopeless(rung, self._trials) for rung, steps in enumerate(self.rungs[:-1]) if steps > 0]
+        new = {r.plan.id for r in self._results if any(r.number in numbers for numbers in found)} - self._hopeless
+        self._hopeless |= new
+        return sorted(new)
+
+    def progress(self) -> tuple[int, int]:
+        """Steps done and expected in all, where scoring counts as the steps that take as long."""
+        lengths = [b - a + self._scoring_steps for a, b in zip((0, *self.rungs), self.rungs, strict=False)]
+        reached = Counter(min(_reached(result), len(lengths)) for result in self._results)
+        counts = [sum(n for level, n in reached.items() if level > rung) for rung in range(len(lengths))]
+        expected = map(max, self._ladder.expected(self._trials), counts)
+        return _dot(counts, lengths), _dot(expected, lengths)
+
+    def _stand(self, result: Result) -> None:
+        costs = tuple(self._costs(result.plan))
+        for rung, (validation, divergence) in enumerate(_scores(result)):
+            hoped, _ = self._trend.expected(rung, (validation, divergence))
+            self._ladder.record(
+                rung, result.number, Standing((divergence, *costs), hoped is None or hoped >= self._floor)
+            )
+            if rung:
+                self._ladder.promote(rung - 1, result.number)
+
+
+def stopped(results: Sequence[Result]) -> dict[int, int]:
+    """How many trials were stopped after how many steps."""
+    return dict(sorted(Counter(r.rungs[-1].steps for r in results if r.state == "paused").items()))
+
+
+def steps_trained(results: Sequence[Result], steps: int) -> int:
+    """Steps of all trials together, where a whole training has `steps`; of failed ones only those up to a rung."""
+    return sum(
+        steps if result.state == "scored" else result.rungs[-1].steps
+        for result in results
+        if result.state == "scored" or result.rungs
+    )
+
+
+def _reached(result: Result) -> int:
+    """How many rungs a trial has been on, or failed on its way to."""
+    return len(result.rungs) + (result.state in ("scored", "failed"))
+
+
+def _scores(result: Result) -> list[Score]:
+    """A trial's scores from the lowest rung on."""
+    scores = [(rung.validation, rung.divergence) for rung in result.rungs]
+    if result.state == "scored" and result.validation is not None and result.divergence is not None:
+        scores.append((result.validation, result.divergence))
+    return scores
+
+
+def _dot(counts: "Collection[int] | map[int]", lengths: Sequence[int]) -> int:
+    return sum(count * length for count, length in zip(counts, lengths, strict=True))
