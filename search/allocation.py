@@ -41,9 +41,10 @@ class Seed:
 
 
 def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | None:
-    """The plan with the least summed loss (nats) within every limit, but for at most a share `GAP` of its loss.
+    """The plan with the least summed loss (nats) within every limit, to a ten-thousandth where nodes suffice.
 
-    None when no plan is within them, or none was found in time that is worth having.
+    None when no plan is within them, or, after `_NODES` nodes of each integer program, none whose loss is proven to be
+    at most twice the least.
     """
     found = allocation(space, losses, limits)
     if found is None or found.chosen is None or found.gap > WORTHLESS_GAP:
