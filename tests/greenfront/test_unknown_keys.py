@@ -11,6 +11,7 @@ from greenfront.config import (
     DataConfig,
     EmbeddingsConfig,
     FineTuneConfig,
+    FinishConfig,
     HeadsConfig,
     LinformerConfig,
     LowRankConfig,
@@ -43,6 +44,7 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("space", "width"): WidthConfig,
     ("search",): SearchConfig,
     ("fine_tune",): FineTuneConfig,
+    ("finish",): FinishConfig,
     ("ray",): RayConfig,
 }
 
