@@ -20,14 +20,14 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from greenfront.search.forest import Floats
+from greenfront.search.forest import Floats, Numbers
 from greenfront.search.improvement import Cells
 from greenfront.search.loss_model import LossModel
 from greenfront.spaces import Plan
 
 STARTING = 4
 """Finished trials before which allocations under the predicted losses themselves are proposed."""
-POSITIONS, KEPT = 3, 6
+POSITIONS, KEPT = 3, 4
 """New candidates of a trial, under one draw, and of how many trials before it candidates are looked at again: a solver
 takes milliseconds, and most of what it found is still good."""
 MEANS = 3
@@ -92,9 +92,9 @@ class AllocationSampler(BaseSampler):
     """
 
     def __init__(self, allocations: Allocations, *, learnt: int = 0, seed: int = 0) -> None:
-        self._allocations, self._learnt, self._seed = allocations, learnt, seed
+        self._allocations, self._seed = allocations, seed
         self._others = RandomSampler(seed)
-        self._trials = _Trials(allocations)
+        self._trials = _Trials(allocations, learnt)
         self._model: LossModel | None = None
         self._found = dict[int, list[tuple[dict[str, Any], Described]]]()
 
@@ -109,11 +109,11 @@ class AllocationSampler(BaseSampler):
         if "fixed_params" in trial.system_attrs:  # a plan that was enqueued
             return {}
         self._trials.update(study, trial.number)
-        if len(self._trials.losses(self._learnt)) < STARTING:
+        if len(self._trials.losses) < STARTING:
             spread = self._spread(trial.number)
             known = self._allocations.allocated(spread).plan in self._trials.plans
             return self._anything(trial.number) if known else spread
-        model = self._trials.model(self._learnt)
+        model = self._trials.model
         if model is not self._model:
             self._model, self._found = model, {}
         numbers = range(max(0, trial.number - KEPT), trial.number + 1)
@@ -159,32 +159,36 @@ class AllocationSampler(BaseSampler):
     def _cells(self, model: LossModel) -> Cells:
         """The front of finished trials and of those under way, in logarithms."""
         mild, strong = self._allocations.range
-        observed = np.log(self._trials.losses(self._learnt) + RESOLUTION)
-        points = np.column_stack([observed, np.log(self._trials.costs)])
-        parts, costs = self._trials.running()
-        if len(parts):
-            expected = _resolved(*model.predict(parts))[0]
-            points = np.vstack([points, np.column_stack([expected, np.log(costs)])])
+        trials, running = self._trials, self._trials.running
+        observed = np.log(trials.losses + RESOLUTION)
+        expected = _resolved(*model.predict(trials.parts[running]))[0]
+        costs = trials.costs[np.append(trials.numbers, running)]
+        points = np.column_stack([np.append(observed, expected), np.log(costs)])
         reference = np.log(mild) + _MARGIN * np.log(mild / strong)
         worst = max(np.log(WORTHLESS), float(observed.max() + _MARGIN * (1 + np.ptp(observed))))
         return Cells(points, np.append(worst, reference))
 
 
 class _Trials:
-    """The trials of a study, each looked at once while it runs and once when it is over."""
+    """The trials of a study. What a plan is, is found out once; values may change, as those of paused trials do."""
 
-    def __init__(self, allocations: Allocations) -> None:
-        self._allocations = allocations
+    def __init__(self, allocations: Allocations, learnt: int) -> None:
+        self._allocations, self._learnt = allocations, learnt
         self._study: ref[Study] | None = None
         self._clear()
 
     def _clear(self) -> None:
         self.plans = set[Plan]()
+        self.numbers, self.losses = np.zeros(0, dtype=np.intp), np.zeros(0)
+        """(n,) Of the scored trials, in their order."""
+        self.parts = np.zeros((0, len(self._allocations.correlation)))
+        """(trials, G) Predicted losses, by number."""
+        self.costs = np.zeros((0, len(self._allocations.range[0])))
+        """(trials, A) By number."""
         self._known = 0
-        self._open = dict[int, Described | None]()
-        self._scored = dict[int, tuple[Described, list[float]]]()
-        self._sorted: list[tuple[Described, list[float]]] = []
-        self._model: tuple[int, LossModel] | None = None
+        self._open = dict[int, bool]()  # whether it is known what they try
+        self._over = dict[int, FrozenTrial]()
+        self._model: tuple[int, bytes, LossModel] | None = None
 
     def update(self, study: Study, asked: int) -> None:
         """Look at what is new, but for the trial that is being asked for."""
@@ -192,48 +196,51 @@ class _Trials:
             self._clear()
             self._study = ref(study)
         trials = study.get_trials(deepcopy=False)
-        self._open.update(dict.fromkeys(range(self._known, len(trials))))
-        self._known, before = len(trials), len(self._scored)
+        self._open.update(dict.fromkeys(range(self._known, len(trials)), False))
+        self._known = len(trials)
+        self.parts, self.costs = _longer(self.parts, len(trials)), _longer(self.costs, len(trials))
         for number in list(self._open):
             trial = trials[number]
             if number == asked or trial.state == TrialState.WAITING:
                 continue
-            if self._open[number] is None:
-                self._open[number] = self._allocations.tried(trial)
-            described = self._open[number]
+            described = None if self._open[number] else self._allocations.tried(trial)
             if described is not None:
+                self._open[number] = True
                 self.plans.add(described.plan)
-            if trial.state in _OVER:
-                del self._open[number]
-                if trial.state == TrialState.COMPLETE and described is not None:
-                    self._scored[number] = described, trial.values
-        if len(self._scored) > before:
-            self._sorted = [self._scored[number] for number in sorted(self._scored)]
-
-    def losses(self, learnt: int) -> Floats:
-        """(n,) of the scored ones, by number."""
-        return np.array([values[learnt] for _, values in self._sorted])
+                self.parts[number], self.costs[number] = described.parts, described.costs
+            if trial.state in _OVER and self._open.pop(number) and trial.state == TrialState.COMPLETE:
+                self._over[number] = trial
+        scored = {n: t.values[self._learnt] for n, t in self._over.items() if t.state == TrialState.COMPLETE}
+        numbers, losses = np.array(list(scored), dtype=np.intp), np.array(list(scored.values()))
+        order = np.argsort(numbers)
+        self.numbers, self.losses = numbers[order], losses[order]
 
     @property
-    def costs(self) -> Floats:
-        """(n, A) of the scored ones, by number."""
-        return np.array([described.costs for described, _ in self._sorted])
+    def running(self) -> Numbers:
+        """The numbers of trials under way."""
+        return np.array([number for number, described in self._open.items() if described], dtype=np.intp)
 
-    def running(self) -> tuple[Floats, Floats]:
-        """(m, G) predicted losses and (m, A) costs of trials under way."""
-        several = [described for described in self._open.values() if described is not None]
-        return np.array([each.parts for each in several]), np.array([each.costs for each in several])
+    @property
+    def model(self) -> LossModel:
+        """Of the first scored trials: how many is decided by how many there are, not by when was asked.
 
-    def model(self, learnt: int) -> LossModel:
-        """Of the first scored trials: how many is decided by how many there are, not by when was asked."""
-        count = len(self._sorted)
-        block = max(1, count // _REFITTED)
-        fitted = count - count % (1 << (block.bit_length() - 1))
-        if self._model is None or self._model[0] != fitted:
-            parts = np.array([described.parts for described, _ in self._sorted[:fitted]])
-            losses = self.losses(learnt)[:fitted]
-            self._model = fitted, LossModel.fit(parts, losses, self._allocations.correlation)
-        return self._model[1]
+        Where values have changed, it is fitted again at once while there are few, else with the next block.
+        """
+        count = len(self.numbers)
+        block = 1 << (max(1, count // _REFITTED).bit_length() - 1)
+        fitted = count - count % block
+        losses = self.losses[:fitted]
+        seen = losses.tobytes() if block == 1 else b""
+        if self._model is None or self._model[:2] != (fitted, seen):
+            parts = self.parts[self.numbers[:fitted]]
+            self._model = fitted, seen, LossModel.fit(parts, losses, self._allocations.correlation)
+        return self._model[2]
+
+
+def _longer(rows: Floats, count: int) -> Floats:
+    """Room for at least so many rows."""
+    more = max(count, 2 * len(rows)) - len(rows) if count > len(rows) else 0
+    return np.vstack([rows, np.zeros((more, rows.shape[1]))]) if more else rows
 
 
 def _positions(rng: np.random.Generator, axes: int) -> list[Floats]:

@@ -17,6 +17,10 @@ MOST_CELLS = 4096
 
 def non_dominated(points: Floats) -> Numbers:
     """(n, M) -> the numbers of those that no other one is at most equal to everywhere; of equal ones the first."""
+    if points.shape[1] == 2:  # of thousands of points at once
+        order = np.lexsort((points[:, 1], points[:, 0]))
+        second = points[order, 1]
+        return np.sort(order[second < np.append(np.inf, np.minimum.accumulate(second)[:-1])[: len(second)]])
     left, kept = np.lexsort([*points.T[::-1], points.sum(axis=1)]), list[int]()
     while len(left):
         first = left[0]  # the least sum of all that is left: nothing dominates it

@@ -153,7 +153,7 @@ def test_the_loss_may_be_any_of_the_objectives_and_others_are_drawn_at_random() 
         assert 1 <= trial.suggest_int("of the user", 1, 3) <= 3
         allocation = ENCODING.allocated({name: trial.params[name] for name in ENCODING.distributions})
         study.tell(trial, [allocation.costs[0], TRUTH(allocation)])
-    model = trials_of(study).model(1)
+    model = trials_of(study).model
     assert np.exp(model.mean[-1]) < 0.01
 
 
@@ -187,11 +187,26 @@ def test_it_is_refitted_less_and_less_often() -> None:
     study = memory_study()
     play(study, 3)
     trials, fits = trials_of(study), set[int]()
-    described = trials._sorted[0]
     for count in range(1, 300):
-        trials._sorted = [described] * count
-        trials.model(0)
+        trials.numbers, trials.losses = np.zeros(count, dtype=np.intp), np.full(count, 0.1)
+        assert trials.model is trials.model
         assert trials._model is not None
         fits.add(trials._model[0])
     assert max(b - a for a, b in pairwise(sorted(fits))) == 8
     assert len([count for count in fits if count <= 64]) == 64
+
+
+def test_values_that_change_are_learnt_again_and_what_fails_later_is_left_out() -> None:
+    """A paused trial has what is expected of it, until it goes on."""
+    study = memory_study()
+    play(study, 8)
+    study.ask(ENCODING.distributions)
+    before = trials_of(study).model.mean
+    changed, failed = study.get_trials(deepcopy=False)[2:4]
+    changed.values = [10 * changed.values[0], changed.values[1]]
+    failed.state, failed.values = TrialState.FAIL, None
+    study.ask(ENCODING.distributions)
+    losses = trials_of(study).losses
+    assert changed.values[0] in losses
+    assert len(losses) == 7
+    assert not np.allclose(trials_of(study).model.mean, before)

@@ -13,14 +13,15 @@ from tests.search.layered import hypervolume
 points_of = st.lists(st.tuples(*[st.integers(0, 5)] * 3), max_size=12)
 
 
-@given(points_of)
-def test_what_no_other_point_dominates_is_kept(drawn: list[tuple[int, ...]]) -> None:
-    points = np.array(drawn, dtype=np.float64).reshape(-1, 3)
+@given(points_of, st.sampled_from([2, 3]))
+def test_what_no_other_point_dominates_is_kept(drawn: list[tuple[int, ...]], objectives: int) -> None:
+    several = [point[:objectives] for point in drawn]
+    points = np.array(several, dtype=np.float64).reshape(-1, objectives)
     kept = {tuple(points[i]) for i in non_dominated(points)}
     wanted = {
         tuple(map(float, p))
-        for p in drawn
-        if not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in drawn)
+        for p in several
+        if not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in several)
     }
     assert kept == wanted
     assert len(kept) == len(non_dominated(points))

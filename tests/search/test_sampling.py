@@ -67,7 +67,7 @@ def test_several_costs_have_a_position_each(tmp_path: Path) -> None:
     assert [name for name in study._distributions if "position" in name] == ["position on size", "position on latency"]
     sampler = study._memory.sampler
     assert isinstance(sampler, AllocationSampler)
-    assert sampler._learnt == 1
+    assert sampler._trials._learnt == 1
 
 
 def test_the_learning_sampler_needs_something_to_learn(tmp_path: Path) -> None:
