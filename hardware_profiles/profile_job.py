@@ -17,6 +17,7 @@ from greenfront.hardware_profiles.groups import Group, group_sites, profiled_sit
 from greenfront.hardware_profiles.jobs import Job, ProfileAnswer, RawOperation, RawPlan, RawRound, RawRounds
 from greenfront.hardware_profiles.operations import Operation, Operations
 from greenfront.hardware_profiles.records import PlainSettings, SiteUse, plain_plan, settings_key
+from greenfront.hardware_profiles.rest_of_model import RestOfModel
 from greenfront.hardware_profiles.runtime import Runtime
 from greenfront.hardware_profiles.sampling import Progress, Schedule, Variant, inner_passes, interleave, warm_up
 from greenfront.hardware_profiles.statistics import median_interval, relative_half_width
@@ -78,6 +79,7 @@ class _Profiling:
         self._untrained = Untrained(self._original.model)
         self._operations = Operations(group_sites(self._space, uses, sites), self._original.model, runtime)
         self._sites = _site_uses(self._space, sites, self._operations.groups, uses)
+        self._rest = RestOfModel(self._original.model, self._operations, runtime)
         self._variants: dict[str, Variant] = {}
         self._add_variants(list(self._operations.measured.values()))
         self._fitted: dict[Plan, TimedModel] = {}
@@ -189,9 +191,10 @@ class _Profiling:
                 continue
             chain, times = operation.chain, SETTING_TIMES if operation.settings else DENSE_TIMES
             pass_ms = warm_up(Variant(operation.name, chain), self._runtime.synchronize, seconds=0.05)
-            kept = max(2, round(len(chain) * CHAIN_MS / pass_ms))
+            kept = chain[: max(2, round(len(chain) * CHAIN_MS / pass_ms))]
+            before = self._rest.read(operation, len(kept)) if self._job.target.device == "cpu" else None
             self._variants[operation.name] = Variant(
-                operation.name, chain[:kept], inner=inner_passes(pass_ms), times=times
+                operation.name, kept, inner_passes(pass_ms), times=times, before=before
             )
             self._report(0, 0)
 

@@ -6,7 +6,7 @@ import random
 import statistics as plain
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from greenfront.hardware_profiles.statistics import median_interval, relative_half_width
@@ -33,6 +33,7 @@ class Variant:
 
     `lead_in`: untimed passes come right before every sample, as in a process that answers one query of this one model
     after another; without them the sample begins with the caches as another variant left them. Long passes do without.
+    `before`: run untimed before every pass, as what comes between two passes where the variant is a part of something.
     `times`: samples in a repetition, more for what others are compared with.
     """
 
@@ -41,6 +42,7 @@ class Variant:
     inner: int = 1
     lead_in: bool = False
     times: int = 1
+    before: Run | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def interleave(
         while True:
             rng.shuffle(order)
             for variant in order:
+                if variant.before is not None:
+                    _sample(variant, 1, synchronize, clock_ns)
                 if variant.lead_in and not _is_long(samples[variant.name]):
                     _lead_in(variant, synchronize, clock_ns)
                 took = _sample(variant, variant.inner, synchronize, clock_ns)
@@ -144,6 +148,8 @@ def time_in_turn(
 
 def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock_ns: Clock) -> float:
     """Milliseconds of `inner` passes through the chain, the device's work included."""
+    if variant.before is not None:
+        return sum(_pass_after(variant.before, variant, synchronize, clock_ns) for _ in range(inner))
     synchronize()
     start = clock_ns()
     for _ in range(inner):
@@ -151,6 +157,11 @@ def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock
             run()
     synchronize()
     return (clock_ns() - start) / 1e6
+
+
+def _pass_after(before: Run, variant: Variant, synchronize: Callable[[], None], clock_ns: Clock) -> float:
+    before()
+    return _sample(replace(variant, before=None), 1, synchronize, clock_ns)
 
 
 def _lead_in(variant: Variant, synchronize: Callable[[], None], clock_ns: Clock) -> None:

@@ -95,6 +95,13 @@ def test_a_long_pass_has_a_lead_in_only_until_it_is_known_to_be_long(device: Dev
     assert len(device.runs) == 5
 
 
+def test_what_comes_before_a_pass_is_run_before_each_and_not_timed(device: Device) -> None:
+    part = Variant("a", (device.takes("a", 2),), inner=3, before=device.takes("rest", 50))
+    samples = device.sample([part], Schedule(2, 0))
+    assert samples["a"] == [2.0, 2.0]
+    assert device.runs == ["rest", "a"] * 8  # of four, the first is untimed: it finds what others left
+
+
 def test_what_others_are_compared_with_is_sampled_several_times_a_repetition(device: Device) -> None:
     base = Variant("base", (device.takes("base", 1),), times=3)
     other = Variant("other", (device.takes("other", 2),))
