@@ -1,10 +1,7 @@
 """A whole run, from the configuration to the verified front: the way of the data, one step a line."""
 
 import json
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +15,7 @@ from greenfront.search import wording
 from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.candidate import Candidate
-from greenfront.search.driver import Driver, Timing
+from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
@@ -35,7 +32,6 @@ from greenfront.search.prepare import (
 )
 from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets
 from greenfront.search.progress import Reporter, Silent
-from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.reopening import Earlier, check_reopened, reopened
 from greenfront.search.report import write_report
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, verified_earlier
@@ -44,26 +40,12 @@ from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.stored import adopt, stored_results
-from greenfront.search.study import Result
+from greenfront.search.summary import Summary, unreachable_budgets
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, verify
 from greenfront.search.worker import Assignment
 from greenfront.spaces import Library, Space
-
-
-@dataclass
-class Summary:
-    """Seconds per stage, and what the search phase did with its time."""
-
-    seconds: dict[str, float]
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time a stage."""
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - started, 2)
 
 
 def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Reporter | None = None) -> Front:
@@ -99,7 +81,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
         front = Front.load(run.front)
         if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
-            return _checked(front, _unreachable(run))
+            return _checked(front, unreachable_budgets(run))
     check_cluster(config.ray)
     run = reopened(config)
     with run.alone():
@@ -186,7 +168,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         candidates = judge(original, everyone, config, unreachable)
         _write(run, config, original, candidates, profiles, report)
         raise
-    _write_summary(run, config, summary, driver.timing, unreachable, study.results)
+    summary.write(run, config, driver.timing, unreachable, study.results)
     front = _write(run, config, original, candidates, profiles, report)
     return _checked(front, unreachable)
 
@@ -237,35 +219,6 @@ def _write(
 
 def _info(run: RunFolder, config: RunConfig) -> dict[str, Any]:
     return {"environment": json.loads(run.environment.read_text()), "configuration": run.config.read_text()}
-
-
-def _write_summary(
-    run: RunFolder,
-    config: RunConfig,
-    summary: Summary,
-    timing: Timing,
-    unreachable: Sequence[str],
-    results: Sequence[Result],
-) -> None:
-    workers = config.workers()
-    run.write_json(
-        run.summary,
-        {
-            "seconds": summary.seconds,
-            "workers": workers,
-            "search_phase_seconds": round(timing.wall, 2),
-            "workers_busy": round(timing.busy / max(workers * timing.wall, 1e-9), 4),
-            "driver_ms_per_trial": round(1000 * sum(timing.driver) / max(config.search.trials, 1), 2),
-            "steps_trained": steps_trained(results, config.fine_tune.steps),
-            "stopped_after_steps": stopped(results),
-            "unreachable_budgets": list(unreachable),
-        },
-    )
-
-
-def _unreachable(run: RunFolder) -> tuple[str, ...]:
-    """The budgets that no plan could meet, as a finished run has kept them."""
-    return tuple(json.loads(run.summary.read_text())["unreachable_budgets"]) if run.summary.exists() else ()
 
 
 def _checked(front: Front, unreachable: Sequence[str]) -> Front:
