@@ -17,7 +17,7 @@ help:
 	@echo "make test       install what is needed into $(VENV), then run every check: style, imports, types, tests"
 	@echo "make lint       the checks without the tests"
 	@echo "make format     put the code into the project's style"
-	@echo "make demo       fetch a model and its data, search, choose, export and use the result (about 10 minutes)"
+	@echo "make demo       fetch a model and its data, search, choose, export and use the result (about 8 minutes)"
 	@echo "make clean      remove caches, build output and the demo's run; other runs, $(VENV) and examples/data stay"
 	@echo "make distclean  remove $(VENV) and examples/data as well"
 
