@@ -53,13 +53,20 @@ class Cached:
 
     def share(self, summed: float) -> float:
         """Of the original's latency: that of a plan whose operations sum to the share `summed`."""
-        if summed >= self.below:
+        if summed >= self.below or not self.gain:
             return summed
         return summed * (1 - self.gain * min(2 - 2 * summed / self.below, 1.0))
 
+    def elasticity(self, summed: float) -> float:
+        """By how many per cent a plan's latency changes where its sum changes by one."""
+        place = summed / self.below if self.gain else 1.0
+        if not 0.5 < place < 1:
+            return 1.0
+        return (1 - 2 * self.gain + 4 * self.gain * place) / (1 - 2 * self.gain + 2 * self.gain * place)
+
     def summed(self, share: float) -> float:
         """The inverse of `share`."""
-        if share >= self.below:
+        if share >= self.below or not self.gain:
             return share
         if share <= (1 - self.gain) * self.below / 2:
             return share / (1 - self.gain)
@@ -114,6 +121,7 @@ class _Ridge:
         self._features, wanted = _relative(original_ms, rows, summed, methods)
         self._prior = np.array([1.0, 1.0, *(0.0 for _ in methods)])
         self._wanted = wanted - self._features @ self._prior
+        self._elasticity = np.array([cached.elasticity(summed_ms / original_ms) for summed_ms in summed])
 
     def solved(self, per_call: float) -> NDArray[np.float64]:
         """Slopes and what a call of each method costs, (2 + methods)."""
@@ -122,12 +130,13 @@ class _Ridge:
     def left_out(self, per_call: float) -> float:
         """The sum of squared errors of each plan, predicted from the others, times the doubt of a gain by caches.
 
-        A left-out error is that of the fit to all, over one minus the plan's leverage (Allen 1974, PRESS).
+        A left-out error is that of the fit to all, over one minus the plan's leverage (Allen 1974, PRESS). Errors
+        of sums are made into those of latencies, or gains would be compared on scales of their own.
         """
         inverse = np.linalg.inv(self._normal(per_call))
         errors = self._wanted - self._features @ (inverse @ (self._features.T @ self._wanted))
         leverage = np.einsum("rf,fg,rg->r", self._features, inverse, self._features)
-        return float(np.sum((errors / (1 - leverage)) ** 2)) * (_DOUBT if self.cached.gain else 1.0)
+        return float(np.sum((self._elasticity * errors / (1 - leverage)) ** 2)) * (_DOUBT if self.cached.gain else 1.0)
 
     def _normal(self, per_call: float) -> NDArray[np.float64]:
         spread = np.array([_SLOPE, _SKIPPED_SLOPE, *[per_call * self._original_ms] * self._methods])

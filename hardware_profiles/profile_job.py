@@ -79,7 +79,8 @@ class _Profiling:
         self._untrained = Untrained(self._original.model)
         self._operations = Operations(group_sites(self._space, uses, sites), self._original.model, runtime)
         self._sites = _site_uses(self._space, sites, self._operations.groups, uses)
-        self._rest = RestOfModel(self._original.model, self._operations, runtime)
+        on_cpu = job.target.device == "cpu"  # only there are a model's weights what caches hold
+        self._rest = RestOfModel(self._original.model, self._operations, runtime) if on_cpu else None
         self._variants: dict[str, Variant] = {}
         self._add_variants(list(self._operations.measured.values()))
         self._fitted: dict[Plan, TimedModel] = {}
@@ -192,7 +193,7 @@ class _Profiling:
             chain, times = operation.chain, SETTING_TIMES if operation.settings else DENSE_TIMES
             pass_ms = warm_up(Variant(operation.name, chain), self._runtime.synchronize, seconds=0.05)
             kept = chain[: max(2, round(len(chain) * CHAIN_MS / pass_ms))]
-            before = self._rest.read(operation, len(kept)) if self._job.target.device == "cpu" else None
+            before = None if self._rest is None else self._rest.read(operation, len(kept))
             self._variants[operation.name] = Variant(
                 operation.name, kept, inner_passes(pass_ms), times=times, before=before
             )

@@ -20,14 +20,16 @@ class RestOfModel:
     """Reads as many bytes as the weights that a model has elsewhere, were all of it compressed as one operation is."""
 
     def __init__(self, model: PreTrainedModel, operations: Operations, runtime: Runtime) -> None:
-        table = model.get_input_embeddings()  # of which a query reads some rows
-        whole = runtime.weight_bytes(model) - (0 if table is None else runtime.weight_bytes(table))
-        self._weights = np.ones(max(whole, 1), dtype=np.uint8)
+        table = model.get_input_embeddings()
+        rows = 0 if table is None else runtime.weight_bytes(table)  # of which a query reads a few
+        self._weights = np.ones(max(runtime.weight_bytes(model) - rows, 1), dtype=np.uint8)
         self._dense = {o.group.name: o.holding.bytes for o in operations.measured.values() if not o.settings}
+        self._lookups = {g.name for g in operations.groups if any(model.get_submodule(p) is table for p in g.paths)}
 
     def read(self, operation: Operation, chain: int) -> Run:
         """What comes between two passes through a chain of so many modules of an operation."""
-        holds, held = operation.holding.bytes, self._dense.get(operation.group.name, 0)
+        group, holds = operation.group.name, operation.holding.bytes
+        held = self._dense.get(group, 0)
         share = holds / held if held else 1.0
-        elsewhere = self._weights[: max(round(share * len(self._weights)) - chain * holds, 0)]
-        return elsewhere[::_LINE].sum
+        own = 0 if group in self._lookups else chain * holds
+        return self._weights[: max(round(share * len(self._weights)) - own, 0) : _LINE].sum

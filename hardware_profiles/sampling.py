@@ -6,7 +6,7 @@ import random
 import statistics as plain
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from greenfront.hardware_profiles.statistics import median_interval, relative_half_width
@@ -148,20 +148,23 @@ def time_in_turn(
 
 def _sample(variant: Variant, inner: int, synchronize: Callable[[], None], clock_ns: Clock) -> float:
     """Milliseconds of `inner` passes through the chain, the device's work included."""
-    if variant.before is not None:
-        return sum(_pass_after(variant.before, variant, synchronize, clock_ns) for _ in range(inner))
+    if variant.before is None:
+        return _timed(variant.chain, inner, synchronize, clock_ns)
+    total_ms = 0.0
+    for _ in range(inner):
+        variant.before()
+        total_ms += _timed(variant.chain, 1, synchronize, clock_ns)
+    return total_ms
+
+
+def _timed(chain: Sequence[Run], passes: int, synchronize: Callable[[], None], clock_ns: Clock) -> float:
     synchronize()
     start = clock_ns()
-    for _ in range(inner):
-        for run in variant.chain:
+    for _ in range(passes):
+        for run in chain:
             run()
     synchronize()
     return (clock_ns() - start) / 1e6
-
-
-def _pass_after(before: Run, variant: Variant, synchronize: Callable[[], None], clock_ns: Clock) -> float:
-    before()
-    return _sample(replace(variant, before=None), 1, synchronize, clock_ns)
 
 
 def _lead_in(variant: Variant, synchronize: Callable[[], None], clock_ns: Clock) -> None:

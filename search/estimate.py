@@ -36,7 +36,7 @@ no part of what has been pruned is tried."""
 FACTORIZING, PROCESSES, STARTING = 5.0, 25.0, 10.0
 """Seconds, on MiniLM-L6: decompositions once the moments are known; measuring processes that start, export and end
 their last round when the time is over; Ray workers that import everything."""
-SOLVING, SOLVING_JOINTLY = 2.0, 30.0
+SOLVING, SOLVING_JOINTLY = 2.0, 5.0
 """Seconds of the first plans' integer programs: with ranks and bits alone, and where one module decides on others."""
 
 

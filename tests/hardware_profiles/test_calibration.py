@@ -2,7 +2,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from greenfront.hardware_profiles import calibration
@@ -102,6 +102,20 @@ def test_what_caches_save_keeps_the_order_and_has_an_inverse(below: float, gain:
     assert cached.share(one) <= one
     if one < two * (1 - 1e-9):
         assert cached.share(one) < cached.share(two)
+
+
+@pytest.mark.parametrize("summed", [-0.05, 0.0, 0.01, 1.2])
+def test_without_a_gain_a_sum_is_the_latency_also_below_nothing(summed: float) -> None:
+    for cached in (Cached(), Cached(0.3, 0.0)):
+        assert (cached.share(summed), cached.summed(summed), cached.elasticity(summed)) == (summed, summed, 1.0)
+
+
+@given(st.floats(0.1, 0.5), st.floats(0.01, 0.35), st.floats(0.01, 1.2))
+def test_the_elasticity_is_that_of_the_share(below: float, gain: float, summed: float) -> None:
+    cached, step = Cached(below, gain), 1e-7
+    assume(min(abs(summed - below), abs(summed - below / 2)) > 1e-3)
+    slope = (cached.share(summed + step) - cached.share(summed - step)) / (2 * step)
+    assert cached.elasticity(summed) == pytest.approx(slope * summed / cached.share(summed), rel=1e-4)
 
 
 def test_small_plans_that_are_faster_than_their_sum_are_found() -> None:
