@@ -22,10 +22,11 @@ from greenfront.search.limits import budget_limits, first_plans
 from greenfront.search.pool import Finished
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent
+from greenfront.search.search_space import search_space
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome
-from greenfront.spaces import Plan, find_space, load_checkpoint
+from greenfront.spaces import Plan, load_checkpoint
 
 TRIALS = 200
 
@@ -71,10 +72,9 @@ def main() -> None:
     source = RunFolder.existing(arguments.parse_args().run)
     config = source.load_config()
     config = config.model_copy(update={"search": config.search.model_copy(update={"trials": TRIALS})})
-    model = load_checkpoint(source.original)
+    model = load_checkpoint(source.base)
     profiles = {t.name: HardwareProfile.load(source.profile(t.name)) for t in config.hardware}
-    longest = max(config.target_length(target) for target in config.hardware)
-    space = useful(find_space(model, config.space, longest), profiles, config)
+    space = useful(search_space(model, config), profiles, config)
     losses = Significance.from_json(source.significance.read_text()).losses
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder.create(config.model_copy(update={"output": Path(folder) / "run"}))

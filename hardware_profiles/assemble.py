@@ -148,7 +148,7 @@ def held_out_error(plans: Sequence[CalibrationPlan]) -> PredictionError | None:
 def _calibrate_large(
     table: OperationTable, calibration: Calibration, answer: ProfileAnswer, original: Cost, seed: int
 ) -> LargeBatch:
-    """Fit large queries on those of the plans that the fit of latency saw, and predict all that were timed."""
+    """Fit large queries on the plans that are not held out, and predict all that were timed."""
     before_ms, base_ms = original.latency_ms.median, original.large_batch_latency_ms
     found = Fit(calibration.slope, calibration.per_call_ms, calibration.skipped_slope)
     plans = [raw for raw in answer.measured.plans if Plan(raw.plan).id in answer.large_ms]

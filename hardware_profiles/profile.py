@@ -68,6 +68,8 @@ class HardwareProfile:
     def predict(self, plan: Plan) -> Cost:
         """The cost of a plan, as the original's plus the sum of its modules' changes.
 
+        The latency of a small plan is less, by what caches save (`Cached`).
+
         Exact for parameters, bytes of tensors (the file's header aside) and FLOPs; where a method ties
         weights across modules (layerwise Linformer), parameters and bytes are upper bounds. Peak memory is
         the original's plus the change in weights: activations are taken to stay. The 90th percentile and energy change

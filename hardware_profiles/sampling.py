@@ -18,8 +18,7 @@ LEAD_IN_MS, LONG_MS = 12.0, 40.0
 into the caches gets them back in ten passes, not in one: decision 16."""
 CHECK_EVERY = 4
 FEW, FEW_SECONDS = 8, 0.1
-"""Samples of each variant, at least, in one of several processes, and what it is warmed up for: after three passes of
-a long one nothing changes any more."""
+"""Samples of each variant, at least, in one of several processes, and how long it is warmed up there, at most."""
 
 Run = Callable[[], Any]
 """One forward pass on fixed inputs: returns the outputs, perhaps before the device has finished them."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from greenfront.config import COST_OF, RunConfig
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
+from greenfront.hardware_profiles.profile import COUNTED
 from greenfront.search.allocation import Axis, Limit, Seed, Table, cheapest, seeds
 from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
 from greenfront.spaces import Space
@@ -13,8 +14,6 @@ SEEDS = 10
 """Plans computed in closed form that the study starts with; never more than half of the trials."""
 MILDEST = 0.7
 """Share of a cost without a budget at which they begin: milder plans hardly lose more, or less."""
-COUNTED = frozenset({"size", "memory", "parameters", "flops"})
-"""Costs whose predictions don't rest on measured times."""
 
 
 def budget_limits(
@@ -74,7 +73,7 @@ def _axis(name: str, config: RunConfig, space: Space, profile: HardwareProfile, 
     most = MILDEST * before
     if bound is not None:
         most = summed_limit(name, bound, reference, profile.target.large_batch)[1]
-    if bound is not None and name not in COUNTED and profile.error is not None:
+    if bound is not None and summed_cost(name) not in COUNTED and profile.error is not None:
         most *= 1 - profile.error.worst  # a seed right at the budget would miss it when measured, every other time
     most = profile.summed_limit(summed_cost(name), most)
     return Axis(name, changes(space, profile, name), before, most)

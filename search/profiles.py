@@ -82,7 +82,7 @@ def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Re
         for warning in (*refusals(profile), *profile.warnings):
             report.note(f"{target.name}: {warning}")
         profiles[target.name] = profile
-    for line in left_out(profiles):
+    for line in left_out(space, profiles):
         report.note(line)
     return profiles
 

@@ -39,18 +39,20 @@ def write_report(
     run_info: Mapping[str, Any],
     profiles: Mapping[str, HardwareProfile] = MappingProxyType({}),
     warnings: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    slower: Sequence[str] = (),
     analysis: Analysis | None = None,
 ) -> None:
     """Write the report as one HTML file of about 5 MB that needs no network.
 
     `profiles` and `warnings` are the targets': what predicted their costs, and what was said while the finalists were
-    measured; `analysis` is drawn where there is one. `run_info` is shown as nested tables: machine, versions, seed,
-    data, configuration; its key `run` (a folder, by default the one of `path`) stands in the title and in the
-    `greenfront export` lines. Whatever comes from users (names, plans, run_info) is escaped.
+    measured; `slower` says which approximations were left out; `analysis` is drawn where there is one. `run_info` is
+    shown as nested tables: machine, versions, seed, data, configuration; its key `run` (a folder, by default the one of
+    `path`) stands in the title and in the `greenfront export` lines. Whatever comes from users (names, plans, run_info)
+    is escaped.
     """
     run = str(run_info.get("run", path.parent))
     everyone = [front.original, *ordered(front, front.target)]
-    hardware, figures = hardware_section(front, profiles, warnings)
+    hardware, figures = hardware_section(front, profiles, warnings, slower)
     data = {
         "figure": figure(front),
         "hardware": figures if analysis is None else {**figures, "significance": significance_figure(analysis)},

@@ -5,7 +5,6 @@ from html import escape
 from typing import Any
 
 from greenfront.hardware_profiles import HardwareProfile, PredictionError
-from greenfront.search.approximations import left_out
 from greenfront.search.details import prediction_error
 from greenfront.search.front import Front
 from greenfront.search.hardware_figure import curve_figures, predicted_figure
@@ -21,12 +20,18 @@ PLOT, LEGEND_LINE, FEW_NAMES = 360, 22, 5
 
 
 def hardware_section(
-    front: Front, profiles: Mapping[str, HardwareProfile], warnings: Mapping[str, Sequence[str]]
+    front: Front,
+    profiles: Mapping[str, HardwareProfile],
+    warnings: Mapping[str, Sequence[str]],
+    slower: Sequence[str] = (),
 ) -> tuple[str, Figures]:
-    """The section's markup and its figures, a part per target; `warnings` are those of measuring the finalists."""
+    """The section's markup and its figures, a part per target.
+
+    `warnings` are those of measuring the finalists, `slower` the lines on what `approximations.left_out` found.
+    """
     figures: Figures = {}
     parts = [_part(front, target, profiles.get(target), warnings.get(target, ()), figures) for target in front.targets]
-    gone = "".join(f"<li>{escape(line)}</li>" for line in left_out(profiles))
+    gone = "".join(f"<li>{escape(line)}</li>" for line in slower)
     return "".join(parts) + (f"<h3>Approximations of attention left out</h3><ul>{gone}</ul>" if gone else ""), figures
 
 

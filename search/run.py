@@ -14,6 +14,7 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import wording
 from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
+from greenfront.search.approximations import left_out
 from greenfront.search.candidate import Candidate
 from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
@@ -104,6 +105,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         report.note(f"{refusal.method} leaves {refusal.path or 'the model'} alone: {refusal.reason}")
     with summary.stage("profile"):
         profiles = prepare_profiles(config, run, whole, report)
+    gone = left_out(whole, profiles)
     earlier = Earlier.all(run)
     space = offered(whole, profiles, config, earlier)
     report.note(f"{len(space.choices)} choices at {len(space.sites)} sites, {space.size:.1e} plans")
@@ -115,7 +117,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
     if earlier:
         with summary.stage("stored"):
             before, stored = take_up(config, run, whole, space, profiles, original, earlier, report)
-            _write(run, config, before, judge(before, stored, config), profiles, report)
+            _write(run, config, before, judge(before, stored, config), profiles, gone, report)
     with summary.stage("library"):
         library = prepare_library(config, run, space, data, model, report)
     with summary.stage("significance"):
@@ -166,10 +168,10 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         # Whatever ends search or verification, what is done stays usable: every scored candidate, by prediction.
         everyone = scored_candidates(run, study.results, original, profiles, config)
         candidates = judge(original, everyone, config, unreachable)
-        _write(run, config, original, candidates, profiles, report)
+        _write(run, config, original, candidates, profiles, gone, report)
         raise
     summary.write(run, config, driver.timing, unreachable, study.results)
-    front = _write(run, config, original, candidates, profiles, report)
+    front = _write(run, config, original, candidates, profiles, gone, report)
     return _checked(front, unreachable)
 
 
@@ -204,6 +206,7 @@ def _write(
     original: Candidate,
     candidates: tuple[Candidate, ...],
     profiles: Mapping[str, HardwareProfile],
+    gone: Sequence[str],
     report: Reporter,
 ) -> Front:
     report.stage("Writing the front")
@@ -213,7 +216,7 @@ def _write(
     plot_front(front, run.picture)
     info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
     analysis = kept_analysis(run, report)
-    write_report(front, run.report, run_info=info, profiles=profiles, warnings=warnings, analysis=analysis)
+    write_report(front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone, analysis=analysis)
     return front
 
 

@@ -154,7 +154,7 @@ def prepare(run: RunFolder, config: RunConfig, steps: tuple[int, ...]) -> tuple[
     unreachable, _ = budget_limits(config, space, profiles, original.predicted)
     reference = original.predicted[config.hardware[0].name]
     limits = {
-        str(cost): most
+        str(cost): profile.summed_limit(cost, most)
         for name, bound in cost_bounds(config.budgets).items()
         if name not in unreachable
         for cost, most in [summed_limit(name, bound, reference, profile.target.large_batch)]

@@ -12,7 +12,6 @@ are predicted.
 
 import argparse
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -118,10 +117,7 @@ class Replay:
         rows = self._seconds_rows(raw)
         self._seconds_weights, *_ = np.linalg.lstsq(rows, np.array(seconds), rcond=None)
         self._least_seconds = np.array(seconds).min(axis=0)
-
-    @cached_property
-    def _known(self) -> dict[Plan, Numbers]:
-        return {}
+        self._known = dict[Plan, Numbers]()
 
     def evaluate(self, plan: Plan, rung: int = -1) -> Evaluation:
         """After so many steps from the beginning; plans that were recorded come to what this world says of them, too.

@@ -33,9 +33,10 @@ from greenfront.search.pool import Finished
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent
 from greenfront.search.sampling import make_study
+from greenfront.search.search_space import search_space
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome
-from greenfront.spaces import Plan, find_space, load_checkpoint
+from greenfront.spaces import Plan, load_checkpoint
 
 EVERY = 100
 """Trials between two looks at time and memory."""
@@ -151,8 +152,7 @@ def make_driver(
     config = config.model_copy(update={"search": config.search.model_copy(update=settings)})
     model = load_checkpoint(source.base)
     profiles = {t.name: HardwareProfile.load(source.profile(t.name)) for t in config.hardware}
-    longest = max(config.target_length(target) for target in config.hardware)
-    space = useful(find_space(model, config.space, longest), profiles, config)
+    space = useful(search_space(model, config), profiles, config)
     losses = Significance.from_json(source.significance.read_text(encoding="utf-8")).finite().losses
     run = RunFolder.create(config.model_copy(update={"output": output}))
     original = original_candidate(1.0, profiles, config)

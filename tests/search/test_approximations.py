@@ -96,12 +96,19 @@ def test_one_target_that_runs_it_faster_is_enough() -> None:
 
 def test_what_left_is_said_with_what_was_measured() -> None:
     space = space_of("window", "lsh")
-    (line,) = left_out({"toy": profile_of(space, {"lsh": 0.5}, noise_ms=0.1)})
+    (line,) = left_out(space, {"toy": profile_of(space, {"lsh": 0.5}, noise_ms=0.1)})
     path = next(choice.site.path for choice in space.choices if choice.site.kind == "attention")
     assert line.startswith("window: 4 of 4 settings are left out, measured no faster than exact attention, such as ")
     assert f"at {path}: +1 ms (known to 0." in line
     assert line.endswith("in torch on toy")
-    assert left_out({}) == left_out({"toy": profile_of(space, {"lsh": 0.5, "window": 0.5})}) == []
+    assert left_out(space, {}) == left_out(space, {"toy": profile_of(space, {"lsh": 0.5, "window": 0.5})}) == []
+
+
+def test_nothing_is_said_of_what_a_profile_holds_beyond_the_space() -> None:
+    both = {"toy": profile_of(space_of("window", "lsh"), {})}
+    (line,) = left_out(space_of("lsh"), both)
+    assert line.startswith("lsh: ")
+    assert left_out(space_of(), both) == []
 
 
 def test_what_the_runtime_refused_is_not_said_twice() -> None:
@@ -113,12 +120,13 @@ def test_what_the_runtime_refused_is_not_said_twice() -> None:
         if choice.site.kind == "attention"
         for settings in choice.settings
     )
-    assert left_out({"toy": replace(profile, refused=refused)}) == []
+    assert left_out(space, {"toy": replace(profile, refused=refused)}) == []
 
 
 def test_the_report_says_it_too() -> None:
     space = space_of("window")
-    markup, _ = hardware_section(build_front(), {"toy": profile_of(space, {})}, {})
+    profiles = {"toy": profile_of(space, {})}
+    markup, _ = hardware_section(build_front(), profiles, {}, left_out(space, profiles))
     assert "<h3>Approximations of attention left out</h3><ul><li>window: 4 of 4 settings" in markup
-    markup, _ = hardware_section(build_front(), {"toy": profile_of(space, {"window": 0.5})}, {})
+    markup, _ = hardware_section(build_front(), profiles, {})
     assert "left out" not in markup

@@ -109,7 +109,8 @@ def toy_limits(config: RunConfig, space: Space, profile: HardwareProfile) -> lis
     def limit(name: str) -> Limit:
         bound = cost_bounds(config.budgets)[name]
         cost, most = summed_limit(name, bound, profile.original, profile.target.large_batch)
-        return Limit(toy_changes(space.choices, profile, name), most - profile.original.value(cost))
+        most = profile.summed_limit(cost, most) - profile.original.value(cost)
+        return Limit(toy_changes(space.choices, profile, name), most)
 
     return [limit(name) for name in cost_bounds(config.budgets)]
 
