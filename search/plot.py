@@ -6,9 +6,9 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
-from greenfront.config import CostName
+from greenfront.config import HIGHER_IS_BETTER, CostName
 from greenfront.evaluators.direction import INVERTED
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
@@ -52,8 +52,9 @@ def draw_front(front: Front, workload: str | None = None) -> Figure:
         axes.axhline(floor, color=view.GREEN, ls=style, lw=1.2, label=words)
 
     axes.set_ylim(low, high)
-    axes.set_xlim(0, 1.08 * _widest(front, name))
-    _labels(axes, (*shown.front, front.original), front, name)
+    scale = view.cost_scale(front, target, name)
+    _stretch(axes, scale, wording.WORDS[name].scale)
+    _labels(axes, (*shown.front, front.original), front, name, scale)
     _below(axes, front, low)
     _frame(axes, front, name, workload)
     return figure
@@ -96,17 +97,32 @@ def _intervals(axes: Axes, candidates: Sequence[Candidate], target: str, name: C
             axes.scatter([x], [test], marker="_", s=70, c=color, alpha=0.6, zorder=1)
 
 
-def _labels(axes: Axes, candidates: Sequence[Candidate], front: Front, name: CostName) -> None:
+def _stretch(axes: Axes, scale: view.Scale, unit: float) -> None:
+    """The x axis, in the shown unit."""
+    if scale.logarithmic:
+        ticks = view.Scale(scale.low / unit, scale.high / unit, True).ticks()
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.set_xlim(scale.low / unit, scale.high / unit)
+
+
+def _labels(axes: Axes, candidates: Sequence[Candidate], front: Front, name: CostName, scale: view.Scale) -> None:
     """How many times less than the original, beside the points, as far as there is room."""
     reference = front.original.costs()[front.target].value(name)
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    bottom, top = axes.get_ylim()
     points = [(_x(c, front.target, name), c.score.validation) for c in candidates]
-    places = [((x - left) / (right - left), (y - bottom) / (top - bottom)) for x, y in points]
+    values = [c.costs()[front.target].value(name) for c in candidates]
+    places = [(scale.place(v), (y - bottom) / (top - bottom)) for v, (_, y) in zip(values, points, strict=True)]
     for candidate, point, written in zip(candidates, points, view.readable(places, LABEL_GAP), strict=True):
         if written:
             words = wording.ratio(name, reference, candidate.costs()[front.target].value(name))
-            axes.annotate(words, point, xytext=(0, 9), textcoords="offset points", ha="center", fontsize=8.5,
-                          zorder=6, clip_on=True)  # fmt: skip
+            # A front rises away from its cheap end: on that side no line runs through the words.
+            side = 1 if front.axis in HIGHER_IS_BETTER else -1
+            axes.annotate(words, point, xytext=(5 * side, 7), textcoords="offset points", fontsize=8.5,
+                          ha="left" if side > 0 else "right", zorder=6, clip_on=True)  # fmt: skip
 
 
 def _below(axes: Axes, front: Front, low: float) -> None:
@@ -127,22 +143,11 @@ def _frame(axes: Axes, front: Front, name: CostName, workload: str | None) -> No
         axes.yaxis.set_major_formatter(lambda value, _: wording.score(value, front.metric) if value > 0 else "")
     for text in (axes.title, axes.xaxis.label, axes.yaxis.label):
         text.set_parse_math(False)  # names come from users: a dollar sign in them begins no formula
-    axes.xaxis.set_major_locator(MaxNLocator(8))
     axes.grid(color="#E4E4E4", lw=0.7)
     axes.set_axisbelow(True)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     axes.legend(fontsize=8, loc="lower right", framealpha=0.9)
-
-
-def _widest(front: Front, name: CostName) -> float:
-    original = front.original.costs()[front.target]
-    verified = [c for c in front.candidates if c.verified]
-    values = [c.costs()[front.target].value(name) for c in verified] + [original.value(name)]
-    if name == "latency_ms":
-        values.append(original.latency_ms.high)
-    values += [limit for limit, _ in view.cost_lines(front, front.target, name)]
-    return max(values) / wording.WORDS[name].scale
 
 
 def _x(candidate: Candidate, target: str, name: CostName) -> float:

@@ -1,6 +1,7 @@
 """The report's interactive figure: its traces, and what changes when another cost is put on the x axis."""
 
 import json
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -99,7 +100,7 @@ def _trace(front: Front, kind: str, members: Sequence[Candidate]) -> go.Scatter:
         line={"color": view.BLUE, "width": 2},
         error_x={"type": "data", "symmetric": False, "thickness": 1.5, "width": 3},
         text=[""] * len(members) if labelled else None,
-        textposition="top center",
+        textposition="top left" if kind == "front" else "top center",
         cliponaxis=True,
         customdata=[candidate.id for candidate in members],
         hovertext=[hover(front, candidate) for candidate in members],
@@ -117,7 +118,8 @@ def _axis(front: Front, target: str, name: str, cost: CostName) -> dict[str, Any
     groups = _members(front)
     x = [[c.costs()[target].value(cost) / scale for c in members] for members in groups.values()]
     lines = view.cost_lines(front, target, cost)
-    right = 1.08 * max([value for xs in x for value in xs] + [limit / scale for limit, _ in lines])
+    whole = view.cost_scale(front, target, cost)
+    shown = view.Scale(whole.low / scale, whole.high / scale, whole.logarithmic)
     vertical: list[Line] = [
         ({"x0": limit / scale, "x1": limit / scale, "y0": 0, "y1": 1, "yref": "paper"}, words) for limit, words in lines
     ]
@@ -126,29 +128,31 @@ def _axis(front: Front, target: str, name: str, cost: CostName) -> dict[str, Any
         for floor, words in view.score_lines(front)
     ]
     style = {"type": "line", "line": {"color": view.GREEN, "width": 1.5, "dash": "dash"}}
-    labels = _ratios(front, target, cost, right * scale)
+    labels = _ratios(front, target, cost, whole)
     timed = cost == "latency_ms"
     return {
         "x": x,
         "error": [_errors(members, target) if timed and kind in LABELLED else None for kind, members in groups.items()],
         "labels": [[labels.get(c.id, "") for c in members] for members in groups.values()],
         "title": escape(f"{wording.axis_title(cost, [front.original.costs()[target]])} on {target}"),
-        "range": [0, right],
+        "range": [shown.low, shown.high],
+        "ticks": shown.ticks() if shown.logarithmic else None,
         # A line through the front's points is the front only for the cost and the target that decided it.
         "line": name == front.axis and target == front.target,
         "shapes": [{**style, **place} for place, _ in (*vertical, *horizontal)],
-        "annotations": [_note(place, words) for place, words in (*vertical, *horizontal)],
+        "annotations": [_note(place, words, shown) for place, words in (*vertical, *horizontal)],
     }
 
 
-def _ratios(front: Front, target: str, cost: CostName, right: float) -> dict[str, str]:
+def _ratios(front: Front, target: str, cost: CostName, scale: view.Scale) -> dict[str, str]:
     """The labels of the original and the front, by id, as far as there is room."""
     low, high = view.score_range(front)
     reference = front.original.costs()[target].value(cost)
     candidates = (front.original, *view.groups(front).front)
     values = [c.costs()[target].value(cost) for c in candidates]
     places = [
-        (value / right, (c.score.validation - low) / (high - low)) for c, value in zip(candidates, values, strict=True)
+        (scale.place(value), (c.score.validation - low) / (high - low))
+        for c, value in zip(candidates, values, strict=True)
     ]
     chosen = view.readable(places, LABEL_GAP)
     return {
@@ -166,14 +170,18 @@ def _errors(members: Sequence[Candidate], target: str) -> dict[str, list[float]]
     }
 
 
-def _note(place: dict[str, Any], words: str) -> dict[str, Any]:
-    """The words beside a budget's line: along the top of a vertical one, at the right of a horizontal one."""
+def _note(place: dict[str, Any], words: str, scale: view.Scale) -> dict[str, Any]:
+    """The words beside a budget's line: along the foot of a vertical one, at the right of a horizontal one.
+
+    Plotly takes the logarithm of a line's place on a logarithmic axis, and wants that of its words.
+    """
     note: dict[str, Any] = {
         "text": escape(words),
         "showarrow": False,
         "font": {"size": 11, "color": view.GREEN},
     }
     if place.get("yref") == "paper":
-        return {**note, "x": place["x0"], "y": 0.01, "yref": "paper", "xanchor": "left", "yanchor": "bottom",
+        x = math.log10(place["x0"]) if scale.logarithmic else place["x0"]
+        return {**note, "x": x, "y": 0.01, "yref": "paper", "xanchor": "left", "yanchor": "bottom",
                 "textangle": -90}  # fmt: skip
     return {**note, "x": 0.995, "xref": "paper", "y": place["y0"], "xanchor": "right", "yanchor": "top"}

@@ -64,7 +64,9 @@ function draw() {
   });
   Object.assign(layout, {shapes: axis.shapes, annotations: axis.annotations});
   layout.xaxis.title = {text: axis.title};
-  layout.xaxis.range = axis.range;
+  layout.xaxis.type = axis.ticks ? "log" : "linear";
+  layout.xaxis.range = axis.ticks ? axis.range.map(Math.log10) : axis.range;
+  if (axis.ticks) Object.assign(layout.xaxis, {tickvals: axis.ticks, ticktext: axis.ticks.map(String)});
   if (narrow.matches) {  // the axis is named by the choice above the plot; its title would lie on the legend
     layout.xaxis.title = {text: ""};
     layout.margin = {l: 52, r: 12, t: 12, b: 48};

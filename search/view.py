@@ -1,5 +1,6 @@
 """What the pictures of a front show, before it is drawn: groups of candidates, budget lines, the y range."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,31 @@ from greenfront.search.front import Front
 
 # Okabe and Ito's palette: tells the groups apart with any colour vision.
 BLUE, SKY, VERMILLION, ORANGE, GREEN, GREY = "#0072B2", "#56B4E9", "#D55E00", "#E69F00", "#009E73", "#8A8A8A"
+
+
+SPREAD = 6.0
+"""An axis on which what is shown differs by more than this factor is logarithmic: candidates of a tenth of the
+original's cost would all stand at its edge."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The axis of one cost, from `low` to `high` in its unit."""
+
+    low: float
+    high: float
+    logarithmic: bool
+
+    def place(self, value: float) -> float:
+        """Where a value stands, as a share of the axis."""
+        low, high, value = (math.log(x) if self.logarithmic else x for x in (self.low, self.high, value))
+        return (value - low) / (high - low)
+
+    def ticks(self) -> list[float]:
+        """1, 2 and 5 times powers of ten, of a logarithmic axis."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        found = [times * 10.0**power for power in powers for times in (1, 2, 5)]
+        return [value for value in found if self.low <= value <= self.high]
 
 
 @dataclass(frozen=True)
@@ -50,6 +76,16 @@ def cost_lines(front: Front, target: str, name: CostName) -> list[tuple[float, s
         for key, bound in slack.cost_bounds(front.budgets).items()
         if slack.cost_name(key) == name
     ]
+
+
+def cost_scale(front: Front, target: str, name: CostName) -> Scale:
+    """The range of a cost that holds every candidate, the original and the budgets."""
+    values = [c.costs()[target].value(name) for c in (front.original, *front.candidates)]
+    values += [limit for limit, _ in cost_lines(front, target, name)]
+    least, most = min(values), max(values)
+    if least > 0 and most > SPREAD * least:
+        return Scale(least / 1.3, 1.3 * most, True)
+    return Scale(0.0, 1.08 * most if most > 0 else 1.0, False)
 
 
 def score_lines(front: Front) -> list[tuple[float, str]]:

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,14 @@ from greenfront.config import BudgetsConfig
 from greenfront.search import view
 from greenfront.search.front import Front
 from greenfront.search.plot import draw_front, plot_front
-from tests.search.front_builder import NO_BUDGETS, build_candidate, build_front, build_plan, build_searched_front
+from tests.search.front_builder import (
+    NO_BUDGETS,
+    build_candidate,
+    build_cost,
+    build_front,
+    build_plan,
+    build_searched_front,
+)
 
 NAMES = ("not verified (predicted cost)", "misses a budget", "dominated", "Pareto front", "original")
 
@@ -54,6 +62,28 @@ def test_everything_is_drawn_and_named() -> None:
     texts = [text.get_text() for text in axes.texts]
     assert "1.00x" in texts
     assert f"{20 / front.members[0].costs()['laptop'].latency_ms.median:.2f}x" in texts
+
+
+def test_an_axis_that_spans_much_is_logarithmic() -> None:
+    """Costs of a tenth and of a half of the original's are as far apart as shares are."""
+    members = [
+        replace(build_candidate(build_plan(n), on_front=True), cost={"laptop": build_cost(ms)})
+        for n, ms in ((1, 0.5), (2, 2.0))
+    ]
+    axes = axes_of(build_front(tuple(members), budgets=NO_BUDGETS))
+    assert axes.get_xscale() == "log"
+    low, high = axes.get_xlim()
+    assert low < 0.5
+    assert high > 20
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0.5", "1", "2", "5", "10", "20"]
+    assert axes_of(build_front(verified=3)).get_xscale() == "linear"
+
+
+@pytest.mark.parametrize(("low", "high", "logarithmic"), [(0.1, 20.0, True), (0.0, 20.0, False)])
+def test_a_scale_places_its_ends_and_keeps_the_order(low: float, high: float, logarithmic: bool) -> None:
+    scale = view.Scale(low, high, logarithmic)
+    assert [scale.place(low), scale.place(high)] == pytest.approx([0.0, 1.0])
+    assert scale.place(1.0) < scale.place(3.0)
 
 
 def test_points_far_below_are_counted_instead_of_squashing_the_front() -> None:
