@@ -1,130 +1,23 @@
 """What can't be used ends with code 2 and one message: where, which value, what would be valid."""
 
-import json
 import re
-import shutil
-import signal
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import (
-    AlbertConfig,
-    AlbertForSequenceClassification,
-    BertConfig,
-    BertForSequenceClassification,
-    GPT2Config,
-    GPT2ForSequenceClassification,
-)
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
-from greenfront import api
 from greenfront.cli import app
 from greenfront.config import load_config
-from greenfront.errors import PlanError
 from greenfront.hardware_profiles import fingerprint
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.search import RunFolder
-from greenfront.spaces import Plan
-from tests.end_to_end.tiny_task import LABELS, rows, save_tokenizer, write_csv
+from tests.end_to_end.place import Place, refused
+from tests.end_to_end.tiny_task import rows, write_csv
 from tests.search.toy_run import toy_profile
 
-YAML = """\
-model: {path: bert, task: text-classification}
-data:
-  train: train.csv
-  test: test.csv
-  max_length: 32
-output: OUTPUT
-"""
 LAYER = "bert.encoder.layer.0"
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder with a configuration that could be used, to be spoilt in one point."""
-
-    folder: Path
-
-    @property
-    def yaml(self) -> Path:
-        return self.folder / "news.yaml"
-
-    @property
-    def output(self) -> Path:
-        return self.folder / "run"
-
-    def contents(self) -> dict[str, bytes]:
-        """Every file below the folder."""
-        return {str(p.relative_to(self.folder)): p.read_bytes() for p in self.folder.rglob("*") if p.is_file()}
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`bert`, the causal `gpt2` and `albert`, all with their tokenizer, and `empty`, a folder without a model."""
-    folder = tmp_path_factory.mktemp("models")
-    vocabulary = save_tokenizer(folder / "bert")
-    save_tokenizer(folder / "gpt2")
-    save_tokenizer(folder / "albert")
-    (folder / "empty").mkdir()
-    id2label, label2id = dict(enumerate(LABELS)), {name: i for i, name in enumerate(LABELS)}
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        BertForSequenceClassification(
-            BertConfig(
-                hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32,
-                vocab_size=vocabulary, max_position_embeddings=64, pad_token_id=0, id2label=id2label, label2id=label2id,
-            )
-        ).save_pretrained(folder / "bert")  # fmt: skip
-        GPT2ForSequenceClassification(
-            GPT2Config(
-                vocab_size=vocabulary, n_embd=16, n_layer=1, n_head=2, n_positions=64, pad_token_id=0,
-                bos_token_id=2, eos_token_id=3, id2label=id2label, label2id=label2id,
-            )
-        ).save_pretrained(folder / "gpt2")  # fmt: skip
-        AlbertForSequenceClassification(
-            AlbertConfig(
-                hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, embedding_size=16,
-                vocab_size=vocabulary, max_position_embeddings=64, pad_token_id=0, id2label=id2label, label2id=label2id,
-            )
-        ).save_pretrained(folder / "albert")  # fmt: skip
-    return folder
-
-
-@pytest.fixture
-def place(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
-    content = rows(60, seed=0)
-    write_csv(tmp_path / "train.csv", content[:40])
-    write_csv(tmp_path / "test.csv", content[40:])
-    for model in models.iterdir():
-        (tmp_path / model.name).symlink_to(model)
-    found = Place(tmp_path)
-    found.yaml.write_text(YAML.replace("OUTPUT", str(found.output)))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("COLUMNS", "200")
-    return found
-
-
-@pytest.fixture(autouse=True)
-def the_signal_handler_is_put_back() -> Iterator[None]:
-    """The program sets one for its process, which here is the tests'."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-def refused(*arguments: str, says: list[str]) -> Result:
-    """The program refuses: code 2, one message with these words on stderr, no traceback."""
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == 2, f"{result.exit_code}: {result.output}\n{result.exception!r}"
-    assert "Traceback" not in result.output
-    assert result.stderr.count("error:") == 1
-    for words in says:
-        assert words in result.stderr
-    return result
 
 
 def spoil(old: str, new: str) -> Callable[[Place], None]:
@@ -383,107 +276,6 @@ def test_init_in_a_folder_that_is_not_there(place: Place) -> None:
     refused("init", "nowhere/news.yaml", says=["nowhere/news.yaml can't be written: No such file or directory"])
     refused("init", "other.yaml", "--task", "translation", says=["task: must be one of", "'translation'"])
     assert not (place.folder / "other.yaml").exists()
-
-
-@pytest.mark.parametrize("command", [["show"], ["show", "--json"], ["select"], ["export", "abcd1234", "--to", "small"]])
-@pytest.mark.parametrize(("name", "words"), [("nowhere", "does not exist"), ("bert", "is not a run folder")])
-def test_a_folder_that_is_no_run(command: list[str], name: str, words: str, place: Place) -> None:
-    first, *rest = command
-    refused(first, name, *rest, says=[f"{name} {words}", "`greenfront search FILE` makes one"])
-    assert not (place.folder / "small").exists()
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--latency", "8 MB"], ["latency", "`8 ms`", "'8 MB'"]),
-        (["--latency", "fast"], ["latency", "'fast'"]),
-        (["--size=-3MB"], ["size", "above zero", "'-3MB'"]),
-        (["--accuracy-drop", "120%"], ["--accuracy-drop: must be a share", "'120%'"]),
-        (["--knee", "--fastest"], ["only one preference can be asked for, but got --knee, --fastest"]),
-    ],
-)
-def test_a_wish_that_can_not_be_read(options: list[str], says: list[str], finished: Place) -> None:
-    refused("select", str(finished.output), *options, says=says)
-
-
-@pytest.fixture
-def finished(place: Place) -> Place:
-    """A run with a front, as a search leaves it."""
-    from tests.search.front_builder import build_front
-
-    run = RunFolder.create(load_config(place.yaml))
-    build_front(verified=3, unverified=1).save(run.front)
-    run.original.symlink_to(place.folder / "bert")
-    return place
-
-
-def test_a_front_without_candidates_is_none_yet(finished: Place) -> None:
-    from tests.search.front_builder import build_front
-
-    replace(build_front(verified=1), candidates=()).save(finished.output / "front.json")
-    result = CliRunner().invoke(app, ["show", "run"])
-    assert result.exit_code == 0
-    assert "has no front yet" in result.stdout
-
-
-def test_an_unknown_id(finished: Place) -> None:
-    refused("export", "run", "zzzz9999", "--to", "small", says=["'zzzz9999'", "on the front:"])
-    assert not (finished.folder / "small").exists()
-
-
-def test_a_candidate_whose_weights_are_not_kept(finished: Place) -> None:
-    id_ = CliRunner().invoke(app, ["select", "run", "--id-only"]).stdout.strip()
-    refused("export", "run", id_, "--to", "small", says=[f"no weights of candidate '{id_}' are kept", "kept: original"])
-    assert not (finished.folder / "small").exists()
-
-
-@pytest.mark.parametrize(
-    ("plan", "says"),
-    [
-        (
-            {"bert.encoder.layer.7.output.dense": {"rank": 4}},
-            ["bert.encoder.layer.7.output.dense: the model has no such module; did you mean bert.encoder.layer.0."],
-        ),
-        (
-            {f"{LAYER}": {"skip": "layer"}, f"{LAYER}.output.dense": {"rank": 4}},
-            [f"{LAYER}.output.dense: rank=4", f"skip=layer of {LAYER}"],
-        ),
-        ({f"{LAYER}.output.dense": {"rang": 4}}, [f"{LAYER}.output.dense: settings must be among", "rang"]),
-    ],
-)
-def test_a_checkpoint_with_the_plan_of_another_model(
-    plan: dict[str, dict[str, int | str]], says: list[str], finished: Place
-) -> None:
-    """As when someone exchanges a candidate's config.json: its plan is checked as every other one."""
-    folder = RunFolder(finished.output).candidate("original")
-    folder.unlink()
-    shutil.copytree(finished.folder / "bert", folder)
-    config = json.loads((folder / "config.json").read_text())
-    config["quantization_config"] = {"quant_method": "greenfront", "plan": plan}
-    (folder / "config.json").write_text(json.dumps(config))
-    refused("export", "run", "original", "--to", "small", says=says)
-    assert not (finished.folder / "small").exists()
-    model = BertForSequenceClassification.from_pretrained(finished.folder / "bert")
-    with pytest.raises(PlanError) as error:
-        api.compress(model, Plan.from_json(json.dumps(plan)))
-    assert all(words in str(error.value) for words in says)
-
-
-def test_export_into_a_folder_in_use(finished: Place) -> None:
-    before = finished.contents()
-    refused("export", "run", "original", "--to", ".", says=["--to: must be a new or empty folder"])
-    refused(
-        "export", "run", "original", "--to", "train.csv", says=["must be a new or empty folder", "train.csv exists"]
-    )
-    refused("export", "run", "original", "--to", "train.csv/small", says=["--to: train.csv/small can't be written: "])
-    assert finished.contents() == before
-
-
-def test_a_front_that_is_no_front(finished: Place) -> None:
-    (finished.output / "front.json").write_text('{"version": 1')
-    for command in (["show", "run"], ["select", "run"], ["export", "run", "original", "--to", "small"]):
-        refused(*command, says=["front.json: not a front of this version: must be JSON"])
 
 
 def test_an_unknown_command_and_a_missing_argument_are_refused_by_name(place: Place) -> None:
