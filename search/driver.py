@@ -115,7 +115,7 @@ class Driver:
 
     def _advance(self, report: Reporter) -> None:
         done, wanted = self._done, self.config.search.trials
-        report.advance(*(self.promotions.progress() if self.config.search.rungs else (done, wanted)))
+        report.advance(*(self.promotions.progress() if len(self.promotions.rungs) > 1 else (done, wanted)))
 
     def _submit(self, pool: Pool, job: Job) -> None:
         number, plan = job.proposal.number, job.proposal.plan
