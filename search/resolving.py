@@ -141,12 +141,13 @@ def still_wanted(
     earlier: Sequence[Earlier],
 ) -> tuple[list[Seed], RunConfig]:
     """The `uncovered` plans, and the configuration with as many trials as there are to be in all: `search.trials`, with
-    what is stored among them, or more where these plans take more."""
+    whatever was begun under earlier configurations among them, or more where these plans take more."""
     new = uncovered(seeds, results, profiles, original, config)
     plans = {result.plan for result in results}
-    lost = sum(result.plan not in plans for result in stored_results(earlier))
+    begun = stored_results(earlier, ("scored", "failed", "paused"))
+    elsewhere = sum(result.plan not in plans for result in begun)
     done = sum(result.state != "rejected" for result in results)
-    trials = max(done + len(new), config.search.trials - lost)
+    trials = max(done + len(new), config.search.trials - elsewhere)
     return new, config.model_copy(update={"search": config.search.model_copy(update={"trials": trials})})
 
 

@@ -1,6 +1,6 @@
 """What a run has stored of earlier configurations: its trials, and its candidates judged anew without any training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,19 +21,20 @@ from greenfront.search.progress import Reporter
 from greenfront.search.reopening import HOW_MEASURED, Earlier, same_target
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, minimised, missed_budgets
-from greenfront.search.study import NAME, Result, Study, drop_torn_line, result_of
+from greenfront.search.study import NAME, Result, State, Study, drop_torn_line, result_of
 from greenfront.spaces import Plan, Space
 
 HEAD = "from what is stored, before any new training"
 
 
-def stored_results(earlier: Sequence[Earlier]) -> list[Result]:
-    """Every plan that was scored, or failed, under an earlier configuration, once, in the order of the trials."""
+def stored_results(earlier: Sequence[Earlier], states: Collection[State] = ("scored", "failed")) -> list[Result]:
+    """Every plan that came to one of these states under an earlier configuration, once, in the order of the trials: by
+    default where a trial ends, unless it was stopped on a rung."""
     found: dict[Plan, Result] = {}
     for one in reversed(earlier):
         if one.study.exists():
             for result in results_in(one.study):
-                if result.state in ("scored", "failed"):
+                if result.state in states:
                     found.setdefault(result.plan, result)
     return list(found.values())
 
