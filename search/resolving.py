@@ -27,8 +27,9 @@ NEAR = 0.1
 
 
 def is_resolved(run: RunFolder, earlier: Sequence[Earlier]) -> bool:
-    """Whether the run's configuration asks for something else than the one before, not only for more of it."""
-    keys = [key for key, *_ in run.differences(earlier[-1].config)] if earlier else []
+    """Whether the run's configuration asks for something else than one before, not only for more of it: any of them,
+    as what the last one wanted may not have been trained when more of it was asked for."""
+    keys = [key for one in earlier for key, *_ in run.differences(one.config)]
     return any(not key.startswith(SAME_STUDY) for key in keys)
 
 

@@ -214,6 +214,19 @@ def test_more_trials_are_no_new_question(tmp_path: Path) -> None:
     assert not is_resolved(run, Earlier.all(run))
 
 
+def test_another_question_stays_one_when_a_finish_is_asked_for_as_well(tmp_path: Path) -> None:
+    """The plans that it wants may not have been trained when it was interrupted."""
+    run = finished_run(tmp_path / "run")
+    reopened(asked(run.path, budgets={"latency": "50%"}))
+    assert is_resolved(run, Earlier.all(run))
+    # Interrupted after its first trials, as those of before are adopted.
+    run.study.write_bytes(Earlier.all(run)[0].study.read_bytes())
+    reopened(asked(run.path, budgets={"latency": "50%"}, finish={"steps": 3}))
+    assert len(Earlier.all(run)) == 2
+    assert run.study.exists()
+    assert is_resolved(run, Earlier.all(run))
+
+
 def test_measured_costs_stay_where_the_target_is_the_same(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "run")
     front = Front.load(run.front)
