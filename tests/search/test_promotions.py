@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
@@ -16,13 +16,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.evaluators import Outputs
 from greenfront.search.driver import Driver, objective_names
+from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.reopening import Earlier, reopened
+from greenfront.search.run import _search
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Part
-from greenfront.search.worker import Outcome
+from greenfront.search.worker import Assignment, Outcome
 from greenfront.spaces import Plan
 from tests.search.test_driver import VALIDATION, FormulaPool, Notes, driver_at, results_in, structure
 from tests.search.toy_run import toy_config, toy_divergence, toy_profile, toy_space
@@ -123,6 +125,31 @@ def test_only_finished_trials_are_contenders_and_nothing_paused_is_left(tmp_path
     assert kept <= finished
     assert {result.plan.id for result in driver.contenders.finalists()} <= finished
     assert not driver.run.paused.exists()
+
+
+def test_what_a_kill_at_the_very_end_left_is_cleared_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(PausedStates, "clear", lambda _: None)
+        on_rungs(tmp_path).search(RungPool(), Notes())
+    driver, nobody = on_rungs(tmp_path), cast("Assignment", None)
+    assert driver.run.paused.exists()
+    _search(driver.config, driver, nobody, None, Notes())
+    assert not driver.run.paused.exists()
+
+
+@pytest.mark.parametrize("name", ["clear", "drop"])
+def test_states_that_cannot_be_deleted_are_no_secret(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr(PausedStates, name, fails)
+    pool = RungPool(lambda plan, stop: "the worker died" if stop == 2 else "")  # so that nobody is scored
+    with pytest.raises(OSError, match="read-only"):
+        on_rungs(tmp_path).search(pool, Notes())
 
 
 def test_the_best_of_a_rung_are_those_that_went_on(tmp_path: Path) -> None:
