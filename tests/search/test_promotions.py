@@ -206,7 +206,7 @@ def test_states_that_are_gone_are_trained_again_from_the_start_and_that_is_said(
 
 
 def test_the_journal_holds_scores_alone_and_the_sampler_knows_what_is_expected(tmp_path: Path) -> None:
-    budgets = {"accuracy_drop": "1%"}
+    budgets = {"accuracy_drop": "1%", "latency": "1000 ms"}
     driver = on_rungs(tmp_path, budgets=budgets)
     driver.search(RungPool(), Notes())
     for trial in journal(tmp_path):
@@ -214,6 +214,7 @@ def test_the_journal_holds_scores_alone_and_the_sampler_knows_what_is_expected(t
         assert trial.intermediate_values == {steps: nats for steps, _, nats, _ in rungs}
         assert (trial.state == TrialState.RUNNING) == (trial.user_attrs["state"] == "paused")
         assert (trial.values is None) == (trial.state == TrialState.RUNNING)
+        assert set(trial.constraints) == (set() if trial.state == TrialState.RUNNING else set(budgets))
     for one in (driver, on_rungs(tmp_path, budgets=budgets)):
         known = one.study._memory.trials
         assert len(known) == 12
