@@ -43,10 +43,11 @@ class Contenders:
         self._results.append(result)
 
     def prune(self) -> None:
-        """Delete the weights of results that others dominate now."""
+        """Delete the weights of results that others dominate now, unless they are finished: see `keep_finished`."""
         best = {result.plan.id for result in self._best()} | self._spared
         for found in (self._run.path / "candidates").iterdir():
-            if found.name.partition(".")[0] in best:
+            id_ = found.name.partition(".")[0]
+            if id_ in best or (self._run.finishing(id_) / "model").exists():
                 continue
             if found.is_dir():
                 shutil.rmtree(found, ignore_errors=True)

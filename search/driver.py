@@ -97,7 +97,7 @@ class Driver:
                             ready = None
                         self._timed(self._record, finished, report)
                         self._advance(report)
-            self._saver.submit(self.paused.clear)  # nothing goes on any more
+            self._saves.append(self._saver.submit(self.paused.clear))  # nothing goes on any more
         finally:
             self.timing.wall += time.perf_counter() - started
             for save in self._saves:
@@ -115,7 +115,7 @@ class Driver:
 
     def _advance(self, report: Reporter) -> None:
         done, wanted = self._done, self.config.search.trials
-        report.advance(*(self.promotions.progress() if self.config.search.rungs else (done, wanted)))
+        report.advance(*(self.promotions.progress() if len(self.promotions.rungs) > 1 else (done, wanted)))
 
     def _submit(self, pool: Pool, job: Job) -> None:
         number, plan = job.proposal.number, job.proposal.plan
@@ -162,9 +162,10 @@ class Driver:
         return None
 
     def _record(self, finished: Finished, report: Reporter) -> None:
-        for save in self._saves:
-            if save.done():
-                save.result()  # a full disk ends the search now, not after all trials
+        ended = [save for save in self._saves if save.done()]
+        for save in ended:
+            save.result()  # a full disk ends the search now, not after all trials
+        self._saves = [save for save in self._saves if save not in ended]
         job = self._pending.pop(finished.tag)
         self.timing.busy += finished.outcome.seconds
         result = self.promotions.result(job, finished.outcome)
@@ -174,12 +175,12 @@ class Driver:
         if result.state == "failed":
             report.note(f"trial {result.plan.id} failed: {result.reason}")
             self._keep(trial)
-            self._saver.submit(self.paused.drop, result.plan.id)
+            self._saves.append(self._saver.submit(self.paused.drop, result.plan.id))
             return
         save = self._save if result.state == "scored" else self._pause
         self._saves.append(self._saver.submit(save, result, trial, finished))
         for id_ in self.promotions.given_up():
-            self._saver.submit(self.paused.drop, id_)
+            self._saves.append(self._saver.submit(self.paused.drop, id_))
         cost, metric = self.predict(result.plan)[self.config.hardware[0].name], self.config.data.metric
         report.note(
             f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}"

@@ -47,8 +47,7 @@ class OpenTrials:
     ) -> FrozenTrial:
         """Change what the sampler sees of a trial; gives a copy of it."""
         trial = self._memory.get_trials(deepcopy=False)[number]
-        for name in [name for name in trial.system_attrs if name.startswith(_CONSTRAINTS)]:
-            del trial.system_attrs[name]
+        _forget_constraints(trial)
         for name, value in constraints.items():
             trial.set_constraint(name, value)
         for name, attribute in attributes.items():
@@ -61,12 +60,15 @@ class OpenTrials:
         return copy.deepcopy(trial)
 
     def write(self, trial: FrozenTrial, *, finished: bool) -> None:
-        """Bring the journal up to date with a trial; its finished state comes last."""
+        """Bring the journal up to date with a trial, whose constraints are facts once it is finished; its finished state
+        comes last."""
+        if not finished:
+            trial = copy.deepcopy(trial)
+            _forget_constraints(trial)
         trial.intermediate_values = {steps: nats for steps, _, nats, _ in trial.user_attrs.get("rungs", ())}
         if trial.number not in self._written:
             number = trial.number
             if not finished:
-                trial = copy.copy(trial)
                 trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
             id_ = self._storage.create_new_trial(self._study_id, template_trial=trial)
             if not finished:
@@ -87,3 +89,8 @@ class OpenTrials:
             del self._written[trial.number]
         else:
             self._written[trial.number] = (id_, trial)
+
+
+def _forget_constraints(trial: FrozenTrial) -> None:
+    for name in [name for name in trial.system_attrs if name.startswith(_CONSTRAINTS)]:
+        del trial.system_attrs[name]

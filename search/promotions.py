@@ -132,20 +132,28 @@ class Promotions:
 
     def given_up(self) -> list[str]:
         """The ids of trials of which it has turned out by now that they won't go on: their states aren't needed."""
-        found = [self._ladder.hopeless(rung, self._trials) for rung, steps in enumerate(self.rungs[:-1]) if steps > 0]
+        trials = self._climbing()
+        found = [self._ladder.hopeless(rung, trials) for rung, steps in enumerate(self.rungs[:-1]) if steps > 0]
         new = {r.plan.id for r in self._results if any(r.number in numbers for numbers in found)} - self._hopeless
         self._hopeless |= new
         return sorted(new)
 
     def progress(self) -> tuple[int, int]:
-        """Steps done and expected in all, where scoring counts as the steps that take as long."""
+        """On rungs: steps done and expected in all, where scoring counts as the steps that take as long."""
         lengths = [b - a + self._scoring_steps for a, b in zip((0, *self.rungs), self.rungs, strict=False)]
         reached = Counter(min(_reached(result), len(lengths)) for result in self._results)
         counts = [sum(n for level, n in reached.items() if level > rung) for rung in range(len(lengths))]
-        expected = map(max, self._ladder.expected(self._trials), counts)
+        expected = map(max, self._ladder.expected(self._climbing()), counts)
         return _dot(counts, lengths), _dot(expected, lengths)
 
+    def _climbing(self) -> int:
+        """How many of all trials are on the ladder once they are begun: whoever ended without a rung never was."""
+        ended = sum(result.state in ("scored", "failed") and not result.rungs for result in self._results)
+        return self._trials - ended
+
     def _stand(self, result: Result) -> None:
+        if not result.rungs:
+            return  # adopted: it would have a place that somebody who is on the ladder should get
         costs = tuple(self._costs(result.plan))
         for rung, (validation, divergence) in enumerate(_scores(result)):
             hoped, _ = self._trend.expected(rung, (validation, divergence))
@@ -171,8 +179,8 @@ def steps_trained(results: Sequence[Result], steps: int) -> int:
 
 
 def _reached(result: Result) -> int:
-    """How many rungs a trial has been on, or failed on its way to."""
-    return len(result.rungs) + (result.state in ("scored", "failed"))
+    """How many rungs a trial has been on, or failed on its way to; none where it never was on the ladder."""
+    return len(result.rungs) + (result.state in ("scored", "failed")) if result.rungs else 0
 
 
 def _scores(result: Result) -> list[Score]:

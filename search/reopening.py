@@ -87,6 +87,7 @@ def reopened(config: RunConfig) -> RunFolder:
                 run.profile(target.name).unlink(missing_ok=True)
         if any(not key.startswith(SAME_STUDY) for key, *_ in differences):
             run.study.unlink(missing_ok=True)
+            shutil.rmtree(run.paused, ignore_errors=True)  # of trials that are only in the earlier journal now
         write_atomic(run.config, to_yaml(config))
     return run
 

@@ -27,8 +27,9 @@ NEAR = 0.1
 
 
 def is_resolved(run: RunFolder, earlier: Sequence[Earlier]) -> bool:
-    """Whether the run's configuration asks for something else than the one before, not only for more of it."""
-    keys = [key for key, *_ in run.differences(earlier[-1].config)] if earlier else []
+    """Whether the run's configuration asks for something else than one before, not only for more of it: any of them,
+    as what the last one wanted may not have been trained when more of it was asked for."""
+    keys = [key for one in earlier for key, *_ in run.differences(one.config)]
     return any(not key.startswith(SAME_STUDY) for key in keys)
 
 
@@ -141,12 +142,13 @@ def still_wanted(
     earlier: Sequence[Earlier],
 ) -> tuple[list[Seed], RunConfig]:
     """The `uncovered` plans, and the configuration with as many trials as there are to be in all: `search.trials`, with
-    what is stored among them, or more where these plans take more."""
+    whatever was begun under earlier configurations among them, or more where these plans take more."""
     new = uncovered(seeds, results, profiles, original, config)
     plans = {result.plan for result in results}
-    lost = sum(result.plan not in plans for result in stored_results(earlier))
+    begun = stored_results(earlier, ("scored", "failed", "paused"))
+    elsewhere = sum(result.plan not in plans for result in begun)
     done = sum(result.state != "rejected" for result in results)
-    trials = max(done + len(new), config.search.trials - lost)
+    trials = max(done + len(new), config.search.trials - elsewhere)
     return new, config.model_copy(update={"search": config.search.model_copy(update={"trials": trials})})
 
 

@@ -179,6 +179,8 @@ def _search(
     config: RunConfig, driver: Driver, assignment: Assignment, finalists: Finalists | None, report: Reporter
 ) -> None:
     """Every trial that is still to do; then, of a run that is taken up, those whose weights are wanted again."""
+    if driver.complete:
+        driver.paused.clear()  # the last start may have been killed before it did
     if driver.complete and not (finalists and finalists.weightless()):
         return
     workers = config.workers()

@@ -1,6 +1,6 @@
 """What a run has stored of earlier configurations: its trials, and its candidates judged anew without any training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,19 +21,20 @@ from greenfront.search.progress import Reporter
 from greenfront.search.reopening import HOW_MEASURED, Earlier, same_target
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, minimised, missed_budgets
-from greenfront.search.study import NAME, Result, Study, drop_torn_line, result_of
+from greenfront.search.study import NAME, Result, State, Study, drop_torn_line, result_of
 from greenfront.spaces import Plan, Space
 
 HEAD = "from what is stored, before any new training"
 
 
-def stored_results(earlier: Sequence[Earlier]) -> list[Result]:
-    """Every plan that was scored, or failed, under an earlier configuration, once, in the order of the trials."""
+def stored_results(earlier: Sequence[Earlier], states: Collection[State] = ("scored", "failed")) -> list[Result]:
+    """Every plan that came to one of these states under an earlier configuration, once, in the order of the trials: by
+    default where a trial ends, unless it was stopped on a rung."""
     found: dict[Plan, Result] = {}
     for one in reversed(earlier):
         if one.study.exists():
             for result in results_in(one.study):
-                if result.state in ("scored", "failed"):
+                if result.state in states:
                     found.setdefault(result.plan, result)
     return list(found.values())
 
@@ -69,13 +70,14 @@ def adopt(
     config: RunConfig,
 ) -> None:
     """Give a study, and its journal, the stored results that it hasn't: plans and scores are what they were, costs and
-    constraints those of this configuration. A kill on the way leaves the rest to the next start."""
+    constraints those of this configuration. They have no rungs any more: they are over, and on the ladder of those that
+    are begun here they would take the places. A kill on the way leaves the rest to the next start."""
     known = {result.plan for result in study.results}
     for result in within(study.space, [result for result in results if result.plan not in known]):
         predicted = {name: profile.predict(result.plan) for name, profile in profiles.items()}
         slack = budget_slack(predicted, result.validation or 0.0, original, config.budgets)
         study.suggest(result.plan, result.origin)
-        told = replace(result, number=study.ask().number)
+        told = replace(result, number=study.ask().number, rungs=())
         constraints = {name: -share for name, share in slack.items()}
         study.keep(study.tell(told, objective_values(config, result, predicted), constraints))
 

@@ -86,6 +86,21 @@ def test_only_contenders_keep_their_weights(run: RunFolder, points: list[Point])
     assert names == left | {f"{id_}.outputs.safetensors" for id_ in left}
 
 
+def test_what_was_finished_keeps_what_it_was_trained_to(run: RunFolder) -> None:
+    """While it is finished once more, that is for a moment the only folder that has its name."""
+    worse, better = result(0, (2, 91, 5)), result(1, (1, 95, 0))
+    for each in (worse, better):
+        keep_weights(run, each)
+    searched = run.candidate(worse.plan.id)
+    (run.finishing(worse.plan.id) / "model").mkdir(parents=True)
+    contenders(run, [worse, better]).prune()
+    assert (searched / "config.json").exists()
+    (run.finishing(worse.plan.id) / "model").rmdir()
+    assert contenders(run, [worse, better]).complete(worse)
+    contenders(run, [worse, better]).prune()
+    assert not searched.exists()
+
+
 def test_what_a_killed_run_left_half_written_goes(run: RunFolder) -> None:
     kept = result(0, (1, 95, 0))
     keep_weights(run, kept)

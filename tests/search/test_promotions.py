@@ -1,9 +1,11 @@
 """The driver on a fidelity ladder, with workers that answer by a formula of plan and steps."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
@@ -13,14 +15,19 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.evaluators import Outputs
-from greenfront.search.driver import Driver
+from greenfront.search.driver import Driver, objective_names
+from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.promotions import steps_trained, stopped
+from greenfront.search.reopening import Earlier, reopened
+from greenfront.search.run import _search
+from greenfront.search.stored import adopt, stored_results
+from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Part
-from greenfront.search.worker import Outcome
+from greenfront.search.worker import Assignment, Outcome
 from greenfront.spaces import Plan
 from tests.search.test_driver import VALIDATION, FormulaPool, Notes, driver_at, results_in, structure
-from tests.search.toy_run import toy_divergence, toy_profile, toy_space
+from tests.search.toy_run import toy_config, toy_divergence, toy_profile, toy_space
 
 RUNGS, STEPS = (0, 2, 6), 6
 FACTORS = {0: 10.0, 2: 4.0, 6: 1.0}
@@ -69,8 +76,12 @@ def weights_are_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def on_rungs(folder: Path, trials: int = 12, budgets: Mapping[str, str] | None = None) -> Driver:
+    return driver_at(folder, **sections(trials, budgets))
+
+
+def sections(trials: int, budgets: Mapping[str, str] | None = None) -> dict[str, Any]:
     search = {"trials": trials, "finalists": 2, "sampler": "random", "rungs": list(RUNGS), "reduction": 3}
-    return driver_at(folder, search=search, fine_tune={"steps": STEPS}, budgets=budgets or {})
+    return {"search": search, "fine_tune": {"steps": STEPS}, "budgets": budgets or {}}
 
 
 def journal(folder: Path) -> list[FrozenTrial]:
@@ -114,6 +125,31 @@ def test_only_finished_trials_are_contenders_and_nothing_paused_is_left(tmp_path
     assert kept <= finished
     assert {result.plan.id for result in driver.contenders.finalists()} <= finished
     assert not driver.run.paused.exists()
+
+
+def test_what_a_kill_at_the_very_end_left_is_cleared_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(PausedStates, "clear", lambda _: None)
+        on_rungs(tmp_path).search(RungPool(), Notes())
+    driver, nobody = on_rungs(tmp_path), cast("Assignment", None)
+    assert driver.run.paused.exists()
+    _search(driver.config, driver, nobody, None, Notes())
+    assert not driver.run.paused.exists()
+
+
+@pytest.mark.parametrize("name", ["clear", "drop"])
+def test_states_that_cannot_be_deleted_are_no_secret(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("read-only")
+
+    monkeypatch.setattr(PausedStates, name, fails)
+    pool = RungPool(lambda plan, stop: "the worker died" if stop == 2 else "")  # so that nobody is scored
+    with pytest.raises(OSError, match="read-only"):
+        on_rungs(tmp_path).search(pool, Notes())
 
 
 def test_the_best_of_a_rung_are_those_that_went_on(tmp_path: Path) -> None:
@@ -170,7 +206,7 @@ def test_states_that_are_gone_are_trained_again_from_the_start_and_that_is_said(
 
 
 def test_the_journal_holds_scores_alone_and_the_sampler_knows_what_is_expected(tmp_path: Path) -> None:
-    budgets = {"accuracy_drop": "1%"}
+    budgets = {"accuracy_drop": "1%", "latency": "1000 ms"}
     driver = on_rungs(tmp_path, budgets=budgets)
     driver.search(RungPool(), Notes())
     for trial in journal(tmp_path):
@@ -178,6 +214,7 @@ def test_the_journal_holds_scores_alone_and_the_sampler_knows_what_is_expected(t
         assert trial.intermediate_values == {steps: nats for steps, _, nats, _ in rungs}
         assert (trial.state == TrialState.RUNNING) == (trial.user_attrs["state"] == "paused")
         assert (trial.values is None) == (trial.state == TrialState.RUNNING)
+        assert set(trial.constraints) == (set() if trial.state == TrialState.RUNNING else set(budgets))
     for one in (driver, on_rungs(tmp_path, budgets=budgets)):
         known = one.study._memory.trials
         assert len(known) == 12
@@ -243,6 +280,35 @@ def test_who_cannot_be_good_enough_stays_behind(tmp_path: Path) -> None:
     good = [nats for nats in everyone if nats <= limit]
     assert 4 <= len(good) < len(everyone)
     assert all(nats <= limit for nats in later)
+
+
+def test_trials_of_an_earlier_question_are_on_no_ladder(tmp_path: Path) -> None:
+    """They stood on every rung once, and among them few new ones would ever go on."""
+    first = on_rungs(tmp_path, trials=30)
+    first.search(RungPool(), Notes())
+    scored = [result.plan for result in first.study.results if result.state == "scored"]
+    assert len(scored) > 3
+    budgets = {"latency": "99%"}
+    config = toy_config(tmp_path, **sections(len(scored) + 2, budgets))
+    run, profiles = reopened(config), {"toy": toy_profile()}
+    study = Study(toy_space(), objective_names(config), make_sampler("random", {}, 0), run.study)
+    adopt(study, stored_results(Earlier.all(run)), first.original, profiles, config)
+    paths = [site.path for site in toy_space().sites]
+    wanted = [Plan({path: {"rank": 2} for path in paths[start:]}) for start in (0, 1)]
+    for stop_after in (1, None):  # adopted a moment ago, and as another start finds them
+        driver, pool, report = on_rungs(tmp_path, len(scored) + 2, budgets), RungPool(stop_after=stop_after), Notes()
+        for plan in wanted:
+            driver.study.suggest(plan, "allocation")
+        assert not driver.complete
+        with nullcontext() if stop_after is None else pytest.raises(KeyboardInterrupt):
+            driver.search(pool, report)
+    assert driver.complete
+    assert {result.plan for result in driver.study.results if result.state == "scored"} == {*scored, *wanted}
+    assert {result.plan for result in driver.study.results} == {*scored, *wanted}
+    done, total = report.done[-1]
+    assert done == total == driver.promotions.progress()[1]
+    scoring = math.ceil(config.data.validation_examples / (3 * config.fine_tune.batch_size))
+    assert total == 2 * (STEPS + len(RUNGS) * scoring)  # of those that are trained here
 
 
 def test_the_same_seed_does_the_same(tmp_path: Path) -> None:

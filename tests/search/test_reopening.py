@@ -8,11 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pytest
 
 from greenfront.config import RunConfig
 from greenfront.errors import RunError
 from greenfront.search import Front, RunFolder, check_reopened, reopening
+from greenfront.search.paused import PausedStates
 from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.stored import results_in, stored_results
 from greenfront.search.study import Result
@@ -118,6 +120,18 @@ def test_every_further_change_is_numbered(tmp_path: Path) -> None:
         assert len(Earlier.all(run)) == number
     assert [str(one.config.budgets.latency) for one in Earlier.all(run)] == ["None", "50%", "40%"]
     assert len(known(run)) == 6
+
+
+@pytest.mark.parametrize(
+    ("sections", "goes_on"), [({"budgets": {"latency": "50%"}}, False), ({"search": {**SEARCH, "trials": 9}}, True)]
+)
+def test_states_of_paused_trials_go_with_their_journal(
+    tmp_path: Path, sections: dict[str, object], goes_on: bool
+) -> None:
+    run = finished_run(tmp_path / "run")
+    PausedStates(run.paused).save("0a1b2c3d", 2, {"weight": np.zeros(3)})
+    reopened(asked(run.path, **sections))
+    assert run.study.exists() == run.paused.exists() == goes_on
 
 
 def test_what_cannot_change_is_refused_by_name_and_nothing_is_touched(tmp_path: Path) -> None:

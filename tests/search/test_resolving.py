@@ -26,6 +26,7 @@ from greenfront.spaces import Plan, Space, load_checkpoint
 from tests.search.inline_pool import InlinePool
 from tests.search.test_driver import Notes
 from tests.search.test_driver import weights_are_here as weights_are_here
+from tests.search.test_promotions import RungPool, on_rungs, sections
 from tests.search.test_reopening import SEARCH, asked, finished_run, known
 from tests.search.tiny_assignment import assignment
 from tests.search.toy_run import toy_model, toy_profile, toy_space
@@ -187,11 +188,43 @@ def test_there_are_as_many_trials_as_wanted_plans_or_as_asked_for(tmp_path: Path
     assert (len(wanted), searched.search.trials) == (0, expected)  # a restart wants no more
 
 
+def test_trials_that_were_stopped_on_a_rung_were_begun(tmp_path: Path) -> None:
+    """As many plans as they are would be asked for anew otherwise, though nobody asks for more trials."""
+    folder, rungs = tmp_path / "run", sections(12)
+    driver = on_rungs(folder)
+    driver.search(RungPool(), Notes())
+    toy_profile().save(driver.run.profile("toy"))
+    scored = sum(result.state == "scored" for result in driver.study.results)
+    assert 0 < scored < len(driver.study.results) == 12
+    run, *_ = taken_up(folder, toy_profile(), **{**rungs, "budgets": {"latency": "99%"}})
+    profiles, results, earlier = {"toy": toy_profile()}, results_in(run.study), Earlier.all(run)
+    assert len(results) == scored
+    for trials, more in ((12, 0), (15, 3)):
+        config = asked(folder, **{**sections(trials), "budgets": {"latency": "99%"}})
+        for seeds in ([], [Seed(point(2), "allocation 20% latency")]):
+            wanted, searched = still_wanted(seeds, config, results, profiles, driver.original, earlier)
+            assert wanted == seeds
+            assert searched.search.trials == scored + max(len(seeds), more)
+
+
 def test_more_trials_are_no_new_question(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "run")
     assert not is_resolved(run, Earlier.all(run))
     reopened(asked(run.path, search={**SEARCH, "trials": 9}, finish={"steps": 3}))
     assert not is_resolved(run, Earlier.all(run))
+
+
+def test_another_question_stays_one_when_a_finish_is_asked_for_as_well(tmp_path: Path) -> None:
+    """The plans that it wants may not have been trained when it was interrupted."""
+    run = finished_run(tmp_path / "run")
+    reopened(asked(run.path, budgets={"latency": "50%"}))
+    assert is_resolved(run, Earlier.all(run))
+    # Interrupted after its first trials, as those of before are adopted.
+    run.study.write_bytes(Earlier.all(run)[0].study.read_bytes())
+    reopened(asked(run.path, budgets={"latency": "50%"}, finish={"steps": 3}))
+    assert len(Earlier.all(run)) == 2
+    assert run.study.exists()
+    assert is_resolved(run, Earlier.all(run))
 
 
 def test_measured_costs_stay_where_the_target_is_the_same(tmp_path: Path) -> None:
