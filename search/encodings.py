@@ -85,15 +85,14 @@ class AllocationEncoding:
         self.groups = Groups.of(space)
         self._forest = forest = Forest.of(space)
         every = [*(limit.change for limit in limits), *(axis.change for axis in axes)]
-        changes = np.array([flat(space, change)[forest.columns] for change in every])
+        changes = np.array([flat(space, change) for change in every])
         possible = np.isfinite(changes).all(axis=0)
         self._impossible = np.where(possible, 0.0, np.inf)
         self._decoder = Decoder(forest, np.where(possible, changes, 0.0))
-        self._parts = Parts.of(space, forest, losses, self.groups)
+        self._parts = Parts.of(space, losses, self.groups)
         self._most = np.array([limit.most for limit in limits])
         self._original = np.array([axis.original for axis in axes])
-        states = [(site.path, state.own) for site in ordered(space) for state in site.states]
-        self._own = [states[number] for number in forest.columns.tolist()]
+        self._own = [(site.path, state.own) for site in ordered(space) for state in site.states]
         self._column = {
             (context, _key(own)): column
             for column, (context, (_, own)) in enumerate(zip(forest.context.tolist(), self._own, strict=True))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from greenfront.search.forest import Floats, Forest, Numbers, ordered
+from greenfront.search.forest import Floats, Numbers, ordered
 from greenfront.spaces import Choice, Space
 
 DEPTHS = ("early", "middle", "late")
@@ -68,7 +68,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Parts:
-    """What every column of a forest loses in which groups."""
+    """What every column of a space's forest loses in which groups."""
 
     group: Numbers
     """(W, N) Where a column takes fewer options than another, it is filled up with losses of zero."""
@@ -76,10 +76,9 @@ class Parts:
     """(W, N) In nats."""
 
     @classmethod
-    def of(cls, space: Space, forest: Forest, losses: Mapping[str, Sequence[float]], groups: Groups) -> "Parts":
+    def of(cls, space: Space, losses: Mapping[str, Sequence[float]], groups: Groups) -> "Parts":
         """By `losses` per option of each choice."""
-        states = [state for site in ordered(space) for state in site.states]
-        options = [states[number].options for number in forest.columns.tolist()]
+        options = [state.options for site in ordered(space) for state in site.states]
         width = max(1, *map(len, options))
         group = np.zeros((width, len(options)), dtype=np.intp)
         loss = np.zeros((width, len(options)))

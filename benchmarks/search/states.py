@@ -60,8 +60,7 @@ class States:
 
     def best(self, price: Numbers) -> Columns:
         """The states with the least summed price, one a site."""
-        chosen, _ = self._forest.best(price[self._forest.columns])
-        return self._forest.columns[chosen]
+        return np.flatnonzero(self._forest.best(price)[0])
 
     def plan(self, columns: Columns) -> Plan:
         """The Plan that takes these states."""
