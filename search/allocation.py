@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from greenfront.search.forest import Forest, flat, plan_of
+from greenfront.search.forest import Forest, Numbers, flat, plan_of
 from greenfront.search.integer_program import Solution, solve
 from greenfront.spaces import Plan, Space
 
@@ -43,13 +43,15 @@ class Seed:
 def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | None:
     """The plan with the least summed loss (nats) within every limit, to a ten-thousandth where nodes suffice.
 
-    None when no plan is within them, or, after `_NODES` nodes of each integer program, none whose loss is proven to be
-    at most twice the least.
+    None when no plan is within them, or none was found in time whose loss is proven to be at most twice the least.
     """
-    found = allocation(space, losses, limits)
-    if found is None or found.chosen is None or found.gap > WORTHLESS_GAP:
-        return None
-    return plan_of(space, {int(number) for number in found.chosen})
+    columns = worth_having(allocation(space, losses, limits))
+    return None if columns is None else plan_of(space, set(columns.tolist()))
+
+
+def worth_having(found: Solution | None) -> Numbers | None:
+    """The columns of a solution (S,), unless it may lose twice as much as another or there is none."""
+    return None if found is None or found.gap > WORTHLESS_GAP else found.chosen
 
 
 def allocation(space: Space, losses: Table, limits: Sequence[Limit]) -> Solution | None:

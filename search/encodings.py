@@ -13,10 +13,11 @@ import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from greenfront.search.allocation import MILDEST, STRONGEST, Axis, Limit, Table, allocate
+from greenfront.search.allocation import MILDEST, STRONGEST, Axis, Limit, Table, worth_having
 from greenfront.search.decoder import Decoder, Found
 from greenfront.search.forest import Floats, Forest, Numbers, flat, ordered
 from greenfront.search.groups import Groups, Parts
+from greenfront.search.integer_program import solve
 from greenfront.spaces import Plan, Settings, Space
 from greenfront.spaces.plan import Value
 
@@ -81,7 +82,7 @@ class AllocationEncoding:
     """
 
     def __init__(self, space: Space, losses: Table, limits: Sequence[Limit], axes: Sequence[Axis]) -> None:
-        self._space, self._losses, self._limits, self._axes = space, losses, tuple(limits), tuple(axes)
+        self._space, self._axes = space, tuple(axes)
         self.groups = Groups.of(space)
         self._forest = forest = Forest.of(space)
         every = [*(limit.change for limit in limits), *(axis.change for axis in axes)]
@@ -163,30 +164,25 @@ class AllocationEncoding:
 
     def decode(self, position: Floats, log_multipliers: Floats) -> Allocation:
         """The allocation at a position (A,) under the logarithms of multipliers (G,)."""
-        found = Found(self._parts.losses(np.exp(log_multipliers)) + self._impossible)
+        loss = self._parts.losses(np.exp(log_multipliers)) + self._impossible
+        found = Found(loss)
         for share in _BACK:
             level = self._mild * (self._strong / self._mild) ** (share * position)
             columns = self._decoder.decode(found, np.concatenate([self._most, level - self._original]))
             if columns is not None:
                 return self._described(columns)
-        return self._described(self._exact(log_multipliers))
+        return self._described(self._exact(loss))
 
     def allocation(self, plan: Plan) -> Allocation:
         """What is known of any plan of the space; raises PlanError when it isn't one."""
         self._space.indices(plan)
         return self._described(self._columns(plan))
 
-    def _exact(self, log_multipliers: Floats) -> Numbers:
+    def _exact(self, loss: Floats) -> Numbers:
         """By the integer program, within the limits alone; the cheapest plan by the first of them where it has none."""
-        factors = np.exp(log_multipliers)
-        scaled = {
-            name: [loss * factors[self.groups.of_choice[name]] for loss in of_options]
-            for name, of_options in self._losses.items()
-        }
-        plan = allocate(self._space, scaled, self._limits)
-        if plan is not None:
-            return self._columns(plan)
-        return np.flatnonzero(self._forest.best(self._decoder.changes[0] + self._impossible)[0])
+        changes = self._decoder.changes
+        columns = worth_having(solve(self._forest, loss, changes[: len(self._most)], self._most.tolist()))
+        return np.flatnonzero(self._forest.best(changes[0] + self._impossible)[0]) if columns is None else columns
 
     def _columns(self, plan: Plan) -> Numbers:
         """The columns (S,) of a plan of the space."""
@@ -201,12 +197,12 @@ class AllocationEncoding:
 
     def _described(self, columns: Numbers) -> Allocation:
         plan = Plan(dict(self._own[column] for column in columns.tolist()))
-        changes = self._decoder.changes[len(self._limits) :, columns].sum(axis=1)
+        changes = self._decoder.changes[len(self._most) :, columns].sum(axis=1)
         return Allocation(plan, self._parts.by_group(columns, len(self.groups)), self._original + changes)
 
     def _strongest(self, number: int) -> float:
         """Where an axis ends: a little above the least that a plan within the limits has, at most where it begins."""
-        rows, every = len(self._limits), self._decoder.changes
+        rows, every = len(self._most), self._decoder.changes
         found = Found(every[rows + number] + self._impossible)
         free = [-float(self._forest.best(-row)[1].sum()) for row in every[rows:]]  # what the dearest plan takes
         most = np.concatenate([self._most, free])
