@@ -80,17 +80,7 @@ def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = 
 
 def cheapest(space: Space, change: Table) -> float:
     """The least total change any plan reaches."""
-    least = 0.0
-    below = {site.path: np.zeros(len(site.states)) for site in space.states}
-    for site in reversed(space.states):
-        totals = np.asarray(change[site.path]) + below[site.path]
-        for context, allowing in enumerate(site.contexts):
-            best = min(totals[i] for i, state in enumerate(site.states) if state.context == context)
-            if site.parent is None:
-                least += float(best)
-            else:
-                below[site.parent][list(allowing)] += best
-    return least
+    return float(Forest.of(space).best(flat(space, change))[1].sum())
 
 
 def total(space: Space, change: Table, plan: Plan) -> float:

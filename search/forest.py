@@ -163,7 +163,7 @@ def ordered(space: Space) -> list[SiteStates]:
 
 def flat(space: Space, table: Mapping[str, Sequence[float]]) -> Floats:
     """(N,) A number per state of each site, by the site's path, as the columns of `Forest.of` are ordered."""
-    return np.concatenate([np.asarray(table[site.path], dtype=np.float64) for site in ordered(space)])
+    return np.array([number for site in ordered(space) for number in table[site.path]], dtype=np.float64)
 
 
 def plan_of(space: Space, chosen: set[int]) -> Plan:
