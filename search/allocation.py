@@ -12,6 +12,7 @@ import numpy as np
 
 from greenfront.search.forest import Forest, Numbers, flat, plan_of
 from greenfront.search.integer_program import Solution, solve
+from greenfront.search.plan_states import PlanStates
 from greenfront.spaces import Plan, Space
 
 MILDEST, STRONGEST = 0.9, 0.05
@@ -56,9 +57,17 @@ def worth_having(found: Solution | None) -> Numbers | None:
 
 def allocation(space: Space, losses: Table, limits: Sequence[Limit]) -> Solution | None:
     """What `allocate` finds with how good it is for sure; None when no plan is within every limit."""
-    loss = flat(space, _state_losses(space, losses))
+    loss = flat(space, state_losses(space, losses))
     changes = np.stack([flat(space, limit.change) for limit in limits]) if limits else np.zeros((0, len(loss)))
     return solve(Forest.of(space), loss, changes, [limit.most for limit in limits])
+
+
+def state_losses(space: Space, losses: Table) -> Table:
+    """The loss of every state: of the options that it takes, together."""
+    return {
+        site.path: [sum(losses[name][index] for name, index in state.options) for state in site.states]
+        for site in space.states
+    }
 
 
 def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = ()) -> Plan | None:
@@ -70,10 +79,12 @@ def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = 
     every = (Limit(change, most), *limits)
     ranks = {choice.name for choice in space.choices if "rank" in choice.settings[0]}
     moved = ranks or {choice.name for choice in space.choices}
+    states, bounds = PlanStates(space), np.array([limit.most for limit in every])
+    changes = np.array([flat(space, limit.change) for limit in every])
     for position in np.linspace(1, 0, 65):
         indices = [round((position if c.name in moved else 1) * (len(c.options) - 1)) for c in space.choices]
         plan = space.plan(indices)
-        if all(total(space, limit.change, plan) <= limit.most for limit in every):
+        if (changes[:, states.of(plan)].sum(axis=1) <= bounds).all():
             return plan
     return None
 
@@ -85,17 +96,7 @@ def cheapest(space: Space, change: Table) -> float:
 
 def total(space: Space, change: Table, plan: Plan) -> float:
     """The change that a plan makes in a cost."""
-    summed, chosen = 0.0, dict[str, int]()
-    for site in space.states:
-        number = next(
-            i
-            for i, state in enumerate(site.states)
-            if state.own == plan.get(site.path, {})
-            and (site.parent is None or chosen[site.parent] in site.contexts[state.context])
-        )
-        chosen[site.path] = number
-        summed += change[site.path][number]
-    return summed
+    return float(flat(space, change)[PlanStates(space).of(plan)].sum())
 
 
 @dataclass(frozen=True)
@@ -155,11 +156,3 @@ def perturbed(space: Space, losses: Table, limits: Sequence[Limit], rng: np.rand
     multipliers = np.exp(rng.normal(0, 1, len(space.choices)))
     scaled = {c.name: [m * loss for loss in losses[c.name]] for c, m in zip(space.choices, multipliers, strict=True)}
     return allocate(space, scaled, limits)
-
-
-def _state_losses(space: Space, losses: Table) -> Table:
-    """The loss of every state: of the options that it takes, together."""
-    return {
-        site.path: [sum(losses[name][index] for name, index in state.options) for state in site.states]
-        for site in space.states
-    }

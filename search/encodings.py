@@ -18,8 +18,8 @@ from greenfront.search.decoder import Decoder, Found
 from greenfront.search.forest import Floats, Forest, Numbers, flat, ordered
 from greenfront.search.groups import Groups, Parts
 from greenfront.search.integer_program import solve
-from greenfront.spaces import Plan, Settings, Space
-from greenfront.spaces.plan import Value
+from greenfront.search.plan_states import PlanStates
+from greenfront.spaces import Plan, Space
 
 WIDEST = 4.0
 """How far a multiplier's logarithm may be from zero: a loss may be 55 times what it was predicted as."""
@@ -94,13 +94,7 @@ class AllocationEncoding:
         self._most = np.array([limit.most for limit in limits])
         self._original = np.array([axis.original for axis in axes])
         self._own = [(site.path, state.own) for site in ordered(space) for state in site.states]
-        self._column = {
-            (context, _key(own)): column
-            for column, (context, (_, own)) in enumerate(zip(forest.context.tolist(), self._own, strict=True))
-        }
-        self._asked: dict[int, list[int]] = {}
-        for column, context in zip(forest.asking.tolist(), forest.asked.tolist(), strict=True):
-            self._asked.setdefault(column, []).append(context)
+        self._states = PlanStates(space)
         self._mild = np.array([min(axis.most, MILDEST * axis.original) for axis in axes])
         self._strong = np.array([self._strongest(number) for number in range(len(axes))])
         self._remembered = dict[bytes, Allocation]()
@@ -176,24 +170,13 @@ class AllocationEncoding:
     def allocation(self, plan: Plan) -> Allocation:
         """What is known of any plan of the space; raises PlanError when it isn't one."""
         self._space.indices(plan)
-        return self._described(self._columns(plan))
+        return self._described(self._states.of(plan))
 
     def _exact(self, loss: Floats) -> Numbers:
         """By the integer program, within the limits alone; the cheapest plan by the first of them where it has none."""
         changes = self._decoder.changes
         columns = worth_having(solve(self._forest, loss, changes[: len(self._most)], self._most.tolist()))
         return np.flatnonzero(self._forest.best(changes[0] + self._impossible)[0]) if columns is None else columns
-
-    def _columns(self, plan: Plan) -> Numbers:
-        """The columns (S,) of a plan of the space."""
-        contexts, columns = list(range(self._forest.trees)), list[int]()
-        while contexts:
-            context = contexts.pop()
-            path = self._own[int(np.searchsorted(self._forest.context, context))][0]
-            column = self._column[context, _key(plan.get(path, {}))]
-            columns.append(column)
-            contexts += self._asked.get(column, ())
-        return np.array(sorted(columns))
 
     def _described(self, columns: Numbers) -> Allocation:
         plan = Plan(dict(self._own[column] for column in columns.tolist()))
@@ -212,7 +195,3 @@ class AllocationEncoding:
         axis = self._axes[number]
         least = axis.original + float(every[rows + number, columns].sum())
         return min(max(ABOVE_LEAST * least, STRONGEST * axis.original), float(self._mild[number]))
-
-
-def _key(own: Settings) -> frozenset[tuple[str, Value]]:
-    return frozenset(own.items())

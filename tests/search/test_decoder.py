@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenfront.search.allocation import Limit, allocate, cheapest, total
+from greenfront.search.allocation import Limit, allocate, cheapest, state_losses, total
 from greenfront.search.decoder import Decoder, Found
 from greenfront.search.forest import Floats, Forest, flat, plan_of
 from greenfront.spaces import Plan, Space
@@ -16,10 +16,6 @@ from tests.search.layered import layered_changes, layered_losses, layered_space
 SMALL, LAYERED = layered_space(1), layered_space(4)
 POINTS = product(*(range(len(c.options)) for c in SMALL.choices[:4]), *[(4,), (1,)] * 2)
 EVERY_SMALL = sorted({SMALL.plan(point) for point in POINTS}, key=Plan.to_json)
-
-
-def state_losses(space: Space, losses: dict[str, list[float]]) -> dict[str, list[float]]:
-    return {s.path: [sum(losses[name][i] for name, i in state.options) for state in s.states] for s in space.states}
 
 
 def decoded(space: Space, losses: dict[str, list[float]], limits: list[Limit]) -> Plan | None:
