@@ -18,6 +18,8 @@ from greenfront.spaces import Plan, Space
 MILDEST, STRONGEST = 0.9, 0.05
 """Shares of the original's cost between which seeds lie: above hardly anything is won, below hardly anything works.
 """
+ABOVE_LEAST = 1.1
+"""Times the least cost: below, there is next to nothing left to choose."""
 WORTHLESS_GAP = 0.5
 """Above it a plan may lose twice as much as another would: what a solver begins with, such as skipping everything."""
 Table = Mapping[str, Sequence[float]]
@@ -108,16 +110,21 @@ class Axis:
     original: float
     most: float
 
-    def levels(self, space: Space, count: int) -> list[float]:
-        """So many values, geometric, from the largest that is allowed and saves something to a little above the least.
+    @property
+    def mildest(self) -> float:
+        """The largest value that is allowed and saves something."""
+        return min(self.most, MILDEST * self.original)
 
-        All are the largest where the least is above it.
-        """
-        least, most = self.original + cheapest(space, self.change), min(self.most, MILDEST * self.original)
-        if most <= least:
-            return [most] * count
-        floor = min(max(1.1 * least, STRONGEST * self.original), most)
-        return [float(level) for level in np.geomspace(most, floor, count)]
+    def strongest(self, least: float) -> float:
+        """A little above the least that a plan has, at most the mildest."""
+        return min(max(ABOVE_LEAST * least, STRONGEST * self.original), self.mildest)
+
+    def levels(self, space: Space, count: int) -> list[float]:
+        """So many values, geometric, from the mildest to the strongest; only the mildest where the least is above."""
+        least = self.original + cheapest(space, self.change)
+        if self.mildest <= least:
+            return [self.mildest] * count
+        return [float(level) for level in np.geomspace(self.mildest, self.strongest(least), count)]
 
     def limit(self, level: float) -> Limit:
         """At most this value."""

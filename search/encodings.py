@@ -13,7 +13,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from greenfront.search.allocation import MILDEST, STRONGEST, Axis, Limit, Table, worth_having
+from greenfront.search.allocation import Axis, Limit, Table, worth_having
 from greenfront.search.decoder import Decoder, Found
 from greenfront.search.forest import Floats, Forest, Numbers, flat, ordered
 from greenfront.search.groups import Groups, Parts
@@ -23,8 +23,6 @@ from greenfront.spaces import Plan, Space
 
 WIDEST = 4.0
 """How far a multiplier's logarithm may be from zero: a loss may be 55 times what it was predicted as."""
-ABOVE_LEAST = 1.1
-"""Times the least cost: below, there is next to nothing left to choose."""
 REMEMBERED = 64
 """Parameters whose plans are kept: a sampler tries some of which a study asks for one."""
 PLAN = "plan"
@@ -95,7 +93,7 @@ class AllocationEncoding:
         self._original = np.array([axis.original for axis in axes])
         self._own = [(site.path, state.own) for site in ordered(space) for state in site.states]
         self._states = PlanStates(space)
-        self._mild = np.array([min(axis.most, MILDEST * axis.original) for axis in axes])
+        self._mild = np.array([axis.mildest for axis in axes])
         self._strong = np.array([self._strongest(number) for number in range(len(axes))])
         self._remembered = dict[bytes, Allocation]()
         self.positions = tuple(f"position on {axis.name}" for axis in axes)
@@ -190,8 +188,7 @@ class AllocationEncoding:
         free = [-float(self._forest.best(-row)[1].sum()) for row in every[rows:]]  # what the dearest plan takes
         most = np.concatenate([self._most, free])
         columns = self._decoder.decode(found, most)
-        if columns is None:
-            return float(self._mild[number])
         axis = self._axes[number]
-        least = axis.original + float(every[rows + number, columns].sum())
-        return min(max(ABOVE_LEAST * least, STRONGEST * axis.original), float(self._mild[number]))
+        if columns is None:
+            return axis.mildest
+        return axis.strongest(axis.original + float(every[rows + number, columns].sum()))
