@@ -9,6 +9,7 @@ five kinds in four parts of the depth). Letters: G groups, N columns of the fore
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Groups:
     def __len__(self) -> int:
         return len(self.groups)
 
-    @property
+    @cached_property
     def correlation(self) -> Floats:
         """(G, G) What is believed of two groups' factors before anything is known."""
         method = np.array([[a.method == b.method for a in self.groups] for b in self.groups])
