@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from greenfront.search.forest import Forest, flat, plan_of
+from greenfront.search.forest import Forest, Numbers, flat, plan_of
 from greenfront.search.integer_program import Solution, solve
+from greenfront.search.plan_states import PlanStates
 from greenfront.spaces import Plan, Space
 
 MILDEST, STRONGEST = 0.9, 0.05
 """Shares of the original's cost between which seeds lie: above hardly anything is won, below hardly anything works.
 """
+ABOVE_LEAST = 1.1
+"""Times the least cost: below, there is next to nothing left to choose."""
 WORTHLESS_GAP = 0.5
 """Above it a plan may lose twice as much as another would: what a solver begins with, such as skipping everything."""
 Table = Mapping[str, Sequence[float]]
@@ -43,20 +46,30 @@ class Seed:
 def allocate(space: Space, losses: Table, limits: Sequence[Limit]) -> Plan | None:
     """The plan with the least summed loss (nats) within every limit, to a ten-thousandth where nodes suffice.
 
-    None when no plan is within them, or, after `_NODES` nodes of each integer program, none whose loss is proven to be
-    at most twice the least.
+    None when no plan is within them, or none was found in time whose loss is proven to be at most twice the least.
     """
-    found = allocation(space, losses, limits)
-    if found is None or found.chosen is None or found.gap > WORTHLESS_GAP:
-        return None
-    return plan_of(space, {int(number) for number in found.chosen})
+    columns = worth_having(allocation(space, losses, limits))
+    return None if columns is None else plan_of(space, set(columns.tolist()))
+
+
+def worth_having(found: Solution | None) -> Numbers | None:
+    """The columns of a solution (S,), unless it may lose twice as much as another or there is none."""
+    return None if found is None or found.gap > WORTHLESS_GAP else found.chosen
 
 
 def allocation(space: Space, losses: Table, limits: Sequence[Limit]) -> Solution | None:
     """What `allocate` finds with how good it is for sure; None when no plan is within every limit."""
-    loss = flat(space, _state_losses(space, losses))
+    loss = flat(space, state_losses(space, losses))
     changes = np.stack([flat(space, limit.change) for limit in limits]) if limits else np.zeros((0, len(loss)))
     return solve(Forest.of(space), loss, changes, [limit.most for limit in limits])
+
+
+def state_losses(space: Space, losses: Table) -> Table:
+    """The loss of every state: of the options that it takes, together."""
+    return {
+        site.path: [sum(losses[name][index] for name, index in state.options) for state in site.states]
+        for site in space.states
+    }
 
 
 def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = ()) -> Plan | None:
@@ -68,42 +81,24 @@ def uniform(space: Space, change: Table, most: float, limits: Sequence[Limit] = 
     every = (Limit(change, most), *limits)
     ranks = {choice.name for choice in space.choices if "rank" in choice.settings[0]}
     moved = ranks or {choice.name for choice in space.choices}
+    states, bounds = PlanStates(space), np.array([limit.most for limit in every])
+    changes = np.array([flat(space, limit.change) for limit in every])
     for position in np.linspace(1, 0, 65):
         indices = [round((position if c.name in moved else 1) * (len(c.options) - 1)) for c in space.choices]
         plan = space.plan(indices)
-        if all(total(space, limit.change, plan) <= limit.most for limit in every):
+        if (changes[:, states.of(plan)].sum(axis=1) <= bounds).all():
             return plan
     return None
 
 
 def cheapest(space: Space, change: Table) -> float:
     """The least total change any plan reaches."""
-    least = 0.0
-    below = {site.path: np.zeros(len(site.states)) for site in space.states}
-    for site in reversed(space.states):
-        totals = np.asarray(change[site.path]) + below[site.path]
-        for context, allowing in enumerate(site.contexts):
-            best = min(totals[i] for i, state in enumerate(site.states) if state.context == context)
-            if site.parent is None:
-                least += float(best)
-            else:
-                below[site.parent][list(allowing)] += best
-    return least
+    return float(Forest.of(space).best(flat(space, change))[1].sum())
 
 
 def total(space: Space, change: Table, plan: Plan) -> float:
     """The change that a plan makes in a cost."""
-    summed, chosen = 0.0, dict[str, int]()
-    for site in space.states:
-        number = next(
-            i
-            for i, state in enumerate(site.states)
-            if state.own == plan.get(site.path, {})
-            and (site.parent is None or chosen[site.parent] in site.contexts[state.context])
-        )
-        chosen[site.path] = number
-        summed += change[site.path][number]
-    return summed
+    return float(flat(space, change)[PlanStates(space).of(plan)].sum())
 
 
 @dataclass(frozen=True)
@@ -115,16 +110,21 @@ class Axis:
     original: float
     most: float
 
-    def levels(self, space: Space, count: int) -> list[float]:
-        """So many values, geometric, from the largest that is allowed and saves something to a little above the least.
+    @property
+    def mildest(self) -> float:
+        """The largest value that is allowed and saves something."""
+        return min(self.most, MILDEST * self.original)
 
-        All are the largest where the least is above it.
-        """
-        least, most = self.original + cheapest(space, self.change), min(self.most, MILDEST * self.original)
-        if most <= least:
-            return [most] * count
-        floor = min(max(1.1 * least, STRONGEST * self.original), most)
-        return [float(level) for level in np.geomspace(most, floor, count)]
+    def strongest(self, least: float) -> float:
+        """A little above the least that a plan has, at most the mildest."""
+        return min(max(ABOVE_LEAST * least, STRONGEST * self.original), self.mildest)
+
+    def levels(self, space: Space, count: int) -> list[float]:
+        """So many values, geometric, from the mildest to the strongest; only the mildest where the least is above."""
+        least = self.original + cheapest(space, self.change)
+        if self.mildest <= least:
+            return [self.mildest] * count
+        return [float(level) for level in np.geomspace(self.mildest, self.strongest(least), count)]
 
     def limit(self, level: float) -> Limit:
         """At most this value."""
@@ -163,11 +163,3 @@ def perturbed(space: Space, losses: Table, limits: Sequence[Limit], rng: np.rand
     multipliers = np.exp(rng.normal(0, 1, len(space.choices)))
     scaled = {c.name: [m * loss for loss in losses[c.name]] for c, m in zip(space.choices, multipliers, strict=True)}
     return allocate(space, scaled, limits)
-
-
-def _state_losses(space: Space, losses: Table) -> Table:
-    """The loss of every state: of the options that it takes, together."""
-    return {
-        site.path: [sum(losses[name][index] for name, index in state.options) for state in site.states]
-        for site in space.states
-    }

@@ -20,6 +20,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from greenfront.search.encodings import Allocation
 from greenfront.search.forest import Floats, Numbers
 from greenfront.search.improvement import Cells
 from greenfront.search.loss_model import LossModel
@@ -46,22 +47,6 @@ _GOLDEN = 0.6180339887498949
 _OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 
-class Described(Protocol):
-    """What a solver made of a position and factors."""
-
-    @property
-    def plan(self) -> Plan:
-        """What would be tried."""
-
-    @property
-    def parts(self) -> Floats:
-        """(G,) predicted loss by group."""
-
-    @property
-    def costs(self) -> Floats:
-        """(A,) costs, less is better."""
-
-
 class Allocations(Protocol):
     """A solver behind parameters: A positions in 0..1, from mild to strong, and the logarithms of G factors."""
 
@@ -78,10 +63,10 @@ class Allocations(Protocol):
     def named(self, position: Floats, log_multipliers: Floats) -> dict[str, Any]:
         """The parameters of a position (A,) and logarithms of factors (G,)."""
 
-    def allocated(self, parameters: Mapping[str, Any]) -> Described:
+    def allocated(self, parameters: Mapping[str, Any]) -> Allocation:
         """What the solver makes of parameters."""
 
-    def tried(self, trial: FrozenTrial) -> Described | None:
+    def tried(self, trial: FrozenTrial) -> Allocation | None:
         """What a trial tries, None where it doesn't say yet."""
 
 
@@ -96,7 +81,7 @@ class AllocationSampler(BaseSampler):
         self._others = RandomSampler(seed)
         self._trials = _Trials(allocations, learnt)
         self._model: LossModel | None = None
-        self._found = dict[int, list[tuple[dict[str, Any], Described]]]()
+        self._found = dict[int, list[tuple[dict[str, Any], Allocation]]]()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The solver's parameters, whatever earlier trials had."""
@@ -143,14 +128,14 @@ class AllocationSampler(BaseSampler):
         factors = rng.normal(size=len(self._allocations.correlation))
         return self._allocations.named(rng.uniform(size=len(mild)), factors)
 
-    def _candidates(self, model: LossModel, number: int) -> list[tuple[dict[str, Any], Described]]:
+    def _candidates(self, model: LossModel, number: int) -> list[tuple[dict[str, Any], Allocation]]:
         """The candidates of the trial with this number, decided by it and by the model."""
         rng, (mild, _) = np.random.default_rng((self._seed, number)), self._allocations.range
         factors = model.mean[: model.groups] if number % MEANS == 0 else model.draw(rng)
         several = [self._allocations.named(position, factors) for position in _positions(rng, len(mild))]
         return [(parameters, self._allocations.allocated(parameters)) for parameters in several]
 
-    def _best(self, candidates: Sequence[Described], model: LossModel) -> int:
+    def _best(self, candidates: Sequence[Allocation], model: LossModel) -> int:
         """The number of the one that is expected to add most to the front's hypervolume."""
         mean, deviation = model.predict(np.array([each.parts for each in candidates]))
         costs = np.log(np.array([each.costs for each in candidates]))

@@ -8,10 +8,11 @@ those found, then single states of sites. Letters: N columns, K limits, T trees,
 """
 
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 
 import numpy as np
 
+from greenfront.search.exchanges import WITHIN, exchange
 from greenfront.search.forest import Floats, Forest, Numbers
 
 ROUNDS = 60
@@ -19,13 +20,11 @@ _WORTH = 1e-3
 """Rounds end when a plan would lower the mixture's loss by less than this share of it."""
 _ENOUGH = 0.05
 """A plan that loses so much more than the mixture, or less, is good enough."""
-_EXCHANGES, _PAIRED = 256, 40
-"""States that one of a plan's may be exchanged for, of the least regret under the prices, and of which pairs are tried,
-too: one of much regret is in no plan that is much better than the mixture."""
+_EXCHANGES = 256
+"""States that one of a plan's may be exchanged for, of the least regret under the prices: one of much regret is in no
+plan that is much better than the mixture."""
 _DEAREST = 1e7
 """The price of missing a limit: of all of a row's range, in units of the largest loss of a column."""
-_WITHIN = 1e-9
-"""How much of a row's range a limit may be missed by: rounding."""
 
 
 @dataclass
@@ -60,23 +59,6 @@ class Decoder:
     forest: Forest
     changes: Floats
 
-    def __post_init__(self) -> None:
-        signature: dict[int, list[int]] = {}
-        for column, context in zip(self.forest.asking.tolist(), self.forest.asked.tolist(), strict=True):
-            signature.setdefault(column, []).append(context)
-        numbers: dict[tuple[int, ...], int] = {(): 0}
-        asks = np.zeros(len(self.forest.columns), dtype=np.intp)
-        for column, contexts in signature.items():
-            asks[column] = numbers.setdefault(tuple(contexts), len(numbers))
-        object.__setattr__(self, "_asks", asks)
-        span = np.ptp(self.changes, axis=1) if self.changes.size else np.ones(len(self.changes))
-        object.__setattr__(self, "_scale", np.where(span > 0, span, 1.0))
-
-    _asks: Numbers = field(init=False, repr=False)
-    """(N,) Columns with the same number ask for the same contexts: one may take the place of another."""
-    _scale: Floats = field(init=False, repr=False)
-    """(K,) The range of every row."""
-
     def decode(self, found: Found, most: Floats) -> Numbers | None:
         """The columns (S,) of a plan that loses little within the limits `most` (K,); None where none was found."""
         mixture = self._mixed(found, most)
@@ -89,8 +71,10 @@ class Decoder:
                 break
         return best
 
-    def add(self, found: Found, columns: Numbers) -> None:
-        """Take in a plan by its columns (S,)."""
+    def _priced(self, found: Found, prices: Floats) -> None:
+        """Add the best plan under prices (K,)."""
+        priced = found.loss + prices @ self.changes if len(prices) else found.loss
+        columns = np.flatnonzero(self.forest.best(priced)[0])
         of_trees = np.zeros((1 + len(self.changes), self.forest.trees))
         tree = self.forest.tree[columns]
         for sums, numbers in zip(of_trees, (found.loss, *self.changes), strict=True):
@@ -98,11 +82,6 @@ class Decoder:
         found.columns.append(columns)
         found.losses.append(of_trees[0])
         found.costs.append(of_trees[1:])
-
-    def _priced(self, found: Found, prices: Floats) -> None:
-        """Add the best plan under prices (K,)."""
-        priced = found.loss + prices @ self.changes if len(prices) else found.loss
-        self.add(found, np.flatnonzero(self.forest.best(priced)[0]))
 
     def _mixed(self, found: Found, most: Floats) -> _Mixture:
         """The best mixture within the limits, its plans added to those found."""
@@ -174,7 +153,7 @@ class Decoder:
         """A whole plan, within the limits if exchanges come to one, made of the trees of those found."""
         losses, costs = np.array(found.losses), np.array(found.costs) / self._scale[:, None]
         over, loss = self._totals(found, most)
-        missed = np.maximum(over - _WITHIN, 0).sum(axis=1)
+        missed = np.maximum(over - WITHIN, 0).sum(axis=1)
         current = int(np.lexsort((loss, missed))[0])
         trees = losses.shape[1]
         plan, tree = np.divmod(np.arange(losses.size), trees)
@@ -188,7 +167,7 @@ class Decoder:
         own = np.column_stack([losses[current], costs[current].T])
         total = np.append(0.0, over[current])
         while True:
-            step = _exchange(tree, rows - own[tree], total, _PAIRED)
+            step = exchange(tree, rows - own[tree], total)
             if step is None:
                 break
             for option in step:
@@ -218,45 +197,28 @@ class Decoder:
         total = np.append(0.0, (self.changes[:, chosen].sum(axis=1) - most) / self._scale)
         while True:
             own = np.column_stack([loss[of_context[context]], self.changes[:, of_context[context]].T]) / scale
-            step = _exchange(context, rows - own, total, _PAIRED)
+            step = exchange(context, rows - own, total)
             if step is None:
                 break
             for option in step:
                 total += rows[option] - own[option]
                 of_context[context[option]] = able[option]
-        return None if (total[1:] > _WITHIN).any() else np.sort(of_context[of_context >= 0])
+        return None if (total[1:] > WITHIN).any() else np.sort(of_context[of_context >= 0])
 
+    @cached_property
+    def _asks(self) -> Numbers:
+        """(N,) Columns with the same number ask for the same contexts: one may take the place of another."""
+        signature: dict[int, list[int]] = {}
+        for column, context in zip(self.forest.asking.tolist(), self.forest.asked.tolist(), strict=True):
+            signature.setdefault(column, []).append(context)
+        numbers: dict[tuple[int, ...], int] = {(): 0}
+        asks = np.zeros(len(self.forest.columns), dtype=np.intp)
+        for column, contexts in signature.items():
+            asks[column] = numbers.setdefault(tuple(contexts), len(numbers))
+        return asks
 
-def _exchange(group: Numbers, rows: Floats, total: Floats, paired: int) -> tuple[int, ...] | None:
-    """The best exchange, or the best two of the first `paired` in different groups; None where none helps.
-
-    `rows` are what exchanges change: the loss, then how much of each limit is taken; `total` what there is now. Better
-    is what misses the limits by less, and of what misses them by as little what loses less.
-    """
-
-    def best(steps: Floats) -> tuple[float, float, int]:
-        missed = np.maximum(total[1:] + steps[:, 1:] - _WITHIN, 0).sum(axis=1)
-        losses = np.where(missed <= missed.min(initial=np.inf), steps[:, 0], np.inf)
-        number = int(np.argmin(losses))
-        return float(missed[number]), float(losses[number]), number
-
-    present = (float(np.maximum(total[1:] - _WITHIN, 0).sum()), -1e-15)
-    if not len(rows):
-        return None
-    missed, loss, number = best(rows)
-    if (missed, loss) < present:
-        return (number,)
-    one, other = _pairs(min(len(rows), paired))
-    apart = group[one] != group[other]
-    one, other = one[apart], other[apart]
-    if not len(one):
-        return None
-    missed, loss, number = best(rows[one] + rows[other])
-    return (int(one[number]), int(other[number])) if (missed, loss) < present else None
-
-
-@cache
-def _pairs(count: int) -> tuple[Numbers, Numbers]:
-    """The numbers of every pair of so many."""
-    one, other = np.triu_indices(count, 1)
-    return one, other
+    @cached_property
+    def _scale(self) -> Floats:
+        """(K,) The range of every row."""
+        span = np.ptp(self.changes, axis=1) if self.changes.size else np.ones(len(self.changes))
+        return np.where(span > 0, span, 1.0)

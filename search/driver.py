@@ -139,8 +139,7 @@ class Driver:
         begun = self._done + sum(not job.behind for job in self._pending.values())
         if self._exhausted or begun >= self.config.search.trials:
             return None
-        known = {result.plan for result in self.study.results}
-        known |= {job.proposal.plan for job in self._pending.values()}
+        under_way = {job.proposal.plan for job in self._pending.values()}
         for attempt in range(3 * REJECTIONS):
             if attempt >= REJECTIONS:
                 plan = perturbed(self.study.space, self.losses, self.limits, self._rng)
@@ -149,7 +148,8 @@ class Driver:
             proposal = self.study.ask()
             slack = self._slack(proposal.plan)
             over = missed(slack)
-            if not over and proposal.plan and proposal.plan not in known:
+            known = proposal.plan in self.study.tried or proposal.plan in under_way
+            if not over and proposal.plan and not known:
                 return proposal
             reason = f"predicted over budget: {', '.join(over)}" if over else "has a result already"
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)

@@ -13,17 +13,16 @@ import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from greenfront.search.allocation import MILDEST, STRONGEST, Axis, Limit, Table, allocate
+from greenfront.search.allocation import Axis, Limit, Table, worth_having
 from greenfront.search.decoder import Decoder, Found
 from greenfront.search.forest import Floats, Forest, Numbers, flat, ordered
 from greenfront.search.groups import Groups, Parts
-from greenfront.spaces import Plan, Settings, Space
-from greenfront.spaces.plan import Value
+from greenfront.search.integer_program import solve
+from greenfront.search.plan_states import PlanStates
+from greenfront.spaces import Plan, Space
 
 WIDEST = 4.0
 """How far a multiplier's logarithm may be from zero: a loss may be 55 times what it was predicted as."""
-ABOVE_LEAST = 1.1
-"""Times the least cost: below, there is next to nothing left to choose."""
 REMEMBERED = 64
 """Parameters whose plans are kept: a sampler tries some of which a study asks for one."""
 PLAN = "plan"
@@ -81,27 +80,20 @@ class AllocationEncoding:
     """
 
     def __init__(self, space: Space, losses: Table, limits: Sequence[Limit], axes: Sequence[Axis]) -> None:
-        self._space, self._losses, self._limits, self._axes = space, losses, tuple(limits), tuple(axes)
+        self._space, self._axes = space, tuple(axes)
         self.groups = Groups.of(space)
         self._forest = forest = Forest.of(space)
         every = [*(limit.change for limit in limits), *(axis.change for axis in axes)]
-        changes = np.array([flat(space, change)[forest.columns] for change in every])
+        changes = np.array([flat(space, change) for change in every])
         possible = np.isfinite(changes).all(axis=0)
         self._impossible = np.where(possible, 0.0, np.inf)
         self._decoder = Decoder(forest, np.where(possible, changes, 0.0))
-        self._parts = Parts.of(space, forest, losses, self.groups)
+        self._parts = Parts.of(space, losses, self.groups)
         self._most = np.array([limit.most for limit in limits])
         self._original = np.array([axis.original for axis in axes])
-        states = [(site.path, state.own) for site in ordered(space) for state in site.states]
-        self._own = [states[number] for number in forest.columns.tolist()]
-        self._column = {
-            (context, _key(own)): column
-            for column, (context, (_, own)) in enumerate(zip(forest.context.tolist(), self._own, strict=True))
-        }
-        self._asked: dict[int, list[int]] = {}
-        for column, context in zip(forest.asking.tolist(), forest.asked.tolist(), strict=True):
-            self._asked.setdefault(column, []).append(context)
-        self._mild = np.array([min(axis.most, MILDEST * axis.original) for axis in axes])
+        self._own = [(site.path, state.own) for site in ordered(space) for state in site.states]
+        self._states = PlanStates(space)
+        self._mild = np.array([axis.mildest for axis in axes])
         self._strong = np.array([self._strongest(number) for number in range(len(axes))])
         self._remembered = dict[bytes, Allocation]()
         self.positions = tuple(f"position on {axis.name}" for axis in axes)
@@ -164,60 +156,39 @@ class AllocationEncoding:
 
     def decode(self, position: Floats, log_multipliers: Floats) -> Allocation:
         """The allocation at a position (A,) under the logarithms of multipliers (G,)."""
-        found = Found(self._parts.losses(np.exp(log_multipliers)) + self._impossible)
+        loss = self._parts.losses(np.exp(log_multipliers)) + self._impossible
+        found = Found(loss)
         for share in _BACK:
             level = self._mild * (self._strong / self._mild) ** (share * position)
             columns = self._decoder.decode(found, np.concatenate([self._most, level - self._original]))
             if columns is not None:
                 return self._described(columns)
-        return self._described(self._exact(log_multipliers))
+        return self._described(self._exact(loss))
 
     def allocation(self, plan: Plan) -> Allocation:
         """What is known of any plan of the space; raises PlanError when it isn't one."""
         self._space.indices(plan)
-        return self._described(self._columns(plan))
+        return self._described(self._states.of(plan))
 
-    def _exact(self, log_multipliers: Floats) -> Numbers:
+    def _exact(self, loss: Floats) -> Numbers:
         """By the integer program, within the limits alone; the cheapest plan by the first of them where it has none."""
-        factors = np.exp(log_multipliers)
-        scaled = {
-            name: [loss * factors[self.groups.of_choice[name]] for loss in of_options]
-            for name, of_options in self._losses.items()
-        }
-        plan = allocate(self._space, scaled, self._limits)
-        if plan is not None:
-            return self._columns(plan)
-        return np.flatnonzero(self._forest.best(self._decoder.changes[0] + self._impossible)[0])
-
-    def _columns(self, plan: Plan) -> Numbers:
-        """The columns (S,) of a plan of the space."""
-        contexts, columns = list(range(self._forest.trees)), list[int]()
-        while contexts:
-            context = contexts.pop()
-            path = self._own[int(np.searchsorted(self._forest.context, context))][0]
-            column = self._column[context, _key(plan.get(path, {}))]
-            columns.append(column)
-            contexts += self._asked.get(column, ())
-        return np.array(sorted(columns))
+        changes = self._decoder.changes
+        columns = worth_having(solve(self._forest, loss, changes[: len(self._most)], self._most.tolist()))
+        return np.flatnonzero(self._forest.best(changes[0] + self._impossible)[0]) if columns is None else columns
 
     def _described(self, columns: Numbers) -> Allocation:
         plan = Plan(dict(self._own[column] for column in columns.tolist()))
-        changes = self._decoder.changes[len(self._limits) :, columns].sum(axis=1)
+        changes = self._decoder.changes[len(self._most) :, columns].sum(axis=1)
         return Allocation(plan, self._parts.by_group(columns, len(self.groups)), self._original + changes)
 
     def _strongest(self, number: int) -> float:
         """Where an axis ends: a little above the least that a plan within the limits has, at most where it begins."""
-        rows, every = len(self._limits), self._decoder.changes
+        rows, every = len(self._most), self._decoder.changes
         found = Found(every[rows + number] + self._impossible)
         free = [-float(self._forest.best(-row)[1].sum()) for row in every[rows:]]  # what the dearest plan takes
         most = np.concatenate([self._most, free])
         columns = self._decoder.decode(found, most)
-        if columns is None:
-            return float(self._mild[number])
         axis = self._axes[number]
-        least = axis.original + float(every[rows + number, columns].sum())
-        return min(max(ABOVE_LEAST * least, STRONGEST * axis.original), float(self._mild[number]))
-
-
-def _key(own: Settings) -> frozenset[tuple[str, Value]]:
-    return frozenset(own.items())
+        if columns is None:
+            return axis.mildest
+        return axis.strongest(axis.original + float(every[rows + number, columns].sum()))

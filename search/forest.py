@@ -49,7 +49,7 @@ class Forest:
 
     @classmethod
     def of(cls, space: Space) -> "Forest":
-        """All states of a space's sites."""
+        """All states of a space's sites, as `ordered` has them: column n is state n."""
         context, depth, asking, asked = list[int](), list[int](), list[int](), list[int]()
         depths, starts = dict[str, int](), dict[str, int]()
         for site in ordered(space):
@@ -61,10 +61,8 @@ class Forest:
                     asked += [len(depth) + number] * len(allowing)
             context += [len(depth) + state.context for state in site.states]
             depth += [depths[site.path]] * len(site.contexts)
-        by_context = np.argsort(context, kind="stable")
-        place = np.argsort(by_context)  # of each state among the columns
-        numbers = [np.array(each, dtype=np.intp) for each in (context, depth, asking, asked)]
-        return cls(by_context, numbers[0][by_context], numbers[1], place[numbers[2]], numbers[3])
+        numbers = (range(len(context)), context, depth, asking, asked)
+        return cls(*(np.array(each, dtype=np.intp) for each in numbers))
 
     @cached_property
     def tree(self) -> Numbers:
@@ -165,7 +163,7 @@ def ordered(space: Space) -> list[SiteStates]:
 
 def flat(space: Space, table: Mapping[str, Sequence[float]]) -> Floats:
     """(N,) A number per state of each site, by the site's path, as the columns of `Forest.of` are ordered."""
-    return np.concatenate([np.asarray(table[site.path], dtype=np.float64) for site in ordered(space)])
+    return np.array([number for site in ordered(space) for number in table[site.path]], dtype=np.float64)
 
 
 def plan_of(space: Space, chosen: set[int]) -> Plan:

@@ -9,10 +9,11 @@ five kinds in four parts of the depth). Letters: G groups, N columns of the fore
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from greenfront.search.forest import Floats, Forest, Numbers, ordered
+from greenfront.search.forest import Floats, Numbers, ordered
 from greenfront.spaces import Choice, Space
 
 DEPTHS = ("early", "middle", "late")
@@ -57,7 +58,7 @@ class Groups:
     def __len__(self) -> int:
         return len(self.groups)
 
-    @property
+    @cached_property
     def correlation(self) -> Floats:
         """(G, G) What is believed of two groups' factors before anything is known."""
         method = np.array([[a.method == b.method for a in self.groups] for b in self.groups])
@@ -68,7 +69,7 @@ class Groups:
 
 @dataclass(frozen=True)
 class Parts:
-    """What every column of a forest loses in which groups."""
+    """What every column of a space's forest loses in which groups."""
 
     group: Numbers
     """(W, N) Where a column takes fewer options than another, it is filled up with losses of zero."""
@@ -76,10 +77,9 @@ class Parts:
     """(W, N) In nats."""
 
     @classmethod
-    def of(cls, space: Space, forest: Forest, losses: Mapping[str, Sequence[float]], groups: Groups) -> "Parts":
+    def of(cls, space: Space, losses: Mapping[str, Sequence[float]], groups: Groups) -> "Parts":
         """By `losses` per option of each choice."""
-        states = [state for site in ordered(space) for state in site.states]
-        options = [states[number].options for number in forest.columns.tolist()]
+        options = [state.options for site in ordered(space) for state in site.states]
         width = max(1, *map(len, options))
         group = np.zeros((width, len(options)), dtype=np.intp)
         loss = np.zeros((width, len(options)))

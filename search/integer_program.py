@@ -23,7 +23,7 @@ CORE, GROWTH = 150, 4
 """Columns of the first program, and how many times more each further one has at most."""
 _NODES, _SECONDS = 100, 20.0
 """Where a program ends unsolved. Nodes decide, so that the same program gives the same plan on a busy machine."""
-_SOLVED, _INFEASIBLE = 0, 2
+_INFEASIBLE = 2
 
 
 @dataclass(frozen=True)

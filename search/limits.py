@@ -12,7 +12,7 @@ from greenfront.spaces import Space
 
 SEEDS = 10
 """Plans computed in closed form that the study starts with; never more than half of the trials."""
-MILDEST = 0.7
+WITHOUT_BUDGET = 0.7
 """Share of a cost without a budget at which they begin: milder plans hardly lose more, or less."""
 
 
@@ -70,7 +70,7 @@ def _axis(name: str, config: RunConfig, space: Space, profile: HardwareProfile, 
     """The cost called `name` as one to spread plans along, up to its budget."""
     before = profile.original.value(summed_cost(name))
     bound = cost_bounds(config.budgets).get(name)
-    most = MILDEST * before
+    most = WITHOUT_BUDGET * before
     if bound is not None:
         most = summed_limit(name, bound, reference, profile.target.large_batch)[1]
     if bound is not None and summed_cost(name) not in COUNTED and profile.error is not None:

@@ -30,7 +30,6 @@ class Prices:
     """(K,) Loss per unit of each cost, at least 0."""
     bound: float
     """No choice within the limits loses less."""
-    rounds: int
 
 
 @dataclass
@@ -81,7 +80,7 @@ def price(forest: Forest, loss: Floats, changes: Floats, most: Floats) -> Prices
     everywhere = np.arange(forest.trees)
     chosen, least = forest.best(loss)
     if (changes[:, chosen].sum(axis=1) <= most).all():
-        return Prices(np.zeros(len(most)), float(least.sum()), 0)
+        return Prices(np.zeros(len(most)), float(least.sum()))
     mixture = _Mixture(forest, loss, changes)
     for row in (loss, *changes, changes.sum(axis=0)):
         mixture.add(forest.best(row)[0], everywhere)
@@ -94,8 +93,8 @@ def price(forest: Forest, loss: Floats, changes: Floats, most: Floats) -> Prices
 def _optimum(mixture: _Mixture, objective: Floats, most: Floats, missing: bool) -> Prices | None:
     """The best bound on the objective; with `missing` on what limits are missed by, and None where they must be."""
     forest, changes, unit = mixture.forest, mixture.changes, float(np.abs(objective).max()) or 1.0
-    found = Prices(np.zeros(len(most)), float(forest.best(objective)[1].sum()), 0)
-    for number in range(1, ROUNDS + 1):
+    found = Prices(np.zeros(len(most)), float(forest.best(objective)[1].sum()))
+    for _ in range(ROUNDS):
         relaxed = mixture.best(most, missing, unit)
         if relaxed is None:  # too near to infeasible for the solver: what is known is still true
             break
@@ -104,7 +103,7 @@ def _optimum(mixture: _Mixture, objective: Floats, most: Floats, missing: bool) 
         chosen, least = forest.best(objective + multipliers @ changes)
         bound = float(least.sum() - multipliers @ most)
         if bound > found.bound:
-            found = Prices(multipliers, bound, number)
+            found = Prices(multipliers, bound)
         if missing and found.bound > _WITHIN:
             return None
         close = value <= _WITHIN if missing else value - found.bound <= _CLOSE * abs(value)

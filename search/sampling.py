@@ -44,12 +44,10 @@ def make_study(
     Raises:
         RunError: the journal is one of another space or encoding.
     """
-    search, names = config.search, objective_names(config)
-    if ALLOCATION not in (search.sampler, search.encoding):
-        sampler = make_sampler(search.sampler, search.sampler_options, search.seed, len(names))
-        return Study(space, names, sampler, journal)
-    encoding = AllocationEncoding(space, losses, limits, cost_axes(config, space, profiles, reference))
-    if search.sampler == ALLOCATION:
+    search, names, encoding = config.search, objective_names(config), None
+    if ALLOCATION in (search.sampler, search.encoding):
+        encoding = AllocationEncoding(space, losses, limits, cost_axes(config, space, profiles, reference))
+    if encoding is not None and search.sampler == ALLOCATION:
         learning = AllocationSampler(encoding, learnt=config.objectives.index("accuracy"), seed=search.seed)
         return Study(space, names, learning, journal, encoding)
     sampler = make_sampler(search.sampler, search.sampler_options, search.seed, len(names))

@@ -72,8 +72,7 @@ def adopt(
     """Give a study, and its journal, the stored results that it hasn't: plans and scores are what they were, costs and
     constraints those of this configuration. They have no rungs any more: they are over, and on the ladder of those that
     are begun here they would take the places. A kill on the way leaves the rest to the next start."""
-    known = {result.plan for result in study.results}
-    for result in within(study.space, [result for result in results if result.plan not in known]):
+    for result in within(study.space, [result for result in results if result.plan not in study.tried]):
         predicted = {name: profile.predict(result.plan) for name, profile in profiles.items()}
         slack = budget_slack(predicted, result.validation or 0.0, original, config.budgets)
         study.suggest(result.plan, result.origin)

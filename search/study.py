@@ -166,7 +166,7 @@ class Study:
             self._check(trial, journal)
             self._open.restore(trial)
             self.results.append(result_of(trial))
-        self._tried = {result.plan for result in self.results}
+        self.tried = {result.plan for result in self.results}  # the plans that have a result
         if not isinstance(sampler, AllocationSampler):
             # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
             rehearsal = optuna.create_study(directions=directions, sampler=sampler)
@@ -177,7 +177,7 @@ class Study:
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
-        if plan in self._tried:
+        if plan in self.tried:
             return
         parameters, attributes = self._encoding.parameters(plan), {"origin": origin}
         if self._encoding.plan(parameters) != plan:
@@ -213,7 +213,7 @@ class Study:
         for name, attribute in _attributes(result).items():
             trial.set_user_attr(name, attribute)
         self.results.append(result)
-        self._tried.add(result.plan)
+        self.tried.add(result.plan)
         return self._memory.tell(trial, known, state)
 
     def keep(self, trial: FrozenTrial) -> None:

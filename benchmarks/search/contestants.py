@@ -19,7 +19,7 @@ from greenfront.search.allocation import Axis, Seed, perturbed, seeds
 from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.driver import REJECTIONS
 from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
-from greenfront.search.limits import MILDEST, SEEDS
+from greenfront.search.limits import SEEDS, WITHOUT_BUDGET
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Plan, Space
 
@@ -178,7 +178,7 @@ def closed_form(problem: Problem, trials: int) -> tuple[list[Seed], float]:
 
 def _axis(problem: Problem) -> Axis:
     before = problem.original[OBJECTIVE]
-    return Axis("latency", problem.changes[OBJECTIVE], before, problem.limits.get(OBJECTIVE, MILDEST * before))
+    return Axis("latency", problem.changes[OBJECTIVE], before, problem.limits.get(OBJECTIVE, WITHOUT_BUDGET * before))
 
 
 def _sampled(name: str, **options: object) -> Callable[[Problem, int, int], Contestant]:

@@ -1,38 +1,25 @@
 """Plans of a space as the states of its sites, in numbers: their sums, and the best plan at a level of a cost."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
-from greenfront.search.allocation import Table
+from greenfront.search.allocation import Table, state_losses
 from greenfront.search.forest import Forest, flat, ordered, plan_of
-from greenfront.spaces import Plan, Settings, Space
+from greenfront.search.plan_states import PlanStates
+from greenfront.spaces import Plan, Space
 
 Numbers = NDArray[np.float64]
 Columns = NDArray[np.intp]
 """States by their number among all states of the sites in `ordered`; of a plan those that it takes."""
 
 
-class States:
+class States(PlanStates):
     """All states of a space's sites."""
 
     def __init__(self, space: Space) -> None:
-        self.space = space
-        self._forest = Forest.of(space)
-        self._sites = ordered(space)
-        self._found: dict[tuple[str, int], dict[frozenset[tuple[str, object]], int]] = {}
-        self._context: dict[tuple[str, int], int] = {}
-        number = 0
-        for site in self._sites:
-            for context, allowing in enumerate(site.contexts):
-                self._context |= {(site.path, state): context for state in allowing}
-            for state in site.states:
-                self._found.setdefault((site.path, state.context), {})[frozenset(state.own.items())] = number
-                number += 1
-        starts = np.cumsum([0, *(len(site.states) for site in self._sites)])
-        self._start = {site.path: int(start) for site, start in zip(self._sites, starts, strict=False)}
-        self.count = number
+        super().__init__(space)
+        self.space, self._forest = space, Forest.of(space)
+        self.count = len(self._forest.columns)
 
     def flat(self, table: Table) -> Numbers:
         """A number per state, of a table by sites."""
@@ -40,28 +27,15 @@ class States:
 
     def losses(self, table: Table) -> Numbers:
         """A number per state, of a table by choices: what the options that a state takes lose together."""
-        return np.array(
-            [sum(table[name][index] for name, index in state.options) for site in self._sites for state in site.states]
-        )
+        return flat(self.space, state_losses(self.space, table))
 
     def options(self) -> list[tuple[tuple[str, int], ...]]:
         """The options that each state takes, by the names of their choices."""
-        return [state.options for site in self._sites for state in site.states]
-
-    def of(self, plan: Mapping[str, Settings]) -> Columns:
-        """The states that a Plan of this space takes, one a site."""
-        numbers: dict[str, int] = {}
-        for site in self._sites:
-            within = 0
-            if site.parent is not None:
-                within = self._context[site.path, numbers[site.parent] - self._start[site.parent]]
-            numbers[site.path] = self._found[site.path, within][frozenset(plan.get(site.path, {}).items())]
-        return np.array(list(numbers.values()), dtype=np.intp)
+        return [state.options for site in ordered(self.space) for state in site.states]
 
     def best(self, price: Numbers) -> Columns:
         """The states with the least summed price, one a site."""
-        chosen, _ = self._forest.best(price[self._forest.columns])
-        return self._forest.columns[chosen]
+        return np.flatnonzero(self._forest.best(price)[0])
 
     def plan(self, columns: Columns) -> Plan:
         """The Plan that takes these states."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from greenfront.search.allocation import Limit, allocate, cheapest, total
+from greenfront.search.allocation import Limit, allocate, cheapest, state_losses, total
 from greenfront.search.decoder import Decoder, Found
 from greenfront.search.forest import Floats, Forest, flat, plan_of
 from greenfront.spaces import Plan, Space
@@ -18,17 +18,13 @@ POINTS = product(*(range(len(c.options)) for c in SMALL.choices[:4]), *[(4,), (1
 EVERY_SMALL = sorted({SMALL.plan(point) for point in POINTS}, key=Plan.to_json)
 
 
-def state_losses(space: Space, losses: dict[str, list[float]]) -> dict[str, list[float]]:
-    return {s.path: [sum(losses[name][i] for name, i in state.options) for state in s.states] for s in space.states}
-
-
 def decoded(space: Space, losses: dict[str, list[float]], limits: list[Limit]) -> Plan | None:
     forest = Forest.of(space)
-    rows = [flat(space, limit.change)[forest.columns] for limit in limits]
+    rows = [flat(space, limit.change) for limit in limits]
     changes = np.array(rows).reshape(len(rows), len(forest.columns))
-    loss = flat(space, state_losses(space, losses))[forest.columns]
+    loss = flat(space, state_losses(space, losses))
     columns = Decoder(forest, changes).decode(Found(loss), np.array([limit.most for limit in limits]))
-    return None if columns is None else plan_of(space, set(forest.columns[columns].tolist()))
+    return None if columns is None else plan_of(space, set(columns.tolist()))
 
 
 def share(space: Space, kind: str, amount: float) -> Limit:
@@ -108,9 +104,9 @@ def test_one_limit_is_met_nearly_as_well_as_by_the_best_of_every_plan(amount: fl
 def test_plans_found_for_one_limit_help_with_the_next() -> None:
     forest = Forest.of(LAYERED)
     limit = share(LAYERED, "latency", 0.5)
-    changes: Floats = flat(LAYERED, limit.change)[forest.columns][None]
+    changes: Floats = flat(LAYERED, limit.change)[None]
     decoder = Decoder(forest, changes)
-    loss = flat(LAYERED, state_losses(LAYERED, layered_losses(LAYERED, 1)))[forest.columns]
+    loss = flat(LAYERED, state_losses(LAYERED, layered_losses(LAYERED, 1)))
     shared, alone = Found(loss), Found(loss)
     decoder.decode(shared, np.array([limit.most]))
     before = len(shared.columns)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenfront.search.forest import Forest, flat, plan_of
+from greenfront.search.plan_states import PlanStates
 from tests.search.joint_space import JOINT
 from tests.search.small_forests import Site, every_choice, forest_of, forests, numbers, of_choice
 
@@ -55,11 +56,13 @@ def test_what_is_kept_of_a_forest_are_the_choices_among_the_columns_kept(data: s
 
 def test_the_choices_of_a_spaces_forest_are_its_plans() -> None:
     forest = Forest.of(JOINT)
-    chosen = [{int(forest.columns[column]) for column in choice} for choice in every_choice(forest)]
-    plans = [plan_of(JOINT, numbers) for numbers in chosen]
+    assert forest.columns.tolist() == list(range(sum(len(site.states) for site in JOINT.states)))
+    plans = [plan_of(JOINT, set(choice)) for choice in every_choice(forest)]
     points = product(*(range(len(choice.options)) for choice in JOINT.choices))
     assert len(plans) == len({*plans})
     assert {*plans} == {JOINT.plan(point) for point in points}
+    states = PlanStates(JOINT)
+    assert [states.of(plan).tolist() for plan in plans] == [sorted(choice) for choice in every_choice(forest)]
 
 
 def test_a_table_is_laid_out_as_states_are_numbered() -> None:
