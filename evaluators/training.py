@@ -17,8 +17,9 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import ConfigError, DataError, Diverged, PlanError
-from greenfront.evaluators.examples import Examples, endless_batches, pick
+from greenfront.evaluators.examples import Examples, Indices, endless_batches, pick
 from greenfront.evaluators.optimizer import adamw, moments_of, restore_moments
+from greenfront.evaluators.peak_rate import loss_before, share_of_peak
 from greenfront.evaluators.precision import autocast, resolve_precision
 from greenfront.evaluators.prediction import Teacher
 from greenfront.evaluators.training_log import Stretch, TrainingLog
@@ -57,7 +58,7 @@ def fine_tune(
     return _train(
         model, examples, config, cross_entropy,
         steps=steps, peak=config.original_learning_rate, name="original_learning_rate", seed=seed,
-        dropout=True, progress=progress,
+        original=True, progress=progress,
     )  # fmt: skip
 
 
@@ -76,6 +77,7 @@ def distill(
 
     The loss is `T^2 KL(teacher || student)` of logits softened at T = 2 (Hinton et al. 2015, section 2),
     without a term for the labels: recovering the original's behaviour needs none (Puzzle, section 5).
+    The rate's peak is the configured one for a candidate that has lost much, and less for others (`peak_rate.py`).
     Dropout stays off: the original's answers are exact, and in so few steps its noise costs more than it protects
     from (divergence on validation after 60 steps at a third of the latency: .0133 without, .0215 with).
 
@@ -106,7 +108,7 @@ def distill(
     with _frozen(model, frozen):
         return _train(
             model, examples, config, divergence,
-            steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, dropout=False,
+            steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, original=False,
             progress=progress, stretch=stretch,
         )  # fmt: skip
 
@@ -148,7 +150,7 @@ def _train(
     peak: float,
     name: str,
     seed: int,
-    dropout: bool,
+    original: bool,
     progress: Progress | None,
     stretch: Stretch | None = None,
 ) -> TrainingLog:
@@ -164,17 +166,27 @@ def _train(
     optimizer = adamw(trained)
     restore_moments(model, optimizer, part.moments)
     offsets = examples.rows
+
+    def loss_on(indices: Indices) -> torch.Tensor:
+        inputs = {key: value.to(device) for key, value in examples.batch(indices).items()}
+        with autocast(precision, device):
+            logits = answer_rows(model, inputs)
+        return loss_of(logits.float(), torch.from_numpy(pick(offsets, indices)), inputs)
+
     order = itertools.islice(endless_batches(examples, config.batch_size, seed=seed), part.start, None)
-    with _training(model, seed, device, dropout=dropout):
-        for step in range(part.start, part.stop):
-            rate = learning_rate(step, steps, peak, config.warmup)
+    before = part.before
+    if not original and part.start == 0 < part.stop:
+        model.train(False)
+        before = loss_before(loss_on, endless_batches(examples, config.batch_size, seed=seed))
+    share = share_of_peak(before)
+    stop = part.stop if share > 0 else part.start
+    with _training(model, seed, device, dropout=original):
+        for step in range(part.start, stop):
+            rate = learning_rate(step, steps, share * peak, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             indices = next(order)
-            inputs = {key: value.to(device) for key, value in examples.batch(indices).items()}
-            with autocast(precision, device):
-                logits = answer_rows(model, inputs)
-            loss = loss_of(logits.float(), torch.from_numpy(pick(offsets, indices)), inputs)
+            loss = loss_on(indices)
             torch.autograd.backward(loss)
             norm = torch.nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
             losses.append(loss.item())
@@ -191,7 +203,7 @@ def _train(
                 progress(step + 1, steps)
     return TrainingLog(
         len(losses), seen, time.perf_counter() - start, precision, tuple(losses),
-        moments=moments_of(model, optimizer) if stretch is not None else {},
+        moments=moments_of(model, optimizer) if stretch is not None else {}, before=before,
     )  # fmt: skip
 
 

@@ -182,10 +182,11 @@ class Driver:
         for id_ in self.promotions.given_up():
             self._saves.append(self._saver.submit(self.paused.drop, id_))
         cost, metric = self.predict(result.plan)[self.config.hardware[0].name], self.config.data.metric
+        how = f"{result.origin}, untrained" if result.untrained else result.origin
         report.note(
             f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}"
             f"{self.promotions.where(result)}, predicted "
-            f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({result.origin}, {result.seconds:.0f} s)"
+            f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({how}, {result.seconds:.0f} s)"
         )
 
     def _tell(self, result: Result) -> FrozenTrial:

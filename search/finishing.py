@@ -50,7 +50,8 @@ def scored_candidates(
 ) -> list[Candidate]:
     """Every scored result as a candidate with predicted costs, and as finishing left it."""
     found = unverified(as_kept(run, results, config.data.metric), original, profiles, config)
-    return [replace(candidate, finished=finished(run, candidate.id)) for candidate in found]
+    done = {candidate.id: finished(run, candidate.id) for candidate in found}
+    return [replace(c, finished=done[c.id], untrained=c.untrained and done[c.id] is None) for c in found]
 
 
 def as_kept(run: RunFolder, results: Sequence[Result], metric: str) -> list[Result]:

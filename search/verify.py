@@ -41,6 +41,7 @@ def unverified(
                 feasible=not over,
                 missed=over,
                 origin=result.origin,
+                untrained=result.untrained,
             )
         )
     return found

@@ -85,7 +85,7 @@ def test_a_copy_of_the_teacher_has_no_loss_as_dropout_is_off(loaded: Loaded, qui
     model, data = loaded
     assert any(isinstance(module, torch.nn.Dropout) and module.p > 0 for module in model.modules())
     log = distill(model, data.train, predict(model, data.train), quick(steps=2), seed=0)
-    assert log.losses[0] == pytest.approx(0.0, abs=1e-6)
+    assert log.before == pytest.approx(0.0, abs=1e-6)
 
 
 def test_loss_is_the_softened_divergence(loaded: Loaded, quick: Quick) -> None:
@@ -137,13 +137,14 @@ def test_a_training_in_stretches_is_the_same_as_one_without_a_stop(loaded: Loade
     expected = state(model)
     model.load_state_dict(start)
     moments: Mapping[str, torch.Tensor] = {}
+    before: float | None = None
     losses: list[float] = []
     seen = 0
     for first, last in pairwise((0, 0, 3, 4, config.steps)):
-        stretch = Stretch(first, last, moments)
+        stretch = Stretch(first, last, moments, before)
         log = distill(model, data.train, teacher, config, seed=0, frozen=("bert.embeddings",), stretch=stretch)
         assert log.steps == last - first
-        moments, seen = log.moments, seen + log.examples
+        moments, before, seen = log.moments, log.before, seen + log.examples
         losses += log.losses
     assert tuple(losses) == whole.losses
     assert seen == whole.examples
