@@ -2,8 +2,8 @@
 
 AdamW's steps are as long for a gradient that is next to nothing as for a large one: they move every weight by the
 learning rate in directions that a batch's noise decides. What that costs grows with the square of the rate, whatever
-the candidate had lost before (R8, 60 steps at 2e-4: from .000004 to .018 nats, decision 27). A candidate's distance from
-what training could make of it grows with the square root of its loss. So does the rate here, and both keep in step.
+the candidate had lost before (R8, 60 steps at 2e-4: from .000004 to .018 nats, decision 27). A candidate's distance
+from what training could make of it grows with the square root of its loss. So does the rate here: both keep in step.
 """
 
 import itertools

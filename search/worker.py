@@ -19,7 +19,7 @@ from greenfront.search.training_state import Part, Weights, pack, to_arrays, unp
 from greenfront.spaces import Library, Plan, complete, compress
 
 CLEARLY = 0.5
-"""Trained to this share of its loss before, a candidate is better; of any other, what it was is scored as well: as a
+"""Trained to this share of its loss before, a candidate is better; of any other, what it was is scored as well: a
 second validation takes a tenth of a trial, and the loss before is one of a few training examples, of softened logits."""
 
 
