@@ -20,7 +20,7 @@ from greenfront.spaces import Library, Plan, complete, compress
 
 CLEARLY = 0.5
 """Trained to this share of its loss before, a candidate is better; of any other, what it was is scored as well: a
-second validation takes a tenth of a trial, and the loss before is one of a few training examples, of softened logits."""
+second validation takes a tenth of a trial, and the loss before is that of a few training examples."""
 
 
 @dataclass(frozen=True)
