@@ -10,8 +10,9 @@ from greenfront.evaluators.peak_rate import NEGLIGIBLE
 from greenfront.search.candidate import Candidate
 from greenfront.search.details import UNTRAINED, details
 from greenfront.search.front import Front
+from greenfront.search.journal import Result, result_of
 from greenfront.search.paused import PausedStates
-from greenfront.search.study import Result, Study, make_sampler, result_of
+from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Part, Weights, to_arrays
 from greenfront.search.worker import Outcome, Worker
 from greenfront.spaces import Plan, complete, compress
