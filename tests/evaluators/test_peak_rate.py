@@ -41,7 +41,7 @@ def disturbed(by: float) -> PreTrainedModel:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
-                parameter += by * 0.3 * torch.randn(parameter.shape, generator=noise)
+                parameter.add_(by * 0.3 * torch.randn(parameter.shape, generator=noise))
     return model
 
 
