@@ -17,7 +17,7 @@ from greenfront.evaluators.examples import Indices
 
 PROBED = 4
 """Batches, the first that training takes, on which the loss before training is measured: two per cent of 60 steps."""
-FULL = 0.03
+FULL = 0.3
 """From this loss on, in nats, the rate is the configured one."""
 NEGLIGIBLE = 2e-4
 """Below this loss, in nats, there is no training: whatever it won, no metric of some hundred examples would show it."""
