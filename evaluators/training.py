@@ -58,7 +58,7 @@ def fine_tune(
     return _train(
         model, examples, config, cross_entropy,
         steps=steps, peak=config.original_learning_rate, name="original_learning_rate", seed=seed,
-        original=True, progress=progress,
+        dropout=True, progress=progress,
     )  # fmt: skip
 
 
@@ -71,6 +71,7 @@ def distill(
     seed: int,
     frozen: Collection[str] = (),
     stretch: Stretch | None = None,
+    full_rate: bool = False,
     progress: Progress | None = None,
 ) -> TrainingLog:
     """Train a candidate, in place, towards the original's answers: `config.steps` steps.
@@ -90,6 +91,7 @@ def distill(
         seed: of the order of examples and of dropout.
         frozen: module paths whose parameters stay as they are.
         stretch: the part of it that is done now, on a model that is as the part before left it.
+        full_rate: the peak is the configured one for whatever loss.
         progress: called with the steps done and their total.
 
     Raises:
@@ -108,8 +110,8 @@ def distill(
     with _frozen(model, frozen):
         return _train(
             model, examples, config, divergence,
-            steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, original=False,
-            progress=progress, stretch=stretch,
+            steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, dropout=False,
+            progress=progress, stretch=stretch, by_loss=not full_rate,
         )  # fmt: skip
 
 
@@ -150,9 +152,10 @@ def _train(
     peak: float,
     name: str,
     seed: int,
-    original: bool,
+    dropout: bool,
     progress: Progress | None,
     stretch: Stretch | None = None,
+    by_loss: bool = False,
 ) -> TrainingLog:
     part = stretch or Stretch(0, steps)
     if not 0 <= part.start <= part.stop <= steps:
@@ -175,12 +178,12 @@ def _train(
 
     order = itertools.islice(endless_batches(examples, config.batch_size, seed=seed), part.start, None)
     before = part.before
-    if not original and part.start == 0 < part.stop:
+    if by_loss and part.start == 0 < part.stop:
         model.train(False)
         before = loss_before(loss_on, endless_batches(examples, config.batch_size, seed=seed))
     share = share_of_peak(before)
     stop = part.stop if share > 0 else part.start
-    with _training(model, seed, device, dropout=original):
+    with _training(model, seed, device, dropout=dropout):
         for step in range(part.start, stop):
             rate = learning_rate(step, steps, share * peak, config.warmup)
             for group in optimizer.param_groups:

@@ -110,3 +110,12 @@ def test_a_stretch_goes_on_at_the_rate_of_the_first(data: TaskData, quick: Quick
     old = distill(full, data.train, teacher, config, seed=0, stretch=Stretch(5, 6))
     assert old.before is None
     assert old.steps == 1
+
+
+def test_the_full_rate_is_taken_where_it_is_asked_for(data: TaskData, quick: Quick) -> None:
+    teacher, count, config = predict(original(), data.train), len(data.train), quick(steps=20, learning_rate=5e-4)
+    slow, fast = disturbed(0.012), disturbed(0.012)
+    distill(slow, data.train, teacher, config, seed=0)
+    log = distill(fast, data.train, teacher, config, seed=0, full_rate=True)
+    assert (log.steps, log.before) == (20, None)
+    assert softened(fast, data, teacher, count) > 2 * softened(slow, data, teacher, count)
