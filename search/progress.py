@@ -1,5 +1,6 @@
 """What a run tells its user while it works."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -9,8 +10,8 @@ class Reporter(Protocol):
     def stage(self, title: str) -> None:
         """A new stage begins; the one before has ended."""
 
-    def advance(self, done: int, total: int) -> None:
-        """So much of the stage is done."""
+    def advance(self, done: int, total: int, words: Mapping[str, str] | None = None) -> None:
+        """So much of the stage is done; `words` say by heading where it stands, if there is more to say of it."""
 
     def note(self, text: str) -> None:
         """One line worth keeping."""
@@ -22,7 +23,7 @@ class Silent:
     def stage(self, title: str) -> None:
         """Ignore."""
 
-    def advance(self, done: int, total: int) -> None:
+    def advance(self, done: int, total: int, words: Mapping[str, str] | None = None) -> None:
         """Ignore."""
 
     def note(self, text: str) -> None:

@@ -79,6 +79,7 @@ def verify(
         for warning in dict.fromkeys(warning for found in measured.values() for warning in found.warnings):
             report.note(f"{name}: {warning}")
     report.stage("Scoring them on the test split")
+    report.advance(0, len(folders))
     outputs: dict[str, Outputs] = {}
     for done, (id_, folder) in enumerate(folders.items()):
         test = original_test if id_ == original.id else data.test
