@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
 
 from greenfront.time_left import TimeLeft, duration
 
@@ -31,7 +33,7 @@ class ConsoleReporter:
         self._title = ""
         self._words: Mapping[str, str] = {}
         self._started = self._said = time.monotonic()
-        self._left = TimeLeft()
+        self._left = TimeLeft(self._started)
 
     def __enter__(self) -> "ConsoleReporter":
         if self._console.is_terminal:
@@ -49,11 +51,11 @@ class ConsoleReporter:
             self._block.stop()
         logging.getLogger("greenfront").removeHandler(self._handler)
 
-    def stage(self, title: str) -> None:
-        """A new stage begins; the one before is said to have ended, with its seconds."""
+    def stage(self, title: str, seconds: float | None = None) -> None:
+        """A new stage begins, of so many seconds if that is known; the one before is said to have ended."""
         self._end_stage()
         self._title, self._started, self._said = title, time.monotonic(), time.monotonic()
-        self._left = TimeLeft()
+        self._left = TimeLeft(self._started, seconds)
         self._write(f"{title} ...")
         if self._block is not None:
             self._task = self._block.add_task(title, total=None)
@@ -61,13 +63,13 @@ class ConsoleReporter:
             self._console.print(f"{escape(title)} ...", highlight=False)
 
     def advance(self, done: int, total: int, words: Mapping[str, str] | None = None) -> None:
-        """So much of the stage is done; the log file keeps `words` each time, a terminal the last ones."""
+        """So much of the stage is done; a terminal keeps the last `words`, the log file those that changed."""
         now = time.monotonic()
         self._left.advance(done, total, now)
         if words is not None:
+            new = [f"; {heading} {text}" for heading, text in words.items() if self._words.get(heading) != text]
+            self._write(f"{done} of {total}{self._time_left()}{''.join(new)}")
             self._words = words
-            said = "; ".join(f"{heading} {text}" for heading, text in words.items())
-            self._write(f"{done} of {total}{self._time_left()}; {said}")
         if self._block is not None and self._task is not None:
             self._block.words = self._words
             self._block.update(self._task, completed=done, total=total)
@@ -79,7 +81,7 @@ class ConsoleReporter:
     def note(self, text: str) -> None:
         """One line worth keeping, on the terminal and in the log file."""
         self._write(text)
-        self._console.print(f"  {escape(text)}", highlight=False)
+        self._console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
 
     def _end_stage(self) -> None:
         if not self._title:
@@ -101,7 +103,7 @@ class ConsoleReporter:
 
     def _time_left(self) -> str:
         seconds = self._left.seconds(time.monotonic())
-        return f", about {duration(seconds)} left" if seconds else ""
+        return f", about {duration(seconds)} left" if seconds and seconds > 0.5 else ""
 
     def _write(self, text: str) -> None:
         if self._log is not None and self._log.parent.is_dir():

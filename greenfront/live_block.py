@@ -4,9 +4,17 @@ from collections.abc import Callable, Iterable, Mapping
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
-from rich.progress import TimeElapsedColumn as Elapsed
-from rich.table import Table
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Column, Table
 from rich.text import Text
 
 from greenfront.time_left import duration
@@ -21,9 +29,11 @@ class LiveBlock(Progress):
     def __init__(self, console: Console, left: Callable[[], float | None]) -> None:
         """`left`: the seconds that the task goes on, asked whenever it is drawn; None where that isn't known."""
         self.words: Mapping[str, str] = {}
+        whole = Column(no_wrap=True)
         super().__init__(
-            SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(),
-            TextColumn("·"), Elapsed(), TextColumn("·"), _Left(left),
+            SpinnerColumn(table_column=whole), _Title(), BarColumn(bar_width=24, table_column=whole),
+            MofNCompleteColumn(table_column=whole), TextColumn("·"), TimeElapsedColumn(table_column=whole),
+            _Left(left, table_column=whole),
             console=console, transient=True, refresh_per_second=REDRAWN_PER_SECOND,
         )  # fmt: skip
 
@@ -44,13 +54,20 @@ def standing(words: Mapping[str, str]) -> RenderableType:
     return Padding(grid, (0, 0, 0, 2))
 
 
-class _Left(ProgressColumn):
-    """The time left, in words."""
+class _Title(ProgressColumn):
+    """What is being done; in a narrow terminal what is too long of it is cut off, and nothing else."""
 
-    def __init__(self, seconds: Callable[[], float | None]) -> None:
-        super().__init__()
+    def render(self, task: Task) -> Text:
+        return Text(task.description, no_wrap=True, overflow="ellipsis")
+
+
+class _Left(ProgressColumn):
+    """The time left, in words; nothing where it isn't known, or should be over."""
+
+    def __init__(self, seconds: Callable[[], float | None], table_column: Column) -> None:
+        super().__init__(table_column)
         self._seconds = seconds
 
     def render(self, task: Task) -> Text:
         seconds = self._seconds()
-        return Text("" if seconds is None else f"{duration(seconds)} left", style="progress.remaining")
+        return Text(f"· {duration(seconds)} left" if seconds and seconds > 0.5 else "")

@@ -8,8 +8,10 @@ class TimeLeft:
     A word that less is done than before begins anew. Seconds are of any clock that only rises.
     """
 
-    def __init__(self) -> None:
-        self._begun = self._last = (0.0, 0)
+    def __init__(self, now: float, expected: float | None = None) -> None:
+        """`expected`: the seconds that the stage should take, as far as that is known when it begins, at `now`."""
+        self._expected_end = None if expected is None else now + expected
+        self._begun = self._last = (now, 0)
         self._total = self._moves = 0
         self._silent = True
 
@@ -24,12 +26,12 @@ class TimeLeft:
             self._moves += 1
 
     def seconds(self, now: float) -> float | None:
-        """What is expected at `now`, at least 0; None while nothing was done.
+        """What is expected at `now`, at least 0; None while nothing is known of that.
 
         It stands still where the next word is overdue, instead of running out.
         """
         if not self._moves:
-            return None
+            return None if self._expected_end is None else max(self._expected_end - now, 0.0)
         took = self._last[0] - self._begun[0]
         pace = took / (self._last[1] - self._begun[1])
         return max(pace * (self._total - self._last[1]) - min(now - self._last[0], took / self._moves), 0.0)

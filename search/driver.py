@@ -115,10 +115,14 @@ class Driver:
     def _done(self) -> int:
         return sum(result.state != "rejected" for result in self.study.results)
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """What is done and what is to do in all: trials, on rungs steps."""
+        on_rungs = len(self.promotions.rungs) > 1
+        return self.promotions.progress() if on_rungs else (self._done, self.config.search.trials)
+
     def _advance(self, report: Reporter) -> None:
-        done, wanted = self._done, self.config.search.trials
-        progress = self.promotions.progress() if len(self.promotions.rungs) > 1 else (done, wanted)
-        report.advance(*progress, self.outlook.words())
+        report.advance(*self.progress, self.outlook.words())
 
     def _submit(self, pool: Pool, job: Job) -> None:
         number, plan = job.proposal.number, job.proposal.plan

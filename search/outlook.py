@@ -49,7 +49,7 @@ class Outlook:
     def words(self) -> dict[str, str]:
         """By heading; only what there is something to say of."""
         gained = f" ({self._gained:+.4f} by the last trial)" if self._gained else ""
-        found = ", ".join(text for _, text in self._best.values()) or "nothing within the budgets yet"
+        found = ", ".join(text for _, text in self._best.values()) or "no finished trial within the budgets yet"
         over = sum(result.state == "rejected" and result.reason.startswith(OVER) for result in self._results)
         return {
             "hypervolume": f"{self._progression.hypervolume:.4f}{gained}",
@@ -57,6 +57,12 @@ class Outlook:
             **({} if self._config.search.rungs is None else {"rungs": self._rungs(self._config.search.rungs)}),
             **({"saved": f"{over} {'training' if over == 1 else 'trainings'}, {OVER}"} if over else {}),
         }
+
+    def seconds_left(self, done: int, total: int) -> float | None:
+        """How long the rest should take, going by what an earlier start took; None where there was none."""
+        on_rungs = self._config.search.rungs is not None
+        took = sum(result.seconds for result in self._results if result.rungs or not on_rungs)
+        return took / done * (total - done) / self._config.workers() if done and took else None
 
     def _reached(self, validation: float, predicted: Mapping[str, Cost]) -> dict[str, tuple[float, str]]:
         """How good a trial is for each budget, then for each objective without one, and what it reaches there.

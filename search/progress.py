@@ -7,8 +7,8 @@ from typing import Protocol
 class Reporter(Protocol):
     """Receives a run's progress; the command line draws it, a log file keeps it."""
 
-    def stage(self, title: str) -> None:
-        """A new stage begins; the one before has ended."""
+    def stage(self, title: str, seconds: float | None = None) -> None:
+        """A new stage begins; the one before has ended. `seconds`: how long it should take, where that is known."""
 
     def advance(self, done: int, total: int, words: Mapping[str, str] | None = None) -> None:
         """So much of the stage is done; `words` say by heading where it stands, if there is more to say of it."""
@@ -20,7 +20,7 @@ class Reporter(Protocol):
 class Silent:
     """A Reporter that says nothing."""
 
-    def stage(self, title: str) -> None:
+    def stage(self, title: str, seconds: float | None = None) -> None:
         """Ignore."""
 
     def advance(self, done: int, total: int, words: Mapping[str, str] | None = None) -> None:

@@ -69,7 +69,8 @@ def verify(
             continue
         with measurer_of(target, config.ray) as measurer:
             word = "finalist" if len(finalists) == 1 else "finalists"
-            report.stage(f"Measuring {len(finalists)} {word} and the original for target {name}")
+            title = f"Measuring {len(finalists)} {word} and the original for target {name}"
+            report.stage(title, target.seconds)
             measured = measurer.candidates(
                 profiles[name].target, folders, seed=config.search.seed, progress=report.advance
             )

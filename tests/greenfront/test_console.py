@@ -61,10 +61,10 @@ def test_without_a_terminal_there_are_lines_alone(clock: Clock, tmp_path: Path) 
     assert [line.split()[0] for line in lines if line.startswith("  hypervolume")] == ["hypervolume"] * 2
     assert lines[-1] == "Writing ..."
     said = [line.removeprefix("2026-11-22 17:00:00 ") for line in log.read_text().splitlines()]
-    best = "; ".join(f"{heading} {text}" for heading, text in WORDS.items())
     assert said[1].startswith("2 of 5; hypervolume 0.1; best ")
-    assert said[2:4] == ["trial 3", f"3 of 5, about 40 s left; {best}"]
-    assert said[-4:-1] == [f"5 of 5; {best}", "Searching: 60.0 s", "Writing ..."]
+    assert said[2:5] == ["trial 3", f"3 of 5, about 40 s left; hypervolume {WORDS['hypervolume']}", "trial 4"]
+    assert said[5] == "4 of 5, about 20 s left"  # nothing else is new
+    assert said[-4:-1] == ["5 of 5", "Searching: 60.0 s", "Writing ..."]
 
 
 def test_a_block_says_everything_at_80_columns() -> None:
@@ -81,6 +81,17 @@ def test_a_block_says_everything_at_80_columns() -> None:
     assert len(lines) == 6  # only `best` takes two
     text = " ".join(" ".join(lines).split())
     assert all(f"{heading} {said}" in text for heading, said in WORDS.items())
+
+
+def test_a_long_title_leaves_room_for_the_time() -> None:
+    out = io.StringIO()
+    block = LiveBlock(Console(file=io.StringIO(), width=80, force_terminal=True), lambda: 440.0)
+    block.update(block.add_task("Measuring 12 finalists and the original for target one-core"), completed=3, total=15)
+    Console(file=out, width=80).print(block.get_renderable())
+    assert out.getvalue().count("\n") == 1
+    assert "Measuring 12 finalists" in out.getvalue()
+    assert "… " in out.getvalue()
+    assert out.getvalue().rstrip().endswith("3/15 · 0:00:00 · 7 min left")
 
 
 def test_on_a_terminal_the_last_words_stay(clock: Clock) -> None:

@@ -9,7 +9,7 @@ from greenfront.time_left import TimeLeft, duration
 
 @given(st.integers(0, 500), st.integers(1, 20), st.integers(0, 30), st.floats(0.1, 1000))
 def test_at_an_even_pace_it_is_right_wherever_a_stage_begins(begun: int, done: int, more: int, pace: float) -> None:
-    left = TimeLeft()
+    left = TimeLeft(0)
     for number in range(done + 1):
         left.advance(begun + number, begun + done + more, 50 + pace * number)
     assert left.seconds(50 + pace * done) == pytest.approx(more * pace, abs=1e-6)
@@ -18,7 +18,7 @@ def test_at_an_even_pace_it_is_right_wherever_a_stage_begins(begun: int, done: i
 
 
 def test_nothing_is_known_before_anything_was_done() -> None:
-    left = TimeLeft()
+    left = TimeLeft(0)
     assert left.seconds(0) is None
     left.advance(20, 40, 100)  # a run that is taken up: those 20 took no time here
     left.advance(20, 40, 160)
@@ -27,8 +27,16 @@ def test_nothing_is_known_before_anything_was_done() -> None:
     assert left.seconds(200) == pytest.approx(19 * 100)
 
 
+def test_what_is_known_before_counts_until_something_was_done() -> None:
+    left = TimeLeft(100, expected=60)
+    left.advance(0, 3, 105)
+    assert [left.seconds(now) for now in (100, 130, 200)] == [60, 30, 0]
+    left.advance(1, 3, 205)
+    assert left.seconds(205) == 200
+
+
 def test_it_stands_still_where_the_next_word_is_overdue() -> None:
-    left = TimeLeft()
+    left = TimeLeft(0)
     for now, done in ((0, 0), (10, 1), (20, 2)):
         left.advance(done, 4, now)
     assert [left.seconds(now) for now in (20, 25, 30, 60, 600)] == [20, 15, 10, 10, 10]
@@ -39,7 +47,7 @@ def test_it_stands_still_where_the_next_word_is_overdue() -> None:
 
 
 def test_a_total_may_change_and_a_part_may_begin_anew() -> None:
-    left = TimeLeft()
+    left = TimeLeft(0)
     left.advance(0, 10, 0)
     left.advance(5, 10, 50)
     left.advance(5, 8, 50)  # on rungs fewer trials go on than was expected

@@ -89,7 +89,7 @@ class Notes:
     done: list[tuple[int, int]] = field(default_factory=list)
     words: list[Mapping[str, str]] = field(default_factory=list)
 
-    def stage(self, title: str) -> None:
+    def stage(self, title: str, seconds: float | None = None) -> None:
         """Not of interest."""
 
     def advance(self, done: int, total: int, words: Mapping[str, str] | None = None) -> None:

@@ -77,7 +77,7 @@ def test_a_run_that_goes_on_says_what_it_would_have_said() -> None:
 
 def test_before_anything_is_good_enough_that_is_said() -> None:
     words = followed([result_of(0), result_of(4), result_of(1, "failed", "diverged")])
-    assert words == {"hypervolume": "0.0000", "best": "nothing within the budgets yet"}
+    assert words == {"hypervolume": "0.0000", "best": "no finished trial within the budgets yet"}
 
 
 def test_only_proposals_over_a_budget_save_a_training() -> None:
@@ -98,6 +98,16 @@ def test_rungs_say_how_many_stand_on_them() -> None:
     assert words["rungs"] == "2 at 0 steps, 1 at 30 steps, 1 finished (100 steps)"  # the last was never on a rung
     failed = followed([*results, result_of(5, "failed")], search=search, fine_tune={"steps": 100})
     assert failed["rungs"].endswith("1 finished (100 steps), 1 failed")
+
+
+def test_the_rest_takes_as_long_as_what_an_earlier_start_did() -> None:
+    done = [replace(result_of(number), seconds=10.0) for number in range(3)]
+    assert outlook_of([], ray={"workers": 2}).seconds_left(0, 12) is None
+    assert outlook_of(done, ray={"workers": 2}).seconds_left(3, 12) == pytest.approx(9 * 10 / 2)
+    # On rungs it goes by steps, and who was never on one has done none of them.
+    on_rungs = {"search": {"trials": 12, "rungs": [0, 100]}, "fine_tune": {"steps": 100}, "ray": {"workers": 1}}
+    climbing = [replace(result_of(number, "paused", rungs=[0]), seconds=2.0) for number in range(2)]
+    assert outlook_of([*done, *climbing], **on_rungs).seconds_left(40, 400) == pytest.approx(360 * 4 / 40)
 
 
 def test_objectives_without_a_budget_stand_beside_the_original() -> None:
