@@ -75,13 +75,13 @@ class ConsoleReporter:
             self._block.update(self._task, completed=done, total=total)
         elif now - self._said >= PLAIN_SECONDS and done:
             self._said = now
-            self._console.print(f"  {done} of {total}{self._time_left()}", highlight=False)
+            self._line(f"{done} of {total}{self._time_left()}")
             self._print_words()
 
     def note(self, text: str) -> None:
         """One line worth keeping, on the terminal and in the log file."""
         self._write(text)
-        self._console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+        self._line(text)
 
     def _end_stage(self) -> None:
         if not self._title:
@@ -95,11 +95,21 @@ class ConsoleReporter:
         self._print_words()
         self._title, self._task, self._words = "", None, {}
 
+    def _line(self, text: str) -> None:
+        """A line below the stage's title: folded by a terminal, else whole, as files are searched by lines."""
+        if self._block is not None:
+            self._console.print(Padding(Text(text), (0, 0, 0, 2), expand=False))
+        else:
+            self._console.print(f"  {escape(text)}", highlight=False, soft_wrap=True)
+
     def _print_words(self) -> None:
-        if self._words:
+        if self._words and self._block is not None:
             from greenfront.live_block import standing
 
-            self._console.print(standing(self._words), highlight=False)
+            self._console.print(standing(self._words))
+        elif self._words:
+            for heading, text in self._words.items():
+                self._line(f"{heading:<12} {text}")
 
     def _time_left(self) -> str:
         seconds = self._left.seconds(time.monotonic())

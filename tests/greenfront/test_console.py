@@ -55,11 +55,11 @@ def test_without_a_terminal_there_are_lines_alone(clock: Clock, tmp_path: Path) 
         search(reporter, clock, trials=5)
     lines = out.getvalue().splitlines()
     assert "\x1b" not in out.getvalue()
-    assert all(len(line) <= 80 for line in lines)
+    assert all(line == line.rstrip() for line in lines)
     # After 40 s, and at the end; every trial has its own line.
     assert lines[:4] == ["Searching ...", "  trial 3", "  trial 4", "  4 of 5, about 20 s left"]
-    assert [line.split()[0] for line in lines if line.startswith("  hypervolume")] == ["hypervolume"] * 2
-    assert lines[-1] == "Writing ..."
+    assert lines[4:8] == [f"  {heading:<12} {text}" for heading, text in WORDS.items()]
+    assert lines[8:] == ["  trial 5", *lines[4:8], "Writing ..."]
     said = [line.removeprefix("2026-11-22 17:00:00 ") for line in log.read_text().splitlines()]
     assert said[1].startswith("2 of 5; hypervolume 0.1; best ")
     assert said[2:5] == ["trial 3", f"3 of 5, about 40 s left; hypervolume {WORDS['hypervolume']}", "trial 4"]
