@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from greenfront.config import RunConfig
 from greenfront.hardware_profiles import Cost
 from greenfront.search.slack import summed_cost
-from greenfront.search.study import Result
+from greenfront.search.journal import Result
 
 
 def objective_names(config: RunConfig) -> list[str]:
