@@ -9,8 +9,8 @@ from greenfront.hardware_profiles import Cost
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.hypervolume import Progression
-from greenfront.search.slack import accuracy_floors, budget_slack, cost_bounds, cost_limit, minimised
 from greenfront.search.journal import Result
+from greenfront.search.slack import accuracy_floors, budget_slack, cost_bounds, cost_limit, minimised
 from greenfront.spaces import Plan
 
 OVER = "predicted over budget"

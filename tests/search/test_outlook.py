@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from greenfront.hardware_profiles import Cost
-from greenfront.search.outlook import OVER, Outlook, trial_words
 from greenfront.search.journal import Result, RungScore, State
+from greenfront.search.outlook import OVER, Outlook, trial_words
 from greenfront.spaces import Plan
 from tests.search.front_builder import build_candidate, build_cost, build_plan
 from tests.search.toy_run import toy_config
