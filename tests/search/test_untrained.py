@@ -11,12 +11,13 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.details import UNTRAINED, details
 from greenfront.search.front import Front
 from greenfront.search.journal import Result, result_of
+from greenfront.search.outlook import trial_words
 from greenfront.search.paused import PausedStates
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Part, Weights, to_arrays
 from greenfront.search.worker import Outcome, Worker
 from greenfront.spaces import Plan, complete, compress
-from tests.search.front_builder import NO_BUDGETS, build_candidate, build_plan
+from tests.search.front_builder import NO_BUDGETS, build_candidate, build_cost, build_plan
 from tests.search.test_training_state import result, same
 from tests.search.tiny_assignment import assignment
 from tests.search.toy_run import toy_model, toy_space
@@ -96,6 +97,9 @@ def test_a_journal_and_a_front_remember_it(tmp_path: Path) -> None:
 
 
 def test_a_reader_is_told() -> None:
+    told = Result(0, build_plan(1), "uniform", "scored", 0.9, 0.1, 1.0)
+    assert " (uniform, 1 s)" in trial_words(told, "", build_cost(), "accuracy")
+    assert " (uniform, untrained, 1 s)" in trial_words(replace(told, untrained=True), "", build_cost(), "accuracy")
     original = build_candidate(Plan(), latency_ms=20.0, origin="original")
     candidate = build_candidate(build_plan(1))
     front = Front(original, (candidate,), "accuracy", ("laptop",), NO_BUDGETS, ("accuracy", "latency"))
