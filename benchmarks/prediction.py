@@ -1,6 +1,7 @@
 """Predicted against measured latency of random candidates, each measured beside the original in processes of their own.
 
-    python benchmarks/prediction.py runs/reuters --runtime onnxruntime --tokens 64 [--times 2]
+    python benchmarks/prediction.py runs/reuters --runtime onnxruntime --tokens 64 [--times 2] [--pairs FILE]
+    python benchmarks/prediction.py runs/reuters --runtime onnxruntime --tokens 64 --seed 1 --measured FILE
 
 Measures a fresh profile of the run's original, then 40 candidates with untrained weights that the profile has never
 seen, eight to a process. `absolute`: predicted against measured milliseconds; `ratio`: both over the original's in the
@@ -8,6 +9,7 @@ same process, since the machine's speed changes between processes; `large batch`
 
 With `--times 2` all candidates are measured twice, each time with other neighbours; predictions are compared with the
 mean, and `measured again` says how far the second measurement is from the first: no prediction can do better than that.
+`--measured` takes what an earlier call has measured, so that several profiles predict the same.
 """
 
 import argparse
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the profile; the candidates stay the same")
     parser.add_argument("--profile", type=Path, help="a profile to use instead of measuring one")
     parser.add_argument("--times", type=int, default=1, help="how often the candidates are measured")
+    parser.add_argument("--measured", type=Path, help="`--pairs` of an earlier call, instead of measuring candidates")
     parser.add_argument("--pairs", type=Path, help="a file for all predicted and measured values, as JSON")
     arguments = parser.parse_args()
     target = resolve_target(TargetConfig(name="here", runtime=arguments.runtime), arguments.tokens)
@@ -69,11 +72,14 @@ def main() -> None:
     for warning in profile.warnings:
         print(f"warning: {warning}")
     plans = mixtures(space, random.Random(SEED))
-    rounds = [measure(target, original, plans, seed=SEED + 1000 * number) for number in range(arguments.times)]
     predicted = [predict(profile, plan) for plan in plans]
     pairs: dict[str, list[Pair]] = {}
+    times = 0 if arguments.measured else arguments.times
+    rounds = [measure(target, original, plans, seed=SEED + 1000 * number) for number in range(times)]
     for field, name in KINDS.items():
         again = [[getattr(found[plan], field) for plan in plans] for found in rounds]
+        if arguments.measured:
+            again = [[value for _, value in json.loads(arguments.measured.read_text())[name]]]
         means = [sum(values) / len(values) for values in zip(*again, strict=True)]
         pairs[name] = [(getattr(each, field), mean) for each, mean in zip(predicted, means, strict=True)]
         if len(again) > 1:

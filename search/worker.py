@@ -119,7 +119,7 @@ class Worker:
             return state, outputs, False
         if share_of_peak(log.before) == 0:
             return to_arrays(model), outputs, True
-        if log.before is not None and not (outputs.divergence or 0.0) < CLEARLY * log.before:
+        if not clearly_better(log.before, outputs):
             built = self._build(plan, seed)
             complete(built)
             before = self._answer(built)
@@ -143,6 +143,11 @@ class Worker:
         if found.divergence is None or not np.isfinite(found.divergence):
             raise Diverged(f"the outputs on validation are not finite (divergence {found.divergence})")
         return found
+
+
+def clearly_better(before: float | None, outputs: Outputs) -> bool:
+    """Whether a trained candidate need not be compared with what it was: `before` is its loss then, if it is known."""
+    return before is None or (outputs.divergence or 0.0) < CLEARLY * before
 
 
 def frozen_paths(model: PreTrainedModel) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
     python benchmarks/search/record.py runs/reuters recordings/r8.jsonl --trials 300 --steps 0 15 30 60
 
 Every plan is trained once, on the run's Ray workers, and scored on validation whenever it has done so many steps, with
-the learning rate of the whole training. The same command goes on where it was interrupted; with `--greenformer` plans
+the learning rate of the whole training; at the end it is what a search would keep, which may be what it began as. The same command goes on where it was interrupted; with `--greenformer` plans
 of one global rank and plain SVD are recorded beside them. MiniLM-L6 on Reuters takes about 20 s a trial and worker.
 Give the workers the machine for themselves, or the seconds recorded are too many.
 """
@@ -23,7 +23,6 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import ray
-import torch
 from draws import Draws
 from global_rank import FIRST, KIND, global_rank_plans, plain_library
 from ray.util import ActorPool
@@ -32,10 +31,11 @@ from rich.console import Console
 
 from greenfront.config import RunConfig
 from greenfront.errors import RunError
-from greenfront.evaluators import Significance, TaskData, answer, distill, score
+from greenfront.evaluators import Outputs, Significance, TaskData, distill, score
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder, Silent
 from greenfront.search.journal import drop_torn_line
+from greenfront.search.acceptance import improves
 from greenfront.search.limits import budget_limits, changes
 from greenfront.search.pool import running_ray
 from greenfront.search.prepare import prepare_library, prepare_original, prepare_teacher
@@ -44,8 +44,8 @@ from greenfront.search.search_space import search_space
 from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
 from greenfront.search.trimming import prepare_base
 from greenfront.search.verify import original_candidate
-from greenfront.search.worker import Assignment, Worker, frozen_paths
-from greenfront.spaces import Plan, complete, compress
+from greenfront.search.worker import Assignment, Worker, clearly_better, frozen_paths
+from greenfront.spaces import Plan, complete
 
 COSTS = ("latency", "size")
 """Recorded with every trial, beside the costs among the run's objectives and budgets."""
@@ -57,13 +57,12 @@ class RecordingWorker(Worker):
 
     def record(self, number: int, kind: str, plan: Plan, costs: dict[str, float], steps: Sequence[int]) -> Trial:
         """Build, train and score one plan; a failure comes back as a trial with its reason."""
-        work, rungs = self.assignment, list[Rung]()
+        work, rungs, outputs = self.assignment, list[Rung](), list[Outputs]()
         seed = (work.seed + int(plan.id, 16)) % 2**32  # as in a search: the plan decides it
-        torch.manual_seed(seed)
         started = time.perf_counter()
         built = trained = 0.0
         try:
-            model = compress(work.original, plan, work.library, to_train=True)
+            model = self._build(plan, seed)
             built, resumed = time.perf_counter() - started, time.perf_counter()
 
             def scored(done: int, _: int) -> None:
@@ -74,8 +73,8 @@ class RecordingWorker(Worker):
                 begun = time.perf_counter()
                 candidate = copy.deepcopy(model)  # what is quantized could not be trained on
                 complete(candidate)
-                teacher = work.original if work.validation_logits is None else work.validation_logits
-                found = score(answer(candidate, work.validation, work.metric, teacher))
+                outputs.append(self._answer(candidate))
+                found = score(outputs[-1])
                 if found.divergence is None or not np.isfinite(found.divergence):
                     raise RunError(f"the outputs after {done} steps are not finite")
                 seconds = time.perf_counter() - begun
@@ -84,7 +83,14 @@ class RecordingWorker(Worker):
 
             scored(0, max(steps))
             against = work.original if work.train_logits is None else work.train_logits
-            distill(model, work.train, against, work.fine_tune, seed=seed, frozen=frozen_paths(model), progress=scored)
+            log = distill(
+                model, work.train, against, work.fine_tune, seed=seed, frozen=frozen_paths(model), progress=scored
+            )
+            first, last = rungs[0], rungs[-1]
+            if not log.steps:
+                rungs += [replace(first, steps=done, score_seconds=0.0) for done in steps[1:]]
+            elif not (first.steps or clearly_better(log.before, outputs[-1]) or improves(outputs[0], outputs[-1])):
+                rungs[-1] = replace(last, divergence=first.divergence, metric=first.metric)
         except Exception as error:  # as in a search: a bad plan is a result, too
             return Trial(number, kind, plan, costs, round(built, 3), tuple(rungs), f"{type(error).__name__}: {error}")
         return Trial(number, kind, plan, costs, round(built, 3), tuple(rungs))
