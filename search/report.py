@@ -18,6 +18,7 @@ from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.details import details, finish_words, prediction_error, verdict
 from greenfront.search.front import Front
+from greenfront.search.layers_figure import layers_section
 from greenfront.search.plan_text import plan_lines
 from greenfront.search.report_figure import axes, figure
 from greenfront.search.report_hardware import hardware_section
@@ -53,6 +54,8 @@ def write_report(
     run = str(run_info.get("run", path.parent))
     everyone = [front.original, *ordered(front, front.target)]
     hardware, figures = hardware_section(front, profiles, warnings, slower)
+    layers, of_layers = layers_section(front, profiles)
+    figures.update(of_layers)
     data = {
         "figure": figure(front),
         "hardware": figures if analysis is None else {**figures, "significance": significance_figure(analysis)},
@@ -69,6 +72,7 @@ def write_report(
         ),
         target_options=_options({target: target for target in front.targets}, front.target),
         table=_table(front, everyone, run),
+        layers=layers,
         hardware=hardware,
         significance="" if analysis is None else _significance(analysis),
         info=_info(run_info),

@@ -37,6 +37,7 @@ tr.predicted td { color: var(--soft); }
 td.wrap { white-space: normal; min-width: 9rem; }
 td code { user-select: all; }
 summary { cursor: pointer; }
+.shades { display: inline-block; width: 8rem; height: .7rem; border-radius: 3px; }
 .info th { width: 12rem; color: var(--soft); font-weight: 400; }
 .info td { white-space: normal; overflow-wrap: anywhere; }
 @media (max-width: 600px) { body { padding: .6rem; } #plot, .figure { height: 400px; } .info th { width: 7rem; } }
@@ -120,6 +121,7 @@ $summary
 <pre id="details">Choose a candidate to see it here.</pre>
 <h2>Candidates</h2>
 $table
+$layers
 <h2>Hardware</h2>
 $hardware
 $significance
