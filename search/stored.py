@@ -8,6 +8,7 @@ import numpy as np
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 
 from greenfront.config import RunConfig
 from greenfront.errors import PlanError
@@ -41,12 +42,17 @@ def stored_results(earlier: Sequence[Earlier], states: Collection[State] = ("sco
 
 def results_in(journal: Path) -> list[Result]:
     """Every finished trial of a journal, which needs no space to be read."""
+    return [result_of(trial) for trial in trials_in(journal)]
+
+
+def trials_in(journal: Path) -> list[FrozenTrial]:
+    """The same as Optuna has them."""
     drop_torn_line(journal)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(journal)))
     if not storage.get_all_studies():
         return []
-    return [result_of(trial) for trial in optuna.load_study(storage=storage, study_name=NAME).trials]
+    return list(optuna.load_study(storage=storage, study_name=NAME).trials)
 
 
 def within(space: Space, results: Sequence[Result]) -> list[Result]:
