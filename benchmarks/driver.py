@@ -17,8 +17,9 @@ import numpy as np
 from greenfront.evaluators import Outputs, Significance
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
-from greenfront.search.driver import Driver, objective_names
+from greenfront.search.driver import Driver
 from greenfront.search.limits import budget_limits, first_plans
+from greenfront.search.objectives import objective_names
 from greenfront.search.pool import Finished
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent

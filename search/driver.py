@@ -17,12 +17,13 @@ from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
 from greenfront.search.keeping import keep_candidate
+from greenfront.search.objectives import objective_costs, objective_values
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.progress import Reporter
 from greenfront.search.promotions import Job, Promotions
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.slack import budget_slack, missed, summed_cost
+from greenfront.search.slack import budget_slack, missed
 from greenfront.search.study import Proposal, Result, Study
 from greenfront.search.training_state import Weights
 from greenfront.spaces import Plan
@@ -240,28 +241,6 @@ class Driver:
             return function(*arguments)
         finally:
             self.timing.driver.append(time.perf_counter() - started)
-
-
-def objective_names(config: RunConfig) -> list[str]:
-    """What the study's values are called."""
-    return [
-        "divergence from the original (nats)" if name == "accuracy" else f"predicted {summed_cost(name)}"
-        for name in config.objectives
-    ]
-
-
-def objective_values(config: RunConfig, result: Result, predicted: Mapping[str, Cost]) -> list[float] | None:
-    """The study's objectives: divergence stands for accuracy, as it tells more of a few hundred examples."""
-    if result.divergence is None:
-        return None
-    costs = iter(objective_costs(config, predicted))
-    return [result.divergence if name == "accuracy" else next(costs) for name in config.objectives]
-
-
-def objective_costs(config: RunConfig, predicted: Mapping[str, Cost]) -> list[float]:
-    """The objectives beside the score."""
-    cost = predicted[config.hardware[0].name]
-    return [cost.value(summed_cost(name)) for name in config.objectives if name != "accuracy"]
 
 
 def _constraints(slack: Mapping[str, float]) -> dict[str, float]:

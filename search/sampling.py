@@ -9,9 +9,9 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.allocation import Limit, Table
 from greenfront.search.allocation_sampler import AllocationSampler
-from greenfront.search.driver import objective_names
 from greenfront.search.encodings import AllocationEncoding
 from greenfront.search.limits import cost_axes
+from greenfront.search.objectives import objective_names
 from greenfront.search.study import ALLOCATION, Study, make_sampler
 from greenfront.spaces import Space
 

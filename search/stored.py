@@ -15,9 +15,9 @@ from greenfront.errors import PlanError
 from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
-from greenfront.search.driver import objective_values
 from greenfront.search.finishing import scored_candidates
 from greenfront.search.front import pareto_mask
+from greenfront.search.objectives import objective_values
 from greenfront.search.progress import Reporter
 from greenfront.search.reopening import HOW_MEASURED, Earlier, same_target
 from greenfront.search.run_folder import RunFolder

@@ -13,7 +13,8 @@ from safetensors.numpy import load_file
 from greenfront.config import RunConfig
 from greenfront.evaluators import Outputs
 from greenfront.search import RunFolder
-from greenfront.search.driver import Driver, objective_names
+from greenfront.search.driver import Driver
+from greenfront.search.objectives import objective_names
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.slack import missed
 from greenfront.search.study import Result, Study, make_sampler

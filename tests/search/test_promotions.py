@@ -15,7 +15,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.evaluators import Outputs
-from greenfront.search.driver import Driver, objective_names
+from greenfront.search.driver import Driver
+from greenfront.search.objectives import objective_names
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.promotions import steps_trained, stopped
