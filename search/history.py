@@ -30,8 +30,8 @@ class Reached:
     """What was known when a trial ended."""
 
     tried: Tried
-    begun: int
-    """How many trials had been begun by then."""
+    trials: int
+    """How many had ended by then, or were begun before and have been stopped on a rung."""
     seconds: float
     """Since the first trial; while nothing ran, as between two starts of a run, no time passes."""
     hypervolume: float
@@ -91,18 +91,16 @@ def busy_seconds(spans: Sequence[tuple[datetime, datetime]], moments: Sequence[d
 def _curve(
     every: Sequence[Tried], progression: Progression, profiles: Mapping[str, HardwareProfile]
 ) -> tuple[Reached, ...]:
-    begins = [each.trial.datetime_start for each in every if each.trial.datetime_start is not None]
-    timed = [
-        (end, begin, each)
-        for each in every
-        if (end := each.trial.datetime_complete) is not None and (begin := each.trial.datetime_start) is not None
-    ]
-    timed.sort(key=lambda entry: (entry[0], entry[2].trial.number))
-    results = [each.result for _, _, each in timed]
+    spans = [(each.trial.datetime_start, each.trial.datetime_complete, each) for each in every]
+    ended = [(begin, end, each) for begin, end, each in spans if begin is not None and end is not None]
+    ended.sort(key=lambda span: (span[1], span[2].trial.number))
+    stopped = [begin for begin, end, _ in spans if begin is not None and end is None]
+    seconds = busy_seconds([(begin, end) for begin, end, _ in ended], [end for _, end, _ in ended])
+    results = [each.result for _, _, each in ended]
     predicted = [{name: profile.predict(result.plan) for name, profile in profiles.items()} for result in results]
-    volumes = progression.after(results, predicted)
-    seconds = busy_seconds([(begin, end) for end, begin, _ in timed], [end for end, _, _ in timed])
     return tuple(
-        Reached(each, sum(begin <= end for begin in begins), spent, float(volume))
-        for (end, _, each), spent, volume in zip(timed, seconds, volumes, strict=True)
+        Reached(each, place + sum(begin <= end for begin in stopped), spent, float(volume))
+        for place, ((_, end, each), spent, volume) in enumerate(
+            zip(ended, seconds, progression.after(results, predicted), strict=True), start=1
+        )
     )

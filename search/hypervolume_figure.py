@@ -21,13 +21,13 @@ STYLES: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def hypervolume_figures(history: History) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Over the trials begun, and over time, as plotly's JSON: a step line, and a marker where each trial ended."""
+    """Over trials, and over time, as plotly's JSON: a step line, and a marker where each trial ended."""
     longest = max((reached.seconds for reached in history.curve), default=0.0)
     divisor, unit = next((by, name) for least, by, name in UNITS if longest >= least)
-    over_trials = [float(reached.begun) for reached in history.curve]
+    over_trials = [float(reached.trials) for reached in history.curve]
     over_time = [reached.seconds / divisor for reached in history.curve]
     return (
-        _figure(history.curve, over_trials, "trials begun"),
+        _figure(history.curve, over_trials, "trials"),
         _figure(history.curve, over_time, f"time ({unit})"),
     )
 
@@ -43,13 +43,14 @@ def hypervolume_words(history: History) -> str:
     """What the curve came to, and how it is to be read."""
     last = history.curve[-1].hypervolume if history.curve else 0.0
     rule = (
-        "The share of what lies between the worst that counts (a divergence of 1 nat, the budgets) and a nearly perfect "
-        "model that is dominated by the trials which keep every budget, all on logarithms and by predicted costs."
+        "How much of what can be hoped for has been found: the share of the box from a divergence of 1 nat and the "
+        "budgets' costs down to a nearly perfect model, on logarithms, that some trial within every budget dominates, "
+        "by predicted costs."
     )
     if last <= 0:
         return f"{rule} No trial kept every budget, so it stayed at nothing."
     enough = next(reached for reached in history.curve if reached.hypervolume >= 0.99 * last)
-    return f"{rule} It came to {last:.3f}, 99% of it with {enough.begun} trials begun."
+    return f"{rule} It came to {last:.3f}, 99% of it after {enough.trials} trials."
 
 
 def _figure(curve: Sequence[Reached], x: Sequence[float], title: str) -> dict[str, Any]:
@@ -93,6 +94,6 @@ def _words(curve: Sequence[Reached], place: int) -> str:
         came = f"{wording.number(result.divergence)} nats"
     return (
         f"trial {result.number}, {result.plan.id} ({escape(result.origin)}): {escape(came)}<br>hypervolume "
-        f"{reached.hypervolume:.4f}, by it {reached.hypervolume - before:+.4f}<br>{reached.begun} trials begun, "
+        f"{reached.hypervolume:.4f}, by it {reached.hypervolume - before:+.4f}<br>after {reached.trials} trials, "
         f"{reached.seconds:.0f} s"
     )

@@ -23,7 +23,7 @@ Row = tuple[str, tuple[str | None, ...]]
 
 @dataclass(frozen=True)
 class LayerGrid:
-    """Rows from the embeddings to the last layer, then what else stands outside of layers; columns in the model's order.
+    """Rows from the embeddings to the last layer, then what else is outside of layers; columns in the model's order.
 
     `paths` (rows x columns) are module paths, None where a layer hasn't such a module. A layer's own path stands in the
     first column, whether it is a site or not.
@@ -45,10 +45,12 @@ class LayerGrid:
                 sites = layers.setdefault((found["stack"], int(found["layer"])), [])
                 sites += [] if found["site"] is None else [path]
         columns = _columns(list(layers.values()))
-        order = list(dict.fromkeys(columns[p] for sites in sorted(layers.values(), key=len, reverse=True) for p in sites))
+        order = list(
+            dict.fromkeys(columns[p] for sites in sorted(layers.values(), key=len, reverse=True) for p in sites)
+        )
         modules = {columns[path] for path in columns if kinds[path] == "module"}
         names = short_names(tuple(order)) | (dict.fromkeys(modules, "attention") if len(modules) == 1 else {})
-        stacks = _stack_names(list(dict.fromkeys(stack for stack, _ in layers)))
+        stacks = stack_names(list(dict.fromkeys(stack for stack, _ in layers)))
         rows: list[Row] = []
         for stack, number in sorted(layers, key=lambda layer: (list(stacks).index(layer[0]), layer[1])):
             placed = {columns[path]: path for path in layers[stack, number]}
@@ -58,7 +60,9 @@ class LayerGrid:
         tables = [row for row, path in zip(alone, outside, strict=True) if kinds[path] == "embedding"]
         every = [*tables, *rows, *(row for row in alone if row not in tables)]
         return cls(
-            tuple(name for name, _ in every), (WHOLE, *(names[key] for key in order)), tuple(paths for _, paths in every)
+            tuple(name for name, _ in every),
+            (WHOLE, *(names[key] for key in order)),
+            tuple(paths for _, paths in every),
         )
 
 
@@ -97,7 +101,7 @@ def _columns(layers: Sequence[Sequence[str]]) -> dict[str, str]:
     return {path: column for sites in (bare if told else found) for path, column in sites.items()}
 
 
-def _stack_names(stacks: Sequence[str]) -> dict[str, str]:
+def stack_names(stacks: Sequence[str]) -> dict[str, str]:
     """`layer` where there is one stack; of several what tells them apart, such as `encoder` and `decoder`."""
     if len(stacks) == 1:
         return {stacks[0]: "layer"}

@@ -19,6 +19,7 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.front import Front
 from greenfront.search.layer_grid import WHOLE, LayerGrid, kind_of
 from greenfront.search.plan_text import setting_words
+from greenfront.search.report_hardware import Figures
 from greenfront.spaces import Plan, Settings
 from greenfront.spaces.effective import effective_settings
 from greenfront.spaces.places import inside
@@ -145,12 +146,13 @@ class LayersPicture:
         return "<br>".join(map(escape, lines))
 
 
-def layers_section(front: Front, profiles: Mapping[str, HardwareProfile]) -> tuple[str, dict[str, dict[str, Any]]]:
+def layers_section(front: Front, profiles: Mapping[str, HardwareProfile]) -> tuple[str, Figures]:
     """The section's markup, and its figures by the ids of their elements; nothing where no member or profile is."""
     members, profile = drawn(front), profiles.get(front.target)
     if not members or profile is None:
         return "", {}
-    picture, figures, panels = LayersPicture(profile), dict[str, dict[str, Any]](), ""
+    picture, panels = LayersPicture(profile), ""
+    figures: Figures = {}
     for member in members:
         id_ = f"layers-{len(figures)}"
         figures[id_], height = picture.figure(member.plan)
@@ -196,7 +198,7 @@ def _text(cell: Cell | None, column: str) -> str:
         return "✕"
     if column == WHOLE and set(cell.own) <= {"skip"} and not cell.effective.keys() & SIDES.keys():
         return f"{cell.share:.0%}"
-    return "<br>".join(escape(word) for word in setting_words(cell.own))
+    return "<br>".join(escape(word) for word in reversed(setting_words(cell.own)))
 
 
 def _ticks(names: "list[str] | tuple[str, ...]") -> dict[str, Any]:

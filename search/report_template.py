@@ -73,7 +73,7 @@ function draw() {
     layout.margin = {l: 52, r: 12, t: 12, b: 48};
   }
   show(plot, data, layout);
-  for (const [id, figure] of Object.entries(view.hardware)) {
+  for (const [id, figure] of Object.entries(view.figures)) {
     const copy = structuredClone(figure);
     if (narrow.matches) copy.layout.margin = {l: 48, r: 8, t: 8, b: 44};
     show(document.getElementById(id), copy.data, copy.layout);
@@ -121,10 +121,7 @@ $summary
 <pre id="details">Choose a candidate to see it here.</pre>
 <h2>Candidates</h2>
 $table
-$layers
-<h2>Hardware</h2>
-$hardware
-$significance
+$sections
 <h2>Run</h2>
 <details><summary>Machine, versions, seed, data, configuration</summary>
 $info
