@@ -76,7 +76,7 @@ def _figure(curve: Sequence[Reached], x: Sequence[float], title: str) -> dict[st
         font={"family": "system-ui, sans-serif", "size": 13},
         margin={"l": 56, "r": 12, "t": 12, "b": 48},
         xaxis={"title": {"text": title}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "hypervolume"}, "rangemode": "tozero"},
+        yaxis={"title": {"text": "hypervolume"}, "rangemode": "tozero", "automargin": True},
         hoverlabel={"align": "left", "font": {"size": 12}},
         hovermode="closest",
         showlegend=True,

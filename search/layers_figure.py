@@ -108,7 +108,7 @@ class LayersPicture:
         layout = go.Layout(
             template="none",
             font={"family": "system-ui, sans-serif", "size": 12},
-            margin={"l": 64, "r": 8, "t": 80, "b": 8},
+            margin={"l": 64, "r": 32, "t": 80, "b": 8},
             xaxis={**axis, "side": "top", "tickangle": -45, **_ticks(columns), "range": [-0.5, len(columns) - 0.5]},
             yaxis={**axis, **_ticks(rows), "range": [len(rows) - 0.5, -0.5]},
             hoverlabel={"align": "left", "font": {"size": 12}},
