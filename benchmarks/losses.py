@@ -33,12 +33,12 @@ from greenfront.evaluators.replace_one import divergences
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder
 from greenfront.search.allocation import Limit, allocate, cheapest
+from greenfront.search.journal import NAME
 from greenfront.search.limits import changes
 from greenfront.search.prepare import Teacher, prepare_significance
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent
 from greenfront.search.some_examples import telling_batches
-from greenfront.search.study import NAME
 from greenfront.spaces import Choice, Library, Plan, Settings, Space, find_space, load_checkpoint
 from greenfront.spaces.compression import method_of
 

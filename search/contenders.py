@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from greenfront.config import COST_OF, RunConfig
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.front import pareto_mask
+from greenfront.search.journal import Result
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import summed_cost
-from greenfront.search.study import Result
 from greenfront.spaces import Plan
 
 

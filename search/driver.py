@@ -16,15 +16,16 @@ from greenfront.search import wording
 from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
+from greenfront.search.journal import Result
 from greenfront.search.keeping import keep_candidate
 from greenfront.search.objectives import objective_costs, objective_values
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.progress import Reporter
-from greenfront.search.promotions import Job, Promotions
+from greenfront.search.promotions import Climb, Promotions
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, missed
-from greenfront.search.study import Proposal, Result, Study
+from greenfront.search.study import Proposal, Study
 from greenfront.search.training_state import Weights
 from greenfront.spaces import Plan
 
@@ -68,7 +69,7 @@ class Driver:
                 self._tell(result)
         self._rng = np.random.default_rng(config.search.seed + len(study.results))
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
-        self._pending: dict[int, Job] = {}
+        self._pending: dict[int, Climb] = {}
         self._saves: list[Any] = []
         self._exhausted = False
 
@@ -80,7 +81,7 @@ class Driver:
         """Keep every worker busy until all trials are done; on any exception what is finished is kept."""
         started = time.perf_counter()
         self._advance(report)
-        ready: Job | None = None
+        ready: Climb | None = None
         try:
             while True:
                 # The next job is found while the workers work, so that none of them waits for it.
@@ -118,29 +119,29 @@ class Driver:
         done, wanted = self._done, self.config.search.trials
         report.advance(*(self.promotions.progress() if len(self.promotions.rungs) > 1 else (done, wanted)))
 
-    def _submit(self, pool: Pool, job: Job) -> None:
-        number, plan = job.proposal.number, job.proposal.plan
-        pool.submit(number, plan.id, plan.to_json(), *([] if job.part is None else [job.part]))
-        self._pending[number] = job
+    def _submit(self, pool: Pool, climb: Climb) -> None:
+        number, plan = climb.proposal.number, climb.proposal.plan
+        pool.submit(number, plan.id, plan.to_json(), *([] if climb.part is None else [climb.part]))
+        self._pending[number] = climb
 
-    def _next(self, report: Reporter) -> Job | None:
+    def _next(self, report: Reporter) -> Climb | None:
         """A trial that has earned its next rung, or a new plan, or None when there is neither (yet)."""
-        job = self.promotions.next(self._pending.values(), last=False)
-        if job is None and (proposal := self._propose(report)) is not None:
+        climb = self.promotions.next(self._pending.values(), last=False)
+        if climb is None and (proposal := self._propose(report)) is not None:
             return self.promotions.first(proposal)
-        job = job or self.promotions.next(self._pending.values(), last=True)
-        if job is None:
+        climb = climb or self.promotions.next(self._pending.values(), last=True)
+        if climb is None:
             return None
         for save in self._saves:
             save.result()  # what it goes on from may be on its way to the disk
-        return self.promotions.resumed(job, report)
+        return self.promotions.resumed(climb, report)
 
     def _propose(self, report: Reporter) -> Proposal | None:
         """A plan that is new and within every predicted budget, or None when enough are under way or none is left."""
-        begun = self._done + sum(not job.behind for job in self._pending.values())
+        begun = self._done + sum(not climb.behind for climb in self._pending.values())
         if self._exhausted or begun >= self.config.search.trials:
             return None
-        under_way = {job.proposal.plan for job in self._pending.values()}
+        under_way = {climb.proposal.plan for climb in self._pending.values()}
         for attempt in range(3 * REJECTIONS):
             if attempt >= REJECTIONS:
                 plan = perturbed(self.study.space, self.losses, self.limits, self._rng)
@@ -167,9 +168,9 @@ class Driver:
         for save in ended:
             save.result()  # a full disk ends the search now, not after all trials
         self._saves = [save for save in self._saves if save not in ended]
-        job = self._pending.pop(finished.tag)
+        climb = self._pending.pop(finished.tag)
         self.timing.busy += finished.outcome.seconds
-        result = self.promotions.result(job, finished.outcome)
+        result = self.promotions.result(climb, finished.outcome)
         trial = self._tell(result)
         for other in self.promotions.record(result):
             self._tell(other)

@@ -8,8 +8,9 @@ from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
 from greenfront.search.finishing import as_kept
+from greenfront.search.journal import Result
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.study import Result, Study
+from greenfront.search.study import Study
 from greenfront.search.verify import unverified
 from greenfront.spaces import Plan
 

@@ -5,6 +5,7 @@ latter competes with the former (Branch-Train-Merge, Li et al. 2022, 2208.03306)
 kept weights, with one seed.
 """
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,12 +26,12 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.continuing import Continue
 from greenfront.search.finish_record import Attempt, Quality, attempts_on, finished
 from greenfront.search.finishing_data import finishing_data
+from greenfront.search.journal import Result
 from greenfront.search.keeping import keep_attempts, keep_finished
 from greenfront.search.pool import Finished, Pool, running_ray
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import accuracy_floors
-from greenfront.search.study import Result
 from greenfront.search.training_state import Weights, to_arrays
 from greenfront.search.verify import unverified
 from greenfront.search.worker import Assignment
@@ -231,7 +232,8 @@ def shards_of(count: int, shards: int, seed: int) -> list[Indices]:
 
 
 def _divergence(outputs: Outputs) -> float:
-    return float("inf") if outputs.divergence is None else outputs.divergence
+    found = outputs.divergence
+    return math.inf if found is None or not math.isfinite(found) else found
 
 
 def _settings(config: RunConfig) -> str:

@@ -10,10 +10,10 @@ from greenfront.config import RunConfig
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.candidate import Candidate
 from greenfront.search.hypervolume import Progression
+from greenfront.search.journal import Result, result_of, trials_in
 from greenfront.search.reopening import Earlier
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.stored import stored_results, trials_in
-from greenfront.search.study import Result, result_of
+from greenfront.search.stored import stored_results
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,6 @@ class History:
         Raises:
             RunError: an earlier configuration that can't be read.
         """
-        if not run.study.exists():
-            return None
         before = {result.plan for result in stored_results(Earlier.all(run))}
         every = [Tried(t, r, r.plan in before) for t in trials_in(run.study) if (r := result_of(t)).state != "rejected"]
         if not every:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from greenfront.config import COST_OF, HIGHER_IS_BETTER, RunConfig
 from greenfront.hardware_profiles import Cost
 from greenfront.search.candidate import Candidate
+from greenfront.search.journal import Result
 from greenfront.search.objectives import objective_values
 from greenfront.search.slack import budget_slack, cost_bounds, missed, summed_cost
-from greenfront.search.study import Result
 
 WORST_DIVERGENCE = 1.0
 """Nats; whoever is so far from the original is of no use."""

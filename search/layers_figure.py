@@ -95,11 +95,12 @@ class LayersPicture:
         text = [[_text(cell, column) for cell, column in zip(row, columns, strict=True)] for row in cells]
         words = [["" if cell is None else self._words(cell) for cell in row] for row in cells]
         if self.rest > 0:
-            blank = [None] * (len(columns) - 1)
+            others = len(columns) - 1
             rows.append("rest")
-            shares.append([1.0, *blank])
+            shares.append([1.0, *[None] * others])
             text.append([""] * len(columns))
-            words.append([f"no plan changes the rest (norms, positions, head)<br>{self.rest:,} parameters", *blank])
+            said = f"no plan changes the rest (norms, positions, head)<br>{self.rest:,} parameters"
+            words.append([said, *[""] * others])
         heatmap = go.Heatmap(
             z=shares, zmin=0, zmax=1, colorscale="Cividis", showscale=False, xgap=1, ygap=1, hoverongaps=False,
             text=text, texttemplate="%{text}", textfont={"size": 10}, hovertext=words, hoverinfo="text",

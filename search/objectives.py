@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from greenfront.config import RunConfig
 from greenfront.hardware_profiles import Cost
+from greenfront.search.journal import Result
 from greenfront.search.slack import summed_cost
-from greenfront.search.study import Result
 
 
 def objective_names(config: RunConfig) -> list[str]:

@@ -60,8 +60,7 @@ class OpenTrials:
         return copy.deepcopy(trial)
 
     def write(self, trial: FrozenTrial, *, finished: bool) -> None:
-        """Bring the journal up to date with a trial, whose constraints are facts once it is finished; its finished state
-        comes last."""
+        """Bring the journal up to date with a trial; its finished state comes last, and constraints only with it."""
         if not finished:
             trial = copy.deepcopy(trial)
             _forget_constraints(trial)

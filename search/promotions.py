@@ -2,15 +2,16 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from greenfront.config import RunConfig
+from greenfront.search.journal import Result, RungScore
 from greenfront.search.ladder import Ladder, Standing
 from greenfront.search.paused import PausedStates
 from greenfront.search.progress import Reporter
 from greenfront.search.slack import TOLERANCE, accuracy_floors
-from greenfront.search.study import Proposal, Result, RungScore
+from greenfront.search.study import Proposal
 from greenfront.search.training_state import Part
 from greenfront.search.trend import Score, Trend
 from greenfront.search.worker import Outcome
@@ -21,7 +22,7 @@ NOTICEABLE = 1.1
 
 
 @dataclass(frozen=True)
-class Job:
+class Climb:
     """What a worker is given: a plan on its way to a rung. Without rungs its whole training, which has no part."""
 
     proposal: Proposal
@@ -60,45 +61,46 @@ class Promotions:
         """Whether nothing is left to promote, once all plans were started."""
         return self._ladder.next(settled=len(self.rungs)) is None
 
-    def first(self, proposal: Proposal) -> Job:
+    def first(self, proposal: Proposal) -> Climb:
         """The way to the lowest rung."""
-        return Job(proposal, 0, Part(0, self.rungs[0]) if len(self.rungs) > 1 else None)
+        return Climb(proposal, 0, Part(0, self.rungs[0]) if len(self.rungs) > 1 else None)
 
-    def next(self, running: Collection[Job], *, last: bool) -> Job | None:
+    def next(self, running: Collection[Climb], *, last: bool) -> Climb | None:
         """A paused trial on its way to its next rung, if one has earned it; `last`: no new plan will be started."""
-        settled = min((job.rung for job in running), default=len(self.rungs)) if last else 0
+        settled = min((climb.rung for climb in running), default=len(self.rungs)) if last else 0
         found = self._ladder.next(settled=settled)
         if found is None:
             return None
         rung, number = found
         self._ladder.promote(rung, number)
         result = next(result for result in self._results if result.number == number)
-        return Job(Proposal(number, result.plan, result.origin), rung + 1, Part(0, self.rungs[rung + 1]), result.rungs)
+        proposal = Proposal(number, result.plan, result.origin)
+        return Climb(proposal, rung + 1, Part(0, self.rungs[rung + 1]), result.rungs)
 
-    def resumed(self, job: Job, report: Reporter) -> Job:
-        """The same job with what the trial goes on from; on a rung without a step that is nothing, the plan says it."""
-        if not job.behind or not job.behind[-1].steps:
-            return job
-        plan, done = job.proposal.plan, job.behind[-1].steps
-        part = self._paused.part(plan.id, self.rungs[job.rung])
+    def resumed(self, climb: Climb, report: Reporter) -> Climb:
+        """The same with the state that the trial goes on from; a rung without a step has none, the plan says it all."""
+        if not climb.behind or not climb.behind[-1].steps:
+            return climb
+        plan, done = climb.proposal.plan, climb.behind[-1].steps
+        part = self._paused.part(plan.id, self.rungs[climb.rung])
         if part.start < done:
             report.note(f"{plan.id}: its weights after {done} steps are gone; it is trained again from the start")
-        return replace(job, part=part)
+        return replace(climb, part=part)
 
-    def result(self, job: Job, outcome: Outcome) -> Result:
-        """What came of a job: the trial is failed, paused on its rung, or finished and so scored."""
-        proposal, seconds = job.proposal, outcome.seconds + sum(rung.seconds for rung in job.behind)
+    def result(self, climb: Climb, outcome: Outcome) -> Result:
+        """What came of a climb: the trial is failed, paused on its rung, or finished and so scored."""
+        proposal, seconds = climb.proposal, outcome.seconds + sum(rung.seconds for rung in climb.behind)
         result = Result(
             proposal.number, proposal.plan, proposal.origin, "failed", seconds=seconds, reason=outcome.reason,
-            rungs=job.behind,
+            rungs=climb.behind,
         )  # fmt: skip
         if outcome.validation is None or outcome.divergence is None:
             return result
         result = replace(result, validation=outcome.validation, divergence=outcome.divergence)
-        if job.rung == len(self.rungs) - 1:
+        if climb.rung == len(self.rungs) - 1:
             return replace(result, state="scored")
-        here = RungScore(self.rungs[job.rung], outcome.validation, outcome.divergence, outcome.seconds)
-        return replace(result, state="paused", rungs=(*job.behind, here))
+        here = RungScore(self.rungs[climb.rung], outcome.validation, outcome.divergence, outcome.seconds)
+        return replace(result, state="paused", rungs=(*climb.behind, here))
 
     def expected(self, result: Result) -> Result:
         """A paused result as it would be, going by the others, after the whole training; any other one as it is."""
@@ -191,5 +193,5 @@ def _scores(result: Result) -> list[Score]:
     return scores
 
 
-def _dot(counts: "Collection[int] | map[int]", lengths: Sequence[int]) -> int:
+def _dot(counts: Iterable[int], lengths: Sequence[int]) -> int:
     return sum(count * length for count, length in zip(counts, lengths, strict=True))

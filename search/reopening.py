@@ -14,6 +14,7 @@ from greenfront.config import RunConfig, TargetConfig, load_config, to_yaml
 from greenfront.errors import ConfigError, RunError
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.front import Front
+from greenfront.search.journal import Result, results_in
 from greenfront.search.run_folder import RunFolder, write_atomic
 
 SAME_STUDY = ("search.trials", "finish.")
@@ -48,6 +49,11 @@ class Earlier:
             return load_config(self.path / "config.yaml", locate=False)
         except ConfigError as error:
             raise RunError(f"{self.path}: can't be read: {error}") from error
+
+    @cached_property
+    def results(self) -> list[Result]:
+        """What its trials came to."""
+        return results_in(self.study)
 
     @cached_property
     def front(self) -> Front | None:

@@ -11,14 +11,14 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import wording
 from greenfront.search.allocation import Seed
 from greenfront.search.candidate import Candidate
+from greenfront.search.journal import Result, results_in
 from greenfront.search.pool import Pool
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Reporter
 from greenfront.search.reopening import SAME_STUDY, Earlier
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets, summed_cost
-from greenfront.search.stored import results_in, say_stored, stored_candidates, stored_results, within
-from greenfront.search.study import Result
+from greenfront.search.stored import say_stored, stored_candidates, stored_results, within
 from greenfront.search.training_state import Weights
 from greenfront.spaces import Choice, Plan, Settings, Space
 
@@ -80,7 +80,7 @@ def take_up(
     if len(held) < len(stored):
         lost = len(stored) - len(held)
         report.note(f"{lost} of {len(stored)} stored trials have settings that can't be had any more")
-    here = results_in(run.study) if run.study.exists() else []
+    here = results_in(run.study)
     results = list({result.plan: result for result in [*held, *here]}.values())
     before, candidates = stored_candidates(run, results, original, profiles, config, earlier)
     say_stored(candidates, before, run, config, report)

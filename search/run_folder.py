@@ -31,7 +31,7 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 class RunFolder:
-    """Where a run keeps its files; `open` before use."""
+    """Where a run keeps its files; made by `create`, or there already."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 
 from greenfront.search import view, wording
 from greenfront.search.history import History
+from greenfront.search.journal import Result
 from greenfront.search.promotions import steps_trained
-from greenfront.search.study import Result
 
 LEAST_NATS = 1e-6
 """A logarithmic axis has no zero; less is nothing."""

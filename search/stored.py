@@ -2,13 +2,8 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial
 
 from greenfront.config import RunConfig
 from greenfront.errors import PlanError
@@ -17,12 +12,13 @@ from greenfront.search import wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.finishing import scored_candidates
 from greenfront.search.front import pareto_mask
+from greenfront.search.journal import Result, State
 from greenfront.search.objectives import objective_values
 from greenfront.search.progress import Reporter
 from greenfront.search.reopening import HOW_MEASURED, Earlier, same_target
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, minimised, missed_budgets
-from greenfront.search.study import NAME, Result, State, Study, drop_torn_line, result_of
+from greenfront.search.study import Study
 from greenfront.spaces import Plan, Space
 
 HEAD = "from what is stored, before any new training"
@@ -33,26 +29,10 @@ def stored_results(earlier: Sequence[Earlier], states: Collection[State] = ("sco
     default where a trial ends, unless it was stopped on a rung."""
     found: dict[Plan, Result] = {}
     for one in reversed(earlier):
-        if one.study.exists():
-            for result in results_in(one.study):
-                if result.state in states:
-                    found.setdefault(result.plan, result)
+        for result in one.results:
+            if result.state in states:
+                found.setdefault(result.plan, result)
     return list(found.values())
-
-
-def results_in(journal: Path) -> list[Result]:
-    """Every finished trial of a journal, which needs no space to be read."""
-    return [result_of(trial) for trial in trials_in(journal)]
-
-
-def trials_in(journal: Path) -> list[FrozenTrial]:
-    """The same as Optuna has them."""
-    drop_torn_line(journal)
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    if not storage.get_all_studies():
-        return []
-    return list(optuna.load_study(storage=storage, study_name=NAME).trials)
 
 
 def within(space: Space, results: Sequence[Result]) -> list[Result]:

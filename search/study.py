@@ -5,12 +5,11 @@ parameters one by one on a journal file costs 90 ms a trial, in memory with join
 """
 
 import inspect
-import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
@@ -22,10 +21,10 @@ from optuna.trial import FrozenTrial, TrialState
 from greenfront.errors import ConfigError, RunError
 from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
+from greenfront.search.journal import NAME, Result, attributes_of, drop_torn_line, result_of
 from greenfront.search.open_trials import OpenTrials
 from greenfront.spaces import Plan, Space
 
-NAME = "greenfront"
 SAMPLER = "sampler"
 """The origin of a plan that was not suggested."""
 SHORT = {
@@ -40,35 +39,6 @@ SHORT = {
 }
 ALLOCATION = "allocation"
 """The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
-State = Literal["scored", "paused", "rejected", "failed"]
-
-
-@dataclass(frozen=True)
-class RungScore:
-    """A trial's metric and divergence on validation after so many steps; `seconds` since the rung before."""
-
-    steps: int
-    validation: float
-    divergence: float
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Result:
-    """One trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored or paused.
-
-    `rungs`: the scores before its training was finished, lowest first. A paused trial is as its last one says.
-    """
-
-    number: int
-    plan: Plan
-    origin: str
-    state: State
-    validation: float | None = None
-    divergence: float | None = None
-    seconds: float = 0.0
-    reason: str = ""
-    rungs: tuple[RungScore, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,14 +89,6 @@ def _rehearse(sampler: optuna.samplers.BaseSampler, objectives: int) -> None:
     distributions: dict[str, BaseDistribution] = {name: IntDistribution(0, 3) for name in "ab"}
     for value in range(2):
         study.tell(study.ask(distributions), [float(value)] * objectives)
-
-
-def drop_torn_line(journal: Path) -> None:
-    """Cut off a last line that a crash left half-written: Optuna would write on behind it, and never read it again."""
-    if journal.exists():
-        content = journal.read_bytes()
-        if content and not content.endswith(b"\n"):
-            os.truncate(journal, content.rfind(b"\n") + 1)
 
 
 class Study:
@@ -206,11 +168,11 @@ class Study:
         if result.number not in self._waiting:
             place = next(i for i, earlier in enumerate(self.results) if earlier.number == result.number)
             self.results[place] = result
-            return self._open.revise(result.number, state, known, constraints, _attributes(result))
+            return self._open.revise(result.number, state, known, constraints, attributes_of(result))
         trial = self._waiting.pop(result.number)
         for name, value in constraints.items():
             trial.set_constraint(name, value)
-        for name, attribute in _attributes(result).items():
+        for name, attribute in attributes_of(result).items():
             trial.set_user_attr(name, attribute)
         self.results.append(result)
         self.tried.add(result.plan)
@@ -223,32 +185,3 @@ class Study:
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:
             raise RunError(f"{journal}: its trials are of another space or encoding; choose another output folder")
-
-
-def _attributes(result: Result) -> dict[str, Any]:
-    """What a trial says of its plan beside parameters and values."""
-    attributes: dict[str, Any] = {
-        PLAN: result.plan.to_json(), "plan_id": result.plan.id, "origin": result.origin, "state": result.state,
-        "validation": result.validation, "divergence": result.divergence, "seconds": result.seconds,
-        "reason": result.reason,
-    }  # fmt: skip
-    rungs = [[rung.steps, rung.validation, rung.divergence, rung.seconds] for rung in result.rungs]
-    return {**attributes, "rungs": rungs} if rungs else attributes
-
-
-def result_of(trial: FrozenTrial) -> Result:
-    """A finished trial as it was told."""
-    attributes = trial.user_attrs
-    rungs = tuple(RungScore(*rung) for rung in attributes.get("rungs", ()))
-    result = Result(
-        trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
-        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
-    )  # fmt: skip
-    if trial.state != TrialState.RUNNING:
-        return result
-    # Killed while it was finished: its attributes may be of after that already, its rungs are not.
-    seconds = sum(rung.seconds for rung in rungs)
-    return replace(
-        result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
-        reason="",
-    )  # fmt: skip

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from greenfront.config import RunConfig
 from greenfront.search.driver import Timing
+from greenfront.search.journal import Result
 from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.study import Result
 
 
 @dataclass

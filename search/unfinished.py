@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from greenfront.errors import BudgetError, GreenfrontError
+from greenfront.search.journal import NAME, Result
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import binding, least
-from greenfront.search.study import NAME, Result
 
 
 def unfinished(run: RunFolder) -> RenderableType:

@@ -13,11 +13,11 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.front import mark_front
+from greenfront.search.journal import Result
 from greenfront.search.measurer import measurer_of
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets
-from greenfront.search.study import Result
 from greenfront.spaces import Plan, load_checkpoint
 
 

@@ -26,7 +26,7 @@ from states import Numbers
 
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import Front, RunFolder
-from greenfront.search.study import NAME
+from greenfront.search.journal import NAME
 from greenfront.spaces import Plan
 
 TIMES = (0.25, 0.5, 0.75, 1.0)

@@ -35,13 +35,13 @@ from greenfront.errors import RunError
 from greenfront.evaluators import Significance, TaskData, answer, distill, score
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder, Silent
+from greenfront.search.journal import drop_torn_line
 from greenfront.search.limits import budget_limits, changes
 from greenfront.search.pool import running_ray
 from greenfront.search.prepare import prepare_library, prepare_original, prepare_teacher
 from greenfront.search.profiles import useful
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
-from greenfront.search.study import drop_torn_line
 from greenfront.search.trimming import prepare_base
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Assignment, Worker, frozen_paths

@@ -13,7 +13,8 @@ from optuna.trial import TrialState
 from greenfront.search.allocation import Axis, Limit, cheapest, total
 from greenfront.search.allocation_sampler import STARTING, AllocationSampler, _Trials
 from greenfront.search.encodings import Allocation, AllocationEncoding
-from greenfront.search.study import Result, Study
+from greenfront.search.journal import Result
+from greenfront.search.study import Study
 from greenfront.spaces import Plan
 from tests.search.layered import hypervolume, layered_changes, layered_losses, layered_original, layered_space
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from greenfront.hardware_profiles import Cost
 from greenfront.search import RunFolder
 from greenfront.search.contenders import Contenders, crowding
-from greenfront.search.study import Result
+from greenfront.search.journal import Result
 from greenfront.spaces import Plan
 from tests.search.front_builder import build_cost
 from tests.search.toy_run import toy_config

@@ -16,7 +16,8 @@ from greenfront.errors import PlanError, RunError
 from greenfront.search.allocation import Axis, Limit, cheapest, total
 from greenfront.search.encodings import AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.groups import Groups
-from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.journal import Result
+from greenfront.search.study import Study, make_sampler
 from greenfront.spaces import Plan, Space
 from tests.search.layered import layered_changes, layered_losses, layered_original, layered_space
 

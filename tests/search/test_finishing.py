@@ -20,9 +20,10 @@ from greenfront.search.finalists import Finalists
 from greenfront.search.finish_record import Attempt, Finished, Quality, attempts_on, finished
 from greenfront.search.finishing import Finisher, as_kept, shards_of, unfinished_members
 from greenfront.search.finishing_data import chosen_examples
+from greenfront.search.journal import Result
 from greenfront.search.keeping import keep_candidate, keep_finished
 from greenfront.search.pool import Pool
-from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Weights, to_arrays
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Assignment, Worker

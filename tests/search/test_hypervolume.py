@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from greenfront.config import RunConfig
 from greenfront.hardware_profiles import Cost
 from greenfront.search.hypervolume import LEAST_DIVERGENCE, LEAST_SHARE, Progression
-from greenfront.search.study import Result, State
+from greenfront.search.journal import Result, State
 from tests.search.front_builder import build_candidate, build_cost, build_plan
 from tests.search.toy_run import toy_config
 

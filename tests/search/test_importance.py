@@ -11,7 +11,7 @@ from greenfront.search.history import History, Tried
 from greenfront.search.importance import ENOUGH, MOST, importances, scored
 from greenfront.search.importance_figure import MOST as BARS
 from greenfront.search.importance_figure import importance_figures, importance_words
-from greenfront.search.study import Result
+from greenfront.search.journal import Result
 from greenfront.spaces import Plan
 
 LAYERS, MODULES = 6, ("attention.query", "attention.key", "attention.value", "attention.output", "up", "down")

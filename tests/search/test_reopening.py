@@ -14,10 +14,10 @@ import pytest
 from greenfront.config import RunConfig
 from greenfront.errors import RunError
 from greenfront.search import Front, RunFolder, check_reopened, reopening
+from greenfront.search.journal import Result, results_in
 from greenfront.search.paused import PausedStates
 from greenfront.search.reopening import Earlier, reopened
-from greenfront.search.stored import results_in, stored_results
-from greenfront.search.study import Result
+from greenfront.search.stored import stored_results
 from greenfront.search.verify import unverified
 from tests.search.test_driver import FormulaPool, Notes, driver_at
 from tests.search.test_driver import weights_are_here as weights_are_here
@@ -60,7 +60,7 @@ def everything(run: RunFolder) -> dict[str, bytes]:
 
 def known(run: RunFolder) -> set[Result]:
     """Every result that the folder still knows, wherever it stands."""
-    here = results_in(run.study) if run.study.exists() else []
+    here = results_in(run.study)
     return {*here, *stored_results(Earlier.all(run))}
 
 

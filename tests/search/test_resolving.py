@@ -13,12 +13,13 @@ from greenfront.search.allocation import Seed
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.finalists import Finalists
 from greenfront.search.front import Front
+from greenfront.search.journal import Result, results_in
 from greenfront.search.keeping import keep_candidate
 from greenfront.search.profiles import useful
 from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, uncovered
-from greenfront.search.stored import adopt, results_in, stored_results, within
-from greenfront.search.study import Result, Study, make_sampler
+from greenfront.search.stored import adopt, stored_results, within
+from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Weights
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Worker

@@ -11,7 +11,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
-from greenfront.search.study import NAME, SHORT, Proposal, Result, Study, drop_torn_line, make_sampler
+from greenfront.search.journal import NAME, Result, drop_torn_line
+from greenfront.search.study import SHORT, Proposal, Study, make_sampler
 from greenfront.spaces import Choice, Plan, Site, Space
 
 OBJECTIVES = ["divergence", "predicted latency_ms"]

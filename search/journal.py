@@ -1,0 +1,100 @@
+"""The journal of a study: what its trials came to, as Optuna keeps it in a file that needs no space to be read."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from greenfront.search.encodings import PLAN
+from greenfront.spaces import Plan
+
+NAME = "greenfront"
+"""Of the study in its journal."""
+State = Literal["scored", "paused", "rejected", "failed"]
+
+
+@dataclass(frozen=True)
+class RungScore:
+    """A trial's metric and divergence on validation after so many steps; `seconds` since the rung before."""
+
+    steps: int
+    validation: float
+    divergence: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """One trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored or paused.
+
+    `rungs`: the scores before its training was finished, lowest first. A paused trial is as its last one says.
+    """
+
+    number: int
+    plan: Plan
+    origin: str
+    state: State
+    validation: float | None = None
+    divergence: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+    rungs: tuple[RungScore, ...] = ()
+
+
+def attributes_of(result: Result) -> dict[str, Any]:
+    """What a trial says of its plan beside parameters and values."""
+    attributes: dict[str, Any] = {
+        PLAN: result.plan.to_json(), "plan_id": result.plan.id, "origin": result.origin, "state": result.state,
+        "validation": result.validation, "divergence": result.divergence, "seconds": result.seconds,
+        "reason": result.reason,
+    }  # fmt: skip
+    rungs = [[rung.steps, rung.validation, rung.divergence, rung.seconds] for rung in result.rungs]
+    return {**attributes, "rungs": rungs} if rungs else attributes
+
+
+def result_of(trial: FrozenTrial) -> Result:
+    """A finished trial as it was told."""
+    attributes = trial.user_attrs
+    rungs = tuple(RungScore(*rung) for rung in attributes.get("rungs", ()))
+    result = Result(
+        trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
+        attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
+    )  # fmt: skip
+    if trial.state != TrialState.RUNNING:
+        return result
+    # Killed while it was finished: its attributes may be of after that already, its rungs are not.
+    seconds = sum(rung.seconds for rung in rungs)
+    return replace(
+        result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
+        reason="",
+    )  # fmt: skip
+
+
+def results_in(journal: Path) -> list[Result]:
+    """Every trial of a journal that was told, which needs no space to be read; none where there is no journal."""
+    return [result_of(trial) for trial in trials_in(journal)]
+
+
+def trials_in(journal: Path) -> list[FrozenTrial]:
+    """The same trials as Optuna has them."""
+    if not journal.exists():
+        return []
+    drop_torn_line(journal)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    if not storage.get_all_studies():
+        return []
+    return list(optuna.load_study(storage=storage, study_name=NAME).trials)
+
+
+def drop_torn_line(journal: Path) -> None:
+    """Cut off a last line that a crash left half-written: Optuna would write on behind it, and never read it again."""
+    if journal.exists():
+        content = journal.read_bytes()
+        if content and not content.endswith(b"\n"):
+            os.truncate(journal, content.rfind(b"\n") + 1)
