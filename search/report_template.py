@@ -75,7 +75,7 @@ function draw() {
   show(plot, data, layout);
   for (const [id, figure] of Object.entries(view.figures)) {
     const copy = structuredClone(figure);
-    if (narrow.matches) Object.assign(copy.layout.margin, {l: 48, t: 8, b: 44});
+    if (narrow.matches) copy.layout.margin.l = 48;
     show(document.getElementById(id), copy.data, copy.layout);
   }
 }
