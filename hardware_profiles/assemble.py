@@ -113,7 +113,7 @@ def calibrate(
     predicted_ms = []
     for place, (row, raw) in enumerate(zip(rows, measured.plans, strict=True)):
         used = fit(original_ms, [*rows[:place], *rows[place + 1 :]], methods) if raw.held_out else found
-        predicted_ms.append(used.predict(original_ms, row.change_ms, row.calls, row.skipped_ms))
+        predicted_ms.append(used.beside * used.predict(original_ms, row.change_ms, row.calls, row.skipped_ms))
     return Calibration(
         slope=found.slope,
         skipped_slope=found.skipped_slope,
@@ -124,6 +124,7 @@ def calibrate(
         ),
         cached_below=found.cached.below,
         cached_gain=found.cached.gain,
+        beside=found.beside,
     )
 
 

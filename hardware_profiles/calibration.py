@@ -15,6 +15,8 @@ from greenfront.hardware_profiles.statistics import kendall_tau
 # What is known before: relative errors of measured candidates, how far the slope is from 1, and how much of the
 # original's latency a changed call costs beyond its operation, each as a standard deviation.
 _NOISE, _SLOPE, _SKIPPED_SLOPE = 0.01, 0.1, 0.2
+_ORIGINAL = 0.01
+"""Of the original's latency: what it is off by itself, measured in as many processes as every plan."""
 _PER_CALL = (0.003, 0.001, 0.0003, 0.0001)
 """The last one is left to the data: a few methods at most calls are told apart by ten plans, seven methods aren't."""
 _LEAST_SHARE = 0.05
@@ -85,6 +87,9 @@ class Fit:
     per_call_ms: Mapping[str, float]
     skipped_slope: float = 1.0
     cached: Cached = Cached()
+    beside: float = 1.0
+    """Times what is predicted took the plans that were measured beside this original: it is off as a plan is, and alone
+    what all others are compared with. Another measurement draws anew, so predictions don't have it."""
 
     def predict(self, original_ms: float, change_ms: float, calls: Mapping[str, int], skipped_ms: float = 0.0) -> float:
         """Milliseconds of a plan."""
@@ -102,14 +107,15 @@ def fit(original_ms: float, rows: Sequence[Row], methods: Sequence[str]) -> Fit:
 
     The constant is what an operation alone can't show: what a runtime fuses, or shares between layers, in the whole
     model. It is per call and method, not per plan, which would break the sum that the search's solver needs. Skipped
-    blocks have a slope of their own: a block alone takes longer than in the model, all in all and at any speed. How
+    blocks have a slope of their own: a block alone takes longer than in the model, all in all and at any speed. By how
+    much the original came out too fast or too slow is told by all plans together (`Fit.beside`). How
     much a call may cost, and from where on caches hold a plan, is what predicts each plan best from the others. Without
     rows operations stand as measured.
     """
     tried = [_Ridge(original_ms, rows, methods, Cached(*cached)) for cached in _CACHED]
     ridge, per_call = min(itertools.product(tried, _PER_CALL), key=lambda pair: pair[0].left_out(pair[1]))
-    slope, skipped_slope, *calls = map(float, ridge.solved(per_call))
-    return Fit(slope, dict(zip(methods, calls, strict=True)), skipped_slope, ridge.cached)
+    slope, skipped_slope, off, *calls = map(float, ridge.solved(per_call))
+    return Fit(slope, dict(zip(methods, calls, strict=True)), skipped_slope, ridge.cached, 1 + off)
 
 
 class _Ridge:
@@ -119,12 +125,12 @@ class _Ridge:
         self.cached, self._original_ms, self._methods = cached, original_ms, len(methods)
         summed = [original_ms * cached.summed(row.measured_ms / original_ms) for row in rows]
         self._features, wanted = _relative(original_ms, rows, summed, methods)
-        self._prior = np.array([1.0, 1.0, *(0.0 for _ in methods)])
+        self._prior = np.array([1.0, 1.0, 0.0, *(0.0 for _ in methods)])
         self._wanted = wanted - self._features @ self._prior
         self._elasticity = np.array([cached.elasticity(summed_ms / original_ms) for summed_ms in summed])
 
     def solved(self, per_call: float) -> NDArray[np.float64]:
-        """Slopes and what a call of each method costs, (2 + methods)."""
+        """Slopes, what the original is off by, relative, and what a call of each method costs, (3 + methods)."""
         return self._prior + np.linalg.solve(self._normal(per_call), self._features.T @ self._wanted)
 
     def left_out(self, per_call: float) -> float:
@@ -139,7 +145,7 @@ class _Ridge:
         return float(np.sum((self._elasticity * errors / (1 - leverage)) ** 2)) * (_DOUBT if self.cached.gain else 1.0)
 
     def _normal(self, per_call: float) -> NDArray[np.float64]:
-        spread = np.array([_SLOPE, _SKIPPED_SLOPE, *[per_call * self._original_ms] * self._methods])
+        spread = np.array([_SLOPE, _SKIPPED_SLOPE, _ORIGINAL, *[per_call * self._original_ms] * self._methods])
         normal: NDArray[np.float64] = self._features.T @ self._features + np.diag((_NOISE / spread) ** 2)
         return normal
 
@@ -147,11 +153,12 @@ class _Ridge:
 def _relative(
     original_ms: float, rows: Sequence[Row], summed_ms: Sequence[float], methods: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Features (rows, 2 + methods) and changes (rows) of latency, both over what the plan takes."""
+    """Features (rows, 3 + methods) and changes (rows) of latency, both over what the plan takes."""
     weights = np.array([1 / max(taken_ms, _LEAST_SHARE * original_ms) for taken_ms in summed_ms])
     columns = [
         [row.change_ms for row in rows],
         [row.skipped_ms for row in rows],
+        summed_ms,
         *([float(row.calls.get(name, 0)) for row in rows] for name in methods),
     ]
     features = np.array(columns).reshape(len(columns), len(rows)).T * weights[:, None]

@@ -22,9 +22,9 @@ from greenfront.hardware_profiles.trust import REMEDY, ratio_refusals, waiting_r
 
 FEWEST, MOST = 5, 24
 """Processes: with the fewest, there are 64 samples of each candidate, MLPerf's rule for a 90th percentile."""
-FEWEST_AGAIN, AGAIN_REPETITIONS, AGAIN_SECONDS = 2, 4, 5.0
+FEWEST_AGAIN, AGAIN_REPETITIONS, AGAIN_SECONDS = 2, 4, 2.0
 """Processes that calibrate a profile, beside the one that measured it, at least; samples in each of them, at least, and
-seconds for them: about ten samples of short models."""
+seconds for them. Processes differ by more than samples in one do, so that more of them are better than longer ones."""
 TOLERANCE = 0.02
 """Half the width of a ratio's interval, relative: known well enough."""
 FIRST_SECONDS, FURTHER_SECONDS = 10.0, 1.0

@@ -132,6 +132,9 @@ class Calibration:
     plans: tuple[CalibrationPlan, ...]
     cached_below: float = 0.0
     cached_gain: float = 0.0
+    beside: float = 1.0
+    """Times the prediction took plans beside this original, which was a little too fast or too slow: in `plans`, and in
+    no other prediction (`calibration.Fit`)."""
 
 
 @dataclass(frozen=True)
