@@ -162,12 +162,14 @@ def layers_section(front: Front, profiles: Mapping[str, HardwareProfile]) -> tup
             f"</div></div>"
         )
     said = "" if len(members) == len(front.members) else f"{len(members)} of the front's {len(front.members)} models. "
+    trimmed = front.original.costs()[front.target].parameters - profile.original.parameters
+    less = f" Beforehand {trimmed:,} parameters went, with tokens that the task doesn't use." if trimmed > 0 else ""
     shades = ", ".join(sequential.Cividis)
     return (
         f"<h2>The front, layer by layer</h2><p>{said}Cheapest first. Colour: how much of the original's parameters is "
         f'kept, none <span class="shades" style="background: linear-gradient(to right, {shades})"></span> all. '
         f"A plain number is a rank, k a projection length, h heads, w neurons, b bits; ✕ is skipped, blank is not "
-        f"there.</p>"
+        f"there.{less}</p>"
         f'<div class="panels">{panels}</div>',
         figures,
     )

@@ -183,6 +183,17 @@ def front_of(plans: list[Plan]) -> Front:
     return build_front(tuple(found), budgets=NO_BUDGETS)
 
 
+def test_tokens_that_went_before_are_told() -> None:
+    front, plain = front_of([random_plan(0)]), profile()
+
+    def told(missing: int) -> str:
+        left = front.original.costs()["laptop"].parameters - missing
+        return layers_section(front, {"laptop": replace(plain, original=replace(plain.original, parameters=left))})[0]
+
+    assert "Beforehand 1,234 parameters went" in told(1234)
+    assert "Beforehand" not in told(0)
+
+
 @pytest.mark.parametrize("count", [0, 1, 5, 6, 7, 20])
 def test_at_most_six_models_from_the_cheapest_to_the_mildest(count: int) -> None:
     plans = list({plan.id: plan for plan in map(random_plan, range(60)) if plan}.values())[:count]
