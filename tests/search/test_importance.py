@@ -7,7 +7,6 @@ import pytest
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from greenfront.search import importance
 from greenfront.search.history import History, Tried
 from greenfront.search.importance import ENOUGH, MOST, importances, scored
 from greenfront.search.importance_figure import MOST as BARS
@@ -57,19 +56,6 @@ def test_the_kind_and_the_layer_that_matter_come_out_first(seed: int) -> None:
 def test_chance_is_seldom_taken_for_importance() -> None:
     found = [each for seed in range(4) for each in importances(scored(history(40, "", seed)))[0]]
     assert sum(each.told for each in found) <= 0.15 * len(found)
-
-
-def test_the_better_half_finds_more_than_the_better_tenth(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [f"{'key' if number % 10 == 0 else 'other'} {number}" for number in range(60)]
-
-    def hits() -> int:
-        found = [importances(scored(history(60, "key", seed, names)))[0][:6] for seed in range(4)]
-        return sum(each.name.startswith("key") for group in found for each in group)
-
-    half = hits()
-    monkeypatch.setattr(importance, "QUANTILE", 0.1)
-    assert half >= 2 * hits()
-    assert half >= 12
 
 
 def test_parameters_of_allocations_stand_for_themselves() -> None:
