@@ -17,8 +17,9 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import ConfigError, DataError, Diverged, PlanError
-from greenfront.evaluators.examples import Examples, endless_batches, pick
+from greenfront.evaluators.examples import Examples, Indices, endless_batches, pick
 from greenfront.evaluators.optimizer import adamw, moments_of, restore_moments
+from greenfront.evaluators.peak_rate import loss_before, share_of_peak
 from greenfront.evaluators.precision import autocast, resolve_precision
 from greenfront.evaluators.prediction import Teacher
 from greenfront.evaluators.training_log import Stretch, TrainingLog
@@ -70,12 +71,14 @@ def distill(
     seed: int,
     frozen: Collection[str] = (),
     stretch: Stretch | None = None,
+    full_rate: bool = False,
     progress: Progress | None = None,
 ) -> TrainingLog:
     """Train a candidate, in place, towards the original's answers: `config.steps` steps.
 
     The loss is `T^2 KL(teacher || student)` of logits softened at T = 2 (Hinton et al. 2015, section 2),
     without a term for the labels: recovering the original's behaviour needs none (Puzzle, section 5).
+    The rate's peak is the configured one for a candidate that has lost much, and less for others (`peak_rate.py`).
     Dropout stays off: the original's answers are exact, and in so few steps its noise costs more than it protects
     from (divergence on validation after 60 steps at a third of the latency: .0133 without, .0215 with).
 
@@ -88,6 +91,7 @@ def distill(
         seed: of the order of examples and of dropout.
         frozen: module paths whose parameters stay as they are.
         stretch: the part of it that is done now, on a model that is as the part before left it.
+        full_rate: the peak is the configured one for whatever loss.
         progress: called with the steps done and their total.
 
     Raises:
@@ -107,7 +111,7 @@ def distill(
         return _train(
             model, examples, config, divergence,
             steps=config.steps, peak=config.learning_rate, name="learning_rate", seed=seed, dropout=False,
-            progress=progress, stretch=stretch,
+            progress=progress, stretch=stretch, by_loss=not full_rate,
         )  # fmt: skip
 
 
@@ -151,6 +155,7 @@ def _train(
     dropout: bool,
     progress: Progress | None,
     stretch: Stretch | None = None,
+    by_loss: bool = False,
 ) -> TrainingLog:
     part = stretch or Stretch(0, steps)
     if not 0 <= part.start <= part.stop <= steps:
@@ -164,17 +169,27 @@ def _train(
     optimizer = adamw(trained)
     restore_moments(model, optimizer, part.moments)
     offsets = examples.rows
+
+    def loss_on(indices: Indices) -> torch.Tensor:
+        inputs = {key: value.to(device) for key, value in examples.batch(indices).items()}
+        with autocast(precision, device):
+            logits = answer_rows(model, inputs)
+        return loss_of(logits.float(), torch.from_numpy(pick(offsets, indices)), inputs)
+
     order = itertools.islice(endless_batches(examples, config.batch_size, seed=seed), part.start, None)
+    before = part.before
+    if by_loss and part.start == 0 < part.stop:
+        model.train(False)
+        before = loss_before(loss_on, endless_batches(examples, config.batch_size, seed=seed))
+    share = share_of_peak(before)
+    stop = part.stop if share > 0 else part.start
     with _training(model, seed, device, dropout=dropout):
-        for step in range(part.start, part.stop):
-            rate = learning_rate(step, steps, peak, config.warmup)
+        for step in range(part.start, stop):
+            rate = learning_rate(step, steps, share * peak, config.warmup)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             indices = next(order)
-            inputs = {key: value.to(device) for key, value in examples.batch(indices).items()}
-            with autocast(precision, device):
-                logits = answer_rows(model, inputs)
-            loss = loss_of(logits.float(), torch.from_numpy(pick(offsets, indices)), inputs)
+            loss = loss_on(indices)
             torch.autograd.backward(loss)
             norm = torch.nn.utils.clip_grad_norm_(trained, _GRADIENT_NORM)
             losses.append(loss.item())
@@ -191,7 +206,7 @@ def _train(
                 progress(step + 1, steps)
     return TrainingLog(
         len(losses), seen, time.perf_counter() - start, precision, tuple(losses),
-        moments=moments_of(model, optimizer) if stretch is not None else {},
+        moments=moments_of(model, optimizer) if stretch is not None else {}, before=before,
     )  # fmt: skip
 
 

@@ -11,13 +11,15 @@ from greenfront.evaluators.precision import Precision
 class Stretch:
     """Part of a training: the steps from `start` (counted from 0) up to before `stop`.
 
-    `moments` are the optimizer's at `start`. A training in stretches, each from the weights and moments of the one
-    before, is the same, number by number, as one without a stop: rates and examples go on where they were.
+    `moments` are the optimizer's at `start`, `before` the loss in nats before the first step, if known. A training in
+    stretches, each from the weights, moments and loss of the one before, is the same, number by number, as one without
+    a stop: rates and examples go on where they were.
     """
 
     start: int
     stop: int
     moments: Moments = field(default_factory=dict)
+    before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,13 @@ class TrainingLog:
     """What a training run was and how it went.
 
     Attributes:
-        steps: optimizer steps done.
+        steps: optimizer steps done; none where a candidate needs no training.
         examples: examples seen, repeats counted.
         seconds: wall-clock time.
         precision: number format of the forward and backward passes.
         losses: (steps,) raw loss of every step, in nats.
         moments: the optimizer's at the end of a stretch; empty after a whole training.
+        before: a candidate's loss before the first step, in nats; None of an original, and without any step.
     """
 
     steps: int
@@ -39,6 +42,7 @@ class TrainingLog:
     precision: Precision
     losses: tuple[float, ...]
     moments: Moments = field(default_factory=dict, repr=False)
+    before: float | None = None
 
     @property
     def final_loss(self) -> float:

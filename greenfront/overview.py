@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from greenfront.config import RunConfig
+from greenfront.time_left import duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +45,8 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
         f"Space    {len(found.space.choices)} choices at {len(found.space.sites)} sites, {found.space.size:.1e} plans; "
         f"settings that turn out no cheaper when measured are left out", highlight=False,
     )  # fmt: skip
-    stages = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in found.seconds.items() if seconds)
-    about = f"Time     about {_duration(sum(found.seconds.values()))}, if nothing else runs here: {stages}"
+    stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.seconds.items() if seconds)
+    about = f"Time     about {duration(sum(found.seconds.values()))}, if nothing else runs here: {stages}"
     console.print(about, highlight=False)
 
 
@@ -79,7 +80,3 @@ def _range(amounts: "Sequence[Value]") -> str:
     if len(amounts) > 3 and all(isinstance(amount, int) for amount in amounts):
         return f"{amounts[0]} to {amounts[-1]} ({len(amounts)})"
     return ", ".join(map(str, amounts))
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

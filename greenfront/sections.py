@@ -116,7 +116,7 @@ class FineTuneConfig(Section):
 
     steps: int = Field(default=100, ge=0, description="of quick fine-tuning per candidate")
     batch_size: int = Field(default=32, ge=1, description="examples a step")
-    learning_rate: float = Field(default=1e-4, gt=0, description="its peak")
+    learning_rate: float = Field(default=1e-4, gt=0, description="its peak; lower where a candidate lost little")
     warmup: ShareOrNone = Field(default=0.1, description="share of the steps")
     precision: Literal["auto", "bfloat16", "float32"] = Field(default="auto", description="auto, bfloat16 or float32")
     original_epochs: float = Field(default=1.0, ge=0, description="only where the model's head is untrained")

@@ -35,7 +35,8 @@ class Candidate:
     `cost` is measured (None until verified, without targets whose machine isn't here), `predicted` comes from the
     hardware profile. `on_front`: on the front of the first target; `other_fronts`: the further targets on whose front
     it is. `missed` names the budgets that are missed, `tied` the ids whose validation score a paired test can't tell
-    from this one; `finished` says that it was distilled for longer after the search, and what for.
+    from this one; `finished` says that it was distilled for longer after the search, and what for;
+    `untrained` that it is as it was built, as quick fine-tuning was not needed or made it no better.
 
     Raises:
         RunError: an id that isn't the plan's, or a verified candidate without measured cost or test score.
@@ -54,6 +55,7 @@ class Candidate:
     verified: bool = False
     tied: tuple[str, ...] = ()
     finished: Finished | None = None
+    untrained: bool = False
 
     def __post_init__(self) -> None:
         if self.id != self.plan.id:
@@ -90,13 +92,14 @@ class Candidate:
             "verified": self.verified,
             "tied": list(self.tied),
             **({} if self.finished is None else {"finished": self.finished.to_dict(score.metric)}),
+            **({"untrained": True} if self.untrained else {}),
         }
 
     @classmethod
     def from_dict(cls, raw: object, where: str) -> "Candidate":
         """Inverse of `to_dict`; raises RunError that names `where` and what is wrong."""
         given = mapping(raw, where)
-        fields = only({name: value for name, value in given.items() if name != "finished"}, KEYS, where)
+        fields = only({name: value for name, value in given.items() if name not in ONLY_SOME}, KEYS, where)
         cost = fields["cost"]
         try:
             return cls(
@@ -112,6 +115,7 @@ class Candidate:
                 verified=take(fields, "verified", bool, where),
                 tied=strings(fields, "tied", where),
                 finished=_finished(given, where),
+                untrained="untrained" in given and take(given, "untrained", bool, where),
             )
         except RunError:
             raise
@@ -124,6 +128,8 @@ KEYS = (
     "id", "plan", "score", "cost", "predicted", "feasible", "on_front", "missed", "origin", "verified",
     "tied",
 )  # fmt: skip
+ONLY_SOME = ("finished", "untrained")
+"""What stands in `front.json` of those candidates alone of which it is so."""
 
 
 def _finished(raw: Mapping[str, Any], where: str) -> Finished | None:

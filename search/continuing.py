@@ -54,7 +54,8 @@ class Continue:
                 train = train.subset(self.part)
             settings = work.fine_tune.model_copy(update={"steps": self.steps})
             teacher = work.original if logits is None else logits
-            distill(model, train, teacher, settings, seed=seed, frozen=frozen_paths(model))
+            # Over so many steps the rate's fall takes back what its noise did; and only what improves is accepted.
+            distill(model, train, teacher, settings, seed=seed, frozen=frozen_paths(model), full_rate=True)
         if not self.to_score:
             return Outcome(plan.id, None, None, time.perf_counter() - started), to_arrays(model)
         complete(model)

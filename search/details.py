@@ -6,6 +6,8 @@ from greenfront.search.finish_record import Finished
 from greenfront.search.front import Front
 from greenfront.search.plan_text import plan_lines
 
+UNTRAINED = "untrained: its weights are as it was built, fine-tuning was not needed or made it no better"
+
 
 def details(front: Front, candidate: Candidate) -> str:
     """A candidate in plain text: scores, costs measured and predicted on every target, origin, plan."""
@@ -33,6 +35,8 @@ def details(front: Front, candidate: Candidate) -> str:
         lines.append(f"statistically tied with {', '.join(candidate.tied)}")
     if candidate.finished is not None:
         lines.append(finish_words(candidate.finished, front.metric))
+    if candidate.untrained:
+        lines.append(UNTRAINED)
     lines += [f"origin: {candidate.origin}", "", *plan_lines(candidate.plan)]
     return "\n".join(lines)
 

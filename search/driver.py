@@ -12,13 +12,13 @@ from optuna.trial import FrozenTrial
 from greenfront.config import RunConfig
 from greenfront.evaluators import Outputs
 from greenfront.hardware_profiles import Cost, HardwareProfile
-from greenfront.search import wording
 from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
 from greenfront.search.journal import Result
 from greenfront.search.keeping import keep_candidate
 from greenfront.search.objectives import objective_costs, objective_values
+from greenfront.search.outlook import OVER, Outlook, trial_words
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.progress import Reporter
@@ -67,6 +67,7 @@ class Driver:
         for result in study.results:
             if result.state == "paused":
                 self._tell(result)
+        self.outlook = Outlook(config, study.results, original, self.predict)
         self._rng = np.random.default_rng(config.search.seed + len(study.results))
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
         self._pending: dict[int, Climb] = {}
@@ -115,9 +116,14 @@ class Driver:
     def _done(self) -> int:
         return sum(result.state != "rejected" for result in self.study.results)
 
+    @property
+    def progress(self) -> tuple[int, int]:
+        """What is done and what is to do in all: trials, on rungs steps."""
+        on_rungs = len(self.promotions.rungs) > 1
+        return self.promotions.progress() if on_rungs else (self._done, self.config.search.trials)
+
     def _advance(self, report: Reporter) -> None:
-        done, wanted = self._done, self.config.search.trials
-        report.advance(*(self.promotions.progress() if len(self.promotions.rungs) > 1 else (done, wanted)))
+        report.advance(*self.progress, self.outlook.words())
 
     def _submit(self, pool: Pool, climb: Climb) -> None:
         number, plan = climb.proposal.number, climb.proposal.plan
@@ -153,7 +159,7 @@ class Driver:
             known = proposal.plan in self.study.tried or proposal.plan in under_way
             if not over and proposal.plan and not known:
                 return proposal
-            reason = f"predicted over budget: {', '.join(over)}" if over else "has a result already"
+            reason = f"{OVER}: {', '.join(over)}" if over else "has a result already"
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
             self._keep(self.study.tell(rejected, None, _constraints(slack)))
         self._exhausted = True
@@ -174,6 +180,7 @@ class Driver:
         trial = self._tell(result)
         for other in self.promotions.record(result):
             self._tell(other)
+        self.outlook.add(result)
         if result.state == "failed":
             report.note(f"trial {result.plan.id} failed: {result.reason}")
             self._keep(trial)
@@ -183,12 +190,8 @@ class Driver:
         self._saves.append(self._saver.submit(save, result, trial, finished))
         for id_ in self.promotions.given_up():
             self._saves.append(self._saver.submit(self.paused.drop, id_))
-        cost, metric = self.predict(result.plan)[self.config.hardware[0].name], self.config.data.metric
-        report.note(
-            f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}"
-            f"{self.promotions.where(result)}, predicted "
-            f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({result.origin}, {result.seconds:.0f} s)"
-        )
+        cost = self.predict(result.plan)[self.config.hardware[0].name]
+        report.note(trial_words(result, self.promotions.where(result), cost, self.config.data.metric))
 
     def _tell(self, result: Result) -> FrozenTrial:
         """Give the study a result, a paused one as what is expected of it."""

@@ -51,7 +51,8 @@ def scored_candidates(
 ) -> list[Candidate]:
     """Every scored result as a candidate with predicted costs, and as finishing left it."""
     found = unverified(as_kept(run, results, config.data.metric), original, profiles, config)
-    return [replace(candidate, finished=finished(run, candidate.id)) for candidate in found]
+    done = {candidate.id: finished(run, candidate.id) for candidate in found}
+    return [replace(c, finished=done[c.id], untrained=c.untrained and done[c.id] is None) for c in found]
 
 
 def as_kept(run: RunFolder, results: Sequence[Result], metric: str) -> list[Result]:
@@ -101,7 +102,12 @@ def finish(
     assignment = replace(assignment, train=train, train_logits=logits, fine_tune=settings)
     floors = accuracy_floors(config.budgets, original.score.validation).values()
     parts = shards_of(len(train), config.finish.shards, config.search.seed)
-    report.stage(f"Finishing {len(members)} {'candidate' if len(members) == 1 else 'candidates'}")
+    # A training takes as long as the member's trial did, step for step.
+    took = sum(member.seconds for member in members) * config.finish.steps / config.fine_tune.steps
+    report.stage(
+        f"Finishing {len(members)} {'candidate' if len(members) == 1 else 'candidates'}",
+        took * (1 + len(parts)) / config.workers(),
+    )
     with running_ray(config.ray, config.workers()):
         pool = Pool(assignment, config.workers())
         finisher = Finisher(config, run, assignment.original, processor, [*floors], parts, report)

@@ -33,6 +33,7 @@ class Result:
     """One trial. `divergence` is the mean KL to the original on validation, in nats; None unless scored or paused.
 
     `rungs`: the scores before its training was finished, lowest first. A paused trial is as its last one says.
+    `untrained`: what is scored is the candidate as it was built; training was not needed, or made it no better.
     """
 
     number: int
@@ -44,6 +45,7 @@ class Result:
     seconds: float = 0.0
     reason: str = ""
     rungs: tuple[RungScore, ...] = ()
+    untrained: bool = False
 
 
 def attributes_of(result: Result) -> dict[str, Any]:
@@ -54,7 +56,7 @@ def attributes_of(result: Result) -> dict[str, Any]:
         "reason": result.reason,
     }  # fmt: skip
     rungs = [[rung.steps, rung.validation, rung.divergence, rung.seconds] for rung in result.rungs]
-    return {**attributes, "rungs": rungs} if rungs else attributes
+    return attributes | ({"rungs": rungs} if rungs else {}) | ({"untrained": True} if result.untrained else {})
 
 
 def result_of(trial: FrozenTrial) -> Result:
@@ -64,6 +66,7 @@ def result_of(trial: FrozenTrial) -> Result:
     result = Result(
         trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
         attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
+        attributes.get("untrained", False),
     )  # fmt: skip
     if trial.state != TrialState.RUNNING:
         return result
@@ -71,7 +74,7 @@ def result_of(trial: FrozenTrial) -> Result:
     seconds = sum(rung.seconds for rung in rungs)
     return replace(
         result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
-        reason="",
+        reason="", untrained=False,
     )  # fmt: skip
 
 

@@ -98,7 +98,7 @@ class Promotions:
             return result
         result = replace(result, validation=outcome.validation, divergence=outcome.divergence)
         if climb.rung == len(self.rungs) - 1:
-            return replace(result, state="scored")
+            return replace(result, state="scored", untrained=outcome.untrained)
         here = RungScore(self.rungs[climb.rung], outcome.validation, outcome.divergence, outcome.seconds)
         return replace(result, state="paused", rungs=(*climb.behind, here))
 

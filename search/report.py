@@ -16,7 +16,7 @@ from greenfront.evaluators import Analysis
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
-from greenfront.search.details import details, finish_words, prediction_error, verdict
+from greenfront.search.details import UNTRAINED, details, finish_words, prediction_error, verdict
 from greenfront.search.front import Front
 from greenfront.search.history import History
 from greenfront.search.layers_figure import layers_section
@@ -135,8 +135,10 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
     test = wording.tested(score)
     done = candidate.finished
     longer = [] if done is None else [finish_words(done, front.metric)]
+    longer += [UNTRAINED] if candidate.untrained else []
     plan = escape("\n".join([*longer, *plan_lines(candidate.plan)]))
     origin = candidate.origin + (", finished" if candidate.origin and done is not None else "")
+    origin += ", untrained" if candidate.origin and candidate.untrained else ""
     command = f"greenfront export {shlex.quote(run)} {candidate.id} --to {candidate.id}"
     cells = [
         ("", escape(star + candidate.id)),

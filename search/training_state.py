@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
-from greenfront.evaluators.optimizer import Moments
+from greenfront.evaluators import Stretch, TrainingLog
 
 Weights = Mapping[str, NDArray[Any]]
-_MODEL, _MOMENTS = "model.", "moments."
+_MODEL, _MOMENTS, _BEFORE = "model.", "moments.", "before"
 
 
 @dataclass(frozen=True)
@@ -27,26 +27,29 @@ class Part:
     state: Weights = field(default_factory=dict, repr=False)
 
 
-def pack(model: PreTrainedModel, frozen: Collection[str], moments: Moments) -> Weights:
+def pack(model: PreTrainedModel, frozen: Collection[str], log: TrainingLog) -> Weights:
     """All that a training goes on from; what is below `frozen` paths is the original's, so left out."""
     below = tuple(f"{path}." for path in frozen)
     weights = {name: array for name, array in to_arrays(model).items() if not name.startswith(below)}
     return {
         **{f"{_MODEL}{name}": array for name, array in weights.items()},
-        **{f"{_MOMENTS}{name}": moment.numpy() for name, moment in moments.items()},
+        **{f"{_MOMENTS}{name}": moment.numpy() for name, moment in log.moments.items()},
+        **({} if log.before is None else {_BEFORE: np.array(log.before)}),
     }
 
 
-def unpack(model: PreTrainedModel, state: Weights) -> Moments:
-    """Give a model of the same plan, just built, the weights of `pack`; the moments are for the optimizer."""
+def unpack(model: PreTrainedModel, part: Part) -> Stretch:
+    """Give a model of the same plan, just built, the weights of `pack`; what comes back is for `distill`."""
+    state = part.state
     weights = {name.removeprefix(_MODEL): array for name, array in state.items() if name.startswith(_MODEL)}
     if weights:
         load_arrays(model, {**to_arrays(model), **weights})
-    return {
+    moments = {
         name.removeprefix(_MOMENTS): torch.from_numpy(np.array(array))
         for name, array in state.items()
         if name.startswith(_MOMENTS)
     }
+    return Stretch(part.start, part.stop, moments, float(state[_BEFORE]) if _BEFORE in state else None)
 
 
 def to_arrays(model: torch.nn.Module) -> Weights:

@@ -41,6 +41,7 @@ def unverified(
                 feasible=not over,
                 missed=over,
                 origin=result.origin,
+                untrained=result.untrained,
             )
         )
     return found
@@ -69,7 +70,8 @@ def verify(
             continue
         with measurer_of(target, config.ray) as measurer:
             word = "finalist" if len(finalists) == 1 else "finalists"
-            report.stage(f"Measuring {len(finalists)} {word} and the original for target {name}")
+            title = f"Measuring {len(finalists)} {word} and the original for target {name}"
+            report.stage(title, target.seconds)
             measured = measurer.candidates(
                 profiles[name].target, folders, seed=config.search.seed, progress=report.advance
             )
@@ -79,6 +81,7 @@ def verify(
         for warning in dict.fromkeys(warning for found in measured.values() for warning in found.warnings):
             report.note(f"{name}: {warning}")
     report.stage("Scoring them on the test split")
+    report.advance(0, len(folders))
     outputs: dict[str, Outputs] = {}
     for done, (id_, folder) in enumerate(folders.items()):
         test = original_test if id_ == original.id else data.test

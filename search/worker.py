@@ -12,9 +12,15 @@ from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, GreenfrontError
-from greenfront.evaluators import Examples, Outputs, Score, Stretch, Teacher, answer, distill, score
+from greenfront.evaluators import Examples, Outputs, Score, Teacher, answer, distill, score
+from greenfront.evaluators.peak_rate import share_of_peak
+from greenfront.search.acceptance import improves
 from greenfront.search.training_state import Part, Weights, pack, to_arrays, unpack
 from greenfront.spaces import Library, Plan, complete, compress
+
+CLEARLY = 0.5
+"""Trained to this share of its loss before, a candidate is better; of any other, what it was is scored as well: a
+second validation takes a tenth of a trial, and the loss before is that of a few training examples."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,10 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one plan; `reason` says why there is no score. `outputs` are those on validation."""
+    """What came of one plan; `reason` says why there is no score. `outputs` are those on validation.
+
+    `untrained`: its weights are those that it was built with, as training made it no better, or was not needed.
+    """
 
     plan_id: str
     validation: float | None
@@ -46,6 +55,7 @@ class Outcome:
     seconds: float
     reason: str = ""
     outputs: Outputs | None = None
+    untrained: bool = False
 
 
 Job = Callable[[Assignment], tuple[Outcome, Weights | None]]
@@ -71,7 +81,7 @@ class Worker:
         """
         plan, started = Plan.from_json(plan_json), time.perf_counter()
         try:
-            weights, outputs = self._train(plan, part)
+            weights, outputs, untrained = self._train(plan, part)
             found = self._score(outputs)
         except Diverged as error:
             return Outcome(plan.id, None, None, time.perf_counter() - started, f"diverged: {error}"), None
@@ -83,30 +93,47 @@ class Worker:
             reason = f"{type(error).__name__}: {error}"
             return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
         seconds = time.perf_counter() - started
-        return Outcome(plan.id, found.value, found.divergence, seconds, outputs=outputs), weights
+        return Outcome(plan.id, found.value, found.divergence, seconds, outputs=outputs, untrained=untrained), weights
 
     def perform(self, job: Job) -> tuple[Outcome, Weights | None]:
         """Do a job."""
         return job(self.assignment)
 
-    def _train(self, plan: Plan, part: Part | None) -> tuple[Weights | None, Outputs]:
-        """What is kept of the fine-tuned candidate, and its outputs on validation."""
+    def _train(self, plan: Plan, part: Part | None) -> tuple[Weights | None, Outputs, bool]:
+        """What is kept of the fine-tuned candidate, its outputs on validation, and whether it is as it was built."""
         work = self.assignment
         # The plan decides the seed: the same plan gives the same score, whichever worker takes it and when.
         seed = (work.seed + int(plan.id, 16)) % 2**32 if plan else work.seed
-        torch.manual_seed(seed)
-        model = compress(work.original, plan, work.library, to_train=True)
+        model = self._build(plan, seed)
         frozen = frozen_paths(model)
-        stretch = Stretch(part.start, part.stop, unpack(model, part.state)) if part is not None else None
+        stretch = unpack(model, part) if part is not None else None
         log = distill(
             model, work.train, self._teacher(work.train_logits), work.fine_tune, seed=seed, frozen=frozen,
             stretch=stretch,
         )  # fmt: skip
         finished = part is None or part.stop == work.fine_tune.steps
-        state = pack(model, frozen, log.moments) if part is not None and not finished and part.stop else None
+        state = pack(model, frozen, log) if part is not None and not finished and part.stop else None
         complete(model)  # puts rounded modules in the place of floats, which `state` still holds
-        outputs = answer(model, work.validation, work.metric, self._teacher(work.validation_logits))
-        return to_arrays(model) if finished else state, outputs
+        outputs = self._answer(model)
+        if not finished:
+            return state, outputs, False
+        if share_of_peak(log.before) == 0:
+            return to_arrays(model), outputs, True
+        if log.before is not None and not (outputs.divergence or 0.0) < CLEARLY * log.before:
+            built = self._build(plan, seed)
+            complete(built)
+            before = self._answer(built)
+            if not improves(before, outputs):
+                return to_arrays(built), before, True
+        return to_arrays(model), outputs, False
+
+    def _build(self, plan: Plan, seed: int) -> PreTrainedModel:
+        torch.manual_seed(seed)
+        return compress(self.assignment.original, plan, self.assignment.library, to_train=True)
+
+    def _answer(self, model: PreTrainedModel) -> Outputs:
+        work = self.assignment
+        return answer(model, work.validation, work.metric, self._teacher(work.validation_logits))
 
     def _teacher(self, logits: NDArray[np.float32] | None) -> Teacher:
         return self.assignment.original if logits is None else logits

@@ -85,7 +85,7 @@ def test_a_copy_of_the_teacher_has_no_loss_as_dropout_is_off(loaded: Loaded, qui
     model, data = loaded
     assert any(isinstance(module, torch.nn.Dropout) and module.p > 0 for module in model.modules())
     log = distill(model, data.train, predict(model, data.train), quick(steps=2), seed=0)
-    assert log.losses[0] == pytest.approx(0.0, abs=1e-6)
+    assert log.before == pytest.approx(0.0, abs=1e-6)
 
 
 def test_loss_is_the_softened_divergence(loaded: Loaded, quick: Quick) -> None:
@@ -101,7 +101,7 @@ def test_loss_is_the_softened_divergence(loaded: Loaded, quick: Quick) -> None:
 def test_training_is_seeded_and_leaves_the_global_state(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    teacher = predict(model, data.train)[:, ::-1].copy()
+    teacher = 30 * predict(model, data.train)[:, ::-1]
     outcomes = []
     for seed in (0, 0, 1):
         model.load_state_dict(start)
@@ -114,7 +114,7 @@ def test_training_is_seeded_and_leaves_the_global_state(loaded: Loaded, quick: Q
 def test_steps_beyond_one_pass_go_on(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
     few = data.train.subset(np.arange(10))
-    log = distill(model, few, predict(model, few), quick(steps=7), seed=0)
+    log = distill(model, few, -30 * predict(model, few), quick(steps=7), seed=0)
     assert log.examples in (30 + 8, 30 + 2)  # three passes of a batch of 8 and one of 2, in any order
     assert log.steps == 7
 
@@ -131,19 +131,20 @@ def test_no_steps_change_nothing(loaded: Loaded, quick: Quick) -> None:
 def test_a_training_in_stretches_is_the_same_as_one_without_a_stop(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
     start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    teacher = -3 * predict(model, data.train)
+    teacher = -30 * predict(model, data.train)
     config = quick(steps=2 * math.ceil(len(data.train) / 8) + 3)  # more than two passes
     whole = distill(model, data.train, teacher, config, seed=0, frozen=("bert.embeddings",))
     expected = state(model)
     model.load_state_dict(start)
     moments: Mapping[str, torch.Tensor] = {}
+    before: float | None = None
     losses: list[float] = []
     seen = 0
     for first, last in pairwise((0, 0, 3, 4, config.steps)):
-        stretch = Stretch(first, last, moments)
+        stretch = Stretch(first, last, moments, before)
         log = distill(model, data.train, teacher, config, seed=0, frozen=("bert.embeddings",), stretch=stretch)
         assert log.steps == last - first
-        moments, seen = log.moments, seen + log.examples
+        moments, before, seen = log.moments, log.before, seen + log.examples
         losses += log.losses
     assert tuple(losses) == whole.losses
     assert seen == whole.examples
@@ -164,7 +165,7 @@ def test_a_stretch_is_within_the_steps(loaded: Loaded, quick: Quick) -> None:
 def test_frozen_modules_stay(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
     before = state(model)
-    teacher = -3 * predict(model, data.train)
+    teacher = -30 * predict(model, data.train)
     frozen = ("bert.embeddings.word_embeddings", "bert.encoder.layer.0")
     distill(model, data.train, teacher, quick(steps=3), seed=0, frozen=frozen)
     for name, weight in state(model).items():
@@ -221,7 +222,8 @@ def test_precision_follows_the_processor(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_bfloat16_trains_float32_weights(loaded: Loaded, quick: Quick) -> None:
     model, data = loaded
-    log = distill(model, data.train, predict(model, data.train), quick(steps=2, precision="bfloat16"), seed=0)
+    teacher = -30 * predict(model, data.train)
+    log = distill(model, data.train, teacher, quick(steps=2, precision="bfloat16"), seed=0)
     assert log.precision == "bfloat16"
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 

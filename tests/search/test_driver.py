@@ -1,6 +1,6 @@
 """The driver with workers that answer at once by a formula: what it submits, records, keeps and survives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,12 +88,14 @@ class Notes:
 
     notes: list[str] = field(default_factory=list)
     done: list[tuple[int, int]] = field(default_factory=list)
+    words: list[Mapping[str, str]] = field(default_factory=list)
 
-    def stage(self, title: str) -> None:
+    def stage(self, title: str, seconds: float | None = None) -> None:
         """Not of interest."""
 
-    def advance(self, done: int, total: int) -> None:
+    def advance(self, done: int, total: int, words: Mapping[str, str] | None = None) -> None:
         self.done.append((done, total))
+        self.words.append(words or {})
 
     def note(self, text: str) -> None:
         self.notes.append(text)
@@ -153,8 +155,8 @@ def test_as_many_plans_are_scored_as_were_asked_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("budgets", [{"latency": "60%"}, {"latency": "45%", "size": "100 kB", "parameters": "85%"}])
 def test_no_plan_over_a_budget_is_ever_submitted(budgets: dict[str, str], tmp_path: Path) -> None:
-    driver, pool = driver_at(tmp_path, budgets=budgets), FormulaPool()
-    driver.search(pool, Notes())
+    driver, pool, report = driver_at(tmp_path, budgets=budgets), FormulaPool(), Notes()
+    driver.search(pool, report)
     assert len(pool.submitted) == 12
     profile = toy_profile()
     for plan in pool.submitted:
@@ -163,6 +165,10 @@ def test_no_plan_over_a_budget_is_ever_submitted(budgets: dict[str, str], tmp_pa
     rejected = [result for result in driver.study.results if result.state == "rejected"]
     assert rejected
     assert all(result.reason.startswith("predicted over budget: ") for result in rejected)
+    assert report.words[-1]["saved"] == f"{len(rejected)} trainings, predicted over budget"
+    found = [float(words["hypervolume"].split()[0]) for words in report.words]
+    assert found == sorted(found)
+    assert found[0] == 0 < found[-1]
     assert states(driver)["scored"] == 12
 
 

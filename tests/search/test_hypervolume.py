@@ -58,11 +58,12 @@ def by_hand(tried: Sequence[Trial], worst: Trial, axes: Sequence[int]) -> float:
         ]
         for trial in tried
     ]  # fmt: skip
-    return sum(
+    union: float = sum(
         (-1) ** (count + 1) * math.prod(map(min, zip(*some, strict=True)))
         for count in range(1, len(lengths) + 1)
         for some in combinations(lengths, count)
     )
+    return union
 
 
 @given(trials)

@@ -32,7 +32,7 @@ class Noting(Silent):
         self.stages: list[str] = []
         self.notes: list[str] = []
 
-    def stage(self, title: str) -> None:
+    def stage(self, title: str, seconds: float | None = None) -> None:
         self.stages.append(title)
 
     def note(self, text: str) -> None:

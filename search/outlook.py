@@ -1,0 +1,125 @@
+"""Where a search stands, in words: what it has found, what it didn't have to train, who is on which rung."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+
+from greenfront.config import COST_OF, HIGHER_IS_BETTER, RunConfig
+from greenfront.hardware_profiles import Cost
+from greenfront.search import wording
+from greenfront.search.candidate import Candidate
+from greenfront.search.hypervolume import Progression
+from greenfront.search.journal import Result
+from greenfront.search.slack import accuracy_floors, budget_slack, cost_bounds, cost_limit, minimised
+from greenfront.spaces import Plan
+
+OVER = "predicted over budget"
+"""How the reason begins for which a proposal isn't trained."""
+
+
+class Outlook:
+    """Follows the results of a search. What is best for one budget is mostly another trial than for the next one."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        results: Sequence[Result],
+        original: Candidate,
+        predict: Callable[[Plan], Mapping[str, Cost]],
+    ) -> None:
+        """`results` are the study's own, as they are at any time; those that are there already count as before."""
+        self._config, self._results, self._original, self._predict = config, results, original, predict
+        self._progression, self._gained = Progression(config, original), 0.0
+        self._best: dict[str, tuple[float, str]] = {}
+        for result in results:
+            self.add(result)
+        self._gained = 0.0
+
+    def add(self, result: Result) -> None:
+        """Take in what came of a trial."""
+        self._gained = 0.0
+        if result.state != "scored" or result.validation is None:
+            return
+        before, predicted = self._progression.hypervolume, self._predict(result.plan)
+        self._gained = self._progression.add(result, predicted) - before
+        if self._progression.feasible(result, predicted):
+            for name, found in self._reached(result.validation, predicted).items():
+                self._best[name] = max(found, self._best.get(name, (-inf, "")), key=lambda each: each[0])
+
+    def words(self) -> dict[str, str]:
+        """By heading; only what there is something to say of."""
+        gained = f" ({self._gained:+.4f} by the last trial)" if self._gained else ""
+        found = ", ".join(text for _, text in self._best.values()) or "no finished trial within the budgets yet"
+        over = sum(result.state == "rejected" and result.reason.startswith(OVER) for result in self._results)
+        return {
+            "hypervolume": f"{self._progression.hypervolume:.4f}{gained}",
+            "best": found,
+            **({} if self._config.search.rungs is None else {"rungs": self._rungs(self._config.search.rungs)}),
+            **({"saved": f"{over} {'training' if over == 1 else 'trainings'}, {OVER}"} if over else {}),
+        }
+
+    def seconds_left(self, done: int, total: int) -> float | None:
+        """How long the rest should take, going by what an earlier start took; None where there was none."""
+        on_rungs = self._config.search.rungs is not None
+        took = sum(result.seconds for result in self._results if result.rungs or not on_rungs)
+        return took / done * (total - done) / self._config.workers() if done and took else None
+
+    def _reached(self, validation: float, predicted: Mapping[str, Cost]) -> dict[str, tuple[float, str]]:
+        """How good a trial is for each budget, then for each objective without one, and what it reaches there.
+
+        A cost is that of the target on which there is least to spare, `~` says that it is predicted.
+        """
+        budgets, metric, original = self._config.budgets, self._config.data.metric, self._original
+        found: dict[str, tuple[float, str]] = {}
+        slack = {name: budget_slack({name: cost}, validation, original, budgets) for name, cost in predicted.items()}
+        for name, bound in cost_bounds(budgets).items():
+            shares = {target: each[name] for target, each in slack.items()}
+            target = min(shares, key=shares.__getitem__)
+            limit = cost_limit(name, bound, original.predicted[target])
+            word = "at least" if name in HIGHER_IS_BETTER else "at most"
+            said = f"{_cost(name, predicted[target])} ({word} {wording.cost(COST_OF[name], limit)})"
+            found[name] = shares[target], said if len(shares) == 1 else f"{said} on {target}"
+        before = original.score.validation
+        for name, floor in accuracy_floors(budgets, before).items():
+            said = f"{metric} {wording.score(validation, metric)} ({wording.floor(floor, metric)})"
+            if name == "accuracy_drop":
+                assert budgets.accuracy_drop is not None
+                drop = (before - validation) / (abs(before) or 1.0)
+                said = f"{metric} drop {wording.share(drop)} (at most {wording.share(budgets.accuracy_drop)})"
+            found[name] = validation, said
+        for name in self._config.objectives:
+            if name in found or (name == "accuracy" and "accuracy_drop" in found):
+                continue
+            if name == "accuracy":
+                said = f"{metric} {wording.score(validation, metric)} (original {wording.score(before, metric)})"
+                found[name] = validation, said
+            else:
+                target = self._config.hardware[0].name
+                whole = wording.cost(COST_OF[name], original.predicted[target].value(COST_OF[name]))
+                found[name] = (
+                    -minimised(name, predicted[target]),
+                    f"{_cost(name, predicted[target])} (original {whole})",
+                )
+        return found
+
+    def _rungs(self, rungs: Sequence[int]) -> str:
+        """How many trials stand where; those of earlier configurations are on no rung."""
+        paused = Counter(result.rungs[-1].steps for result in self._results if result.state == "paused")
+        ended = Counter(result.state for result in self._results if result.rungs or result.state == "failed")
+        parts = [f"{paused[steps]} at {steps} steps" for steps in rungs[:-1]]
+        parts.append(f"{ended['scored']} finished ({rungs[-1]} steps)")
+        return ", ".join(parts + ([f"{ended['failed']} failed"] if ended["failed"] else []))
+
+
+def trial_words(result: Result, where: str, cost: Cost, metric: str) -> str:
+    """What a trial came to, in a line; `where` it stands on a ladder."""
+    how = f"{result.origin}, untrained" if result.untrained else result.origin
+    return (
+        f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}{where}, predicted "
+        f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({how}, {result.seconds:.0f} s)"
+    )
+
+
+def _cost(name: str, cost: Cost) -> str:
+    """A predicted cost with its name: `latency ~5.23 ms`."""
+    return f"{wording.plain(name)} ~{wording.cost(COST_OF[name], cost.value(COST_OF[name]))}"
