@@ -19,7 +19,7 @@ STYLES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "stopped": ("stopped on the lowest rung", view.GREY, {"symbol": "circle-open", "size": 7}),
     "promoted": ("promoted, then stopped", view.ORANGE, {"symbol": "diamond", "size": 7}),
     "failed": ("promoted, then failed", view.VERMILLION, {"symbol": "x", "size": 7}),
-    "finished": ("trained to the end", view.BLUE, {"symbol": "circle", "size": 8}),
+    "finished": ("to the last rung", view.BLUE, {"symbol": "circle", "size": 8}),
 }
 """What became of a trial -> name in the legend, colour, marker; drawn in this order, so that what matters is on top."""
 
@@ -56,10 +56,11 @@ def rungs_figure(history: History) -> dict[str, Any]:
             for steps, divergence, validation in points(result, history):
                 x.append(places[steps])
                 y.append(max(divergence, LEAST_NATS) if math.isfinite(divergence) else None)
+                built = ", kept as it was built" if result.untrained and steps == history.steps else ""
                 words.append(
                     f"trial {result.number}, {result.plan.id} ({escape(result.origin)})<br>after {steps} steps: "
                     f"{wording.number(divergence)} nats, {escape(history.metric)} "
-                    f"{wording.score(validation, history.metric)}"
+                    f"{wording.score(validation, history.metric)}{built}"
                 )
             x.append(None)
             y.append(None)

@@ -180,6 +180,8 @@ def test_a_trial_that_failed_on_its_way_and_a_divergence_of_nothing(climbed: Dri
     text = json.dumps(figure, allow_nan=False)
     assert "<img" not in text
     assert all(y is None or y > 0 for trace in figure["data"] for y in trace["y"])
+    kept = replace(history, tried=(replace(finished, result=replace(finished.result, untrained=True)),))
+    assert rungs_figure(kept)["data"][0]["hovertext"][len(RUNGS) - 1].endswith(", kept as it was built")
     lowest = f"3 of 3 from {RUNGS[0]} steps"
     assert lowest in rungs_words(odd)
 
