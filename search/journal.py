@@ -80,6 +80,11 @@ def result_of(trial: FrozenTrial) -> Result:
 
 def results_in(journal: Path) -> list[Result]:
     """Every trial of a journal that was told, which needs no space to be read; none where there is no journal."""
+    return [result_of(trial) for trial in trials_in(journal)]
+
+
+def trials_in(journal: Path) -> list[FrozenTrial]:
+    """The same trials as Optuna has them."""
     if not journal.exists():
         return []
     drop_torn_line(journal)
@@ -87,7 +92,7 @@ def results_in(journal: Path) -> list[Result]:
     storage = JournalStorage(JournalFileBackend(str(journal)))
     if not storage.get_all_studies():
         return []
-    return [result_of(trial) for trial in optuna.load_study(storage=storage, study_name=NAME).trials]
+    return list(optuna.load_study(storage=storage, study_name=NAME).trials)
 
 
 def drop_torn_line(journal: Path) -> None:

@@ -7,14 +7,15 @@ from greenfront.spaces.plan import Plan, Settings
 
 LAYER = re.compile(r"^(?P<stack>.*?)\.(?P<layer>\d+)\.(?P<site>.+)$")
 GENERIC = (".dense", ".weight")  # path endings that say nothing about the site
+SHORT = {"rank": "", "linformer": "k", "bits": "b", "heads": "h", "width": "w"}
 
 
 def plan_lines(plan: Plan, width: int = 76, limit: int = 20) -> list[str]:
     """The Plan in at most `limit` lines of about `width` characters.
 
-    A rank stands as `64`, a Linformer length as `k64`, eight bits as `b8`, anything else as `key=value`; `.` leaves
-    the module as it is. Stacks that are wider than `width` are wrapped into blocks of layers; sites outside a stack of
-    layers have a line each. What doesn't fit is counted in the last line.
+    Settings stand as `setting_words` has them; `.` leaves the module as it is. Stacks that are wider than `width` are
+    wrapped into blocks of layers; sites outside a stack of layers have a line each. What doesn't fit is counted in the
+    last line.
     """
     if not plan:
         return ["nothing is changed"]
@@ -23,10 +24,10 @@ def plan_lines(plan: Plan, width: int = 76, limit: int = 20) -> list[str]:
     for path, settings in plan.items():
         found = LAYER.match(path)
         if found is None:
-            alone[path] = _cell(settings)
+            alone[path] = "+".join(setting_words(settings))
         else:
             site = stacks.setdefault(found["stack"], {}).setdefault(found["site"], {})
-            site[int(found["layer"])] = _cell(settings)
+            site[int(found["layer"])] = "+".join(setting_words(settings))
     lines = [f"{path}: {cell}" for path, cell in alone.items()]
     for stack, sites in stacks.items():
         lines += _blocks(stack, sites, width)
@@ -37,7 +38,7 @@ def plan_lines(plan: Plan, width: int = 76, limit: int = 20) -> list[str]:
 
 
 def _blocks(stack: str, sites: Mapping[str, Mapping[int, str]], width: int) -> list[str]:
-    names = _short(tuple(sorted(sites)))
+    names = short_names(tuple(sorted(sites)))
     layers = range(max(max(cells) for cells in sites.values()) + 1)
     margin = max(len(stack), *(len(name) for name in names.values())) + 1
     column = max(len(cell) for cells in sites.values() for cell in cells.values())
@@ -53,7 +54,7 @@ def _blocks(stack: str, sites: Mapping[str, Mapping[int, str]], width: int) -> l
     return lines
 
 
-def _short(sites: tuple[str, ...]) -> dict[str, str]:
+def short_names(sites: tuple[str, ...]) -> dict[str, str]:
     """Each site's shortest ending that no other site has; `attention.self.query` is `query`."""
     plain = {}
     for site in sites:
@@ -72,16 +73,7 @@ def _short(sites: tuple[str, ...]) -> dict[str, str]:
     return short
 
 
-def _cell(settings: Settings) -> str:
-    words = []
-    for key, value in settings.items():
-        match key:
-            case "rank":
-                words.append(str(value))
-            case "linformer":
-                words.append(f"k{value}")
-            case "bits":
-                words.append(f"b{value}")
-            case _:
-                words.append(f"{key}={value}")
-    return "+".join(words)
+def setting_words(settings: Settings) -> list[str]:
+    """Each setting in as few letters as can be: a rank `64`, a Linformer length `k64`, eight bits `b8`, heads `h6`, a
+    width `w768`, anything else `key=value`."""
+    return [f"{SHORT[key]}{value}" if key in SHORT else f"{key}={value}" for key, value in settings.items()]

@@ -18,9 +18,12 @@ from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.details import UNTRAINED, details, finish_words, prediction_error, verdict
 from greenfront.search.front import Front
+from greenfront.search.history import History
+from greenfront.search.layers_figure import layers_section
 from greenfront.search.plan_text import plan_lines
 from greenfront.search.report_figure import axes, figure
-from greenfront.search.report_hardware import hardware_section
+from greenfront.search.report_hardware import Figures, hardware_section
+from greenfront.search.report_search import search_section
 from greenfront.search.report_template import PAGE, SCRIPT, STYLE
 from greenfront.search.significance_figure import analysis_words, significance_figure
 from greenfront.search.slack import budgets_to_text
@@ -41,21 +44,27 @@ def write_report(
     warnings: Mapping[str, Sequence[str]] = MappingProxyType({}),
     slower: Sequence[str] = (),
     analysis: Analysis | None = None,
+    history: History | None = None,
 ) -> None:
     """Write the report as one HTML file of about 5 MB that needs no network.
 
     `profiles` and `warnings` are the targets': what predicted their costs, and what was said while the finalists were
-    measured; `slower` says which approximations were left out; `analysis` is drawn where there is one. `run_info` is
-    shown as nested tables: machine, versions, seed, data, configuration; its key `run` (a folder, by default the one of
-    `path`) stands in the title and in the `greenfront export` lines. Whatever comes from users (names, plans, run_info)
-    is escaped.
+    measured; `slower` says which approximations were left out; `analysis`, and the search's `history`, are drawn where
+    there are any. `run_info` is shown as nested tables: machine, versions, seed, data, configuration; its key `run` (a
+    folder, by default the one of `path`) stands in the title and in the `greenfront export` lines. Whatever comes from
+    users (names, plans, run_info) is escaped.
     """
     run = str(run_info.get("run", path.parent))
     everyone = [front.original, *ordered(front, front.target)]
-    hardware, figures = hardware_section(front, profiles, warnings, slower)
+    sections = [
+        layers_section(front, profiles),
+        search_section(history),
+        hardware_section(front, profiles, warnings, slower),
+        _significance(analysis),
+    ]
     data = {
         "figure": figure(front),
-        "hardware": figures if analysis is None else {**figures, "significance": significance_figure(analysis)},
+        "figures": {id_: drawn for _, figures in sections for id_, drawn in figures.items()},
         "axes": {target: axes(front, target) for target in front.targets},
         "details": {candidate.id: details(front, candidate) for candidate in everyone},
     }
@@ -69,8 +78,7 @@ def write_report(
         ),
         target_options=_options({target: target for target in front.targets}, front.target),
         table=_table(front, everyone, run),
-        hardware=hardware,
-        significance="" if analysis is None else _significance(analysis),
+        sections="".join(markup for markup, _ in sections),
         info=_info(run_info),
         view=_script_json(data),
         plotly=get_plotlyjs(),
@@ -151,9 +159,12 @@ def _row(front: Front, candidate: Candidate, run: str) -> str:
     return f'<tr class="{kind}">' + "".join(f'<td class="{style}">{text}</td>' for style, text in cells) + "</tr>"
 
 
-def _significance(analysis: Analysis) -> str:
+def _significance(analysis: Analysis | None) -> tuple[str, Figures]:
+    if analysis is None:
+        return "", {}
     words = escape(analysis_words(analysis))
-    return f'<h2>Significance</h2><p>{words}</p><div class="figure" id="significance"></div>'
+    markup = f'<h2>Significance</h2><p>{words}</p><div class="figure" id="significance"></div>'
+    return markup, {"significance": significance_figure(analysis)}
 
 
 def _info(info: object) -> str:

@@ -32,7 +32,8 @@ def hardware_section(
     figures: Figures = {}
     parts = [_part(front, target, profiles.get(target), warnings.get(target, ()), figures) for target in front.targets]
     gone = "".join(f"<li>{escape(line)}</li>" for line in slower)
-    return "".join(parts) + (f"<h3>Approximations of attention left out</h3><ul>{gone}</ul>" if gone else ""), figures
+    rest = f"<h3>Approximations of attention left out</h3><ul>{gone}</ul>" if gone else ""
+    return f"<h2>Hardware</h2>{''.join(parts)}{rest}", figures
 
 
 def _part(front: Front, target: str, profile: HardwareProfile | None, warnings: Sequence[str], figures: Figures) -> str:

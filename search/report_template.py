@@ -37,6 +37,7 @@ tr.predicted td { color: var(--soft); }
 td.wrap { white-space: normal; min-width: 9rem; }
 td code { user-select: all; }
 summary { cursor: pointer; }
+.shades { display: inline-block; width: 8rem; height: .7rem; border-radius: 3px; }
 .info th { width: 12rem; color: var(--soft); font-weight: 400; }
 .info td { white-space: normal; overflow-wrap: anywhere; }
 @media (max-width: 600px) { body { padding: .6rem; } #plot, .figure { height: 400px; } .info th { width: 7rem; } }
@@ -72,9 +73,9 @@ function draw() {
     layout.margin = {l: 52, r: 12, t: 12, b: 48};
   }
   show(plot, data, layout);
-  for (const [id, figure] of Object.entries(view.hardware)) {
+  for (const [id, figure] of Object.entries(view.figures)) {
     const copy = structuredClone(figure);
-    if (narrow.matches) copy.layout.margin = {l: 48, r: 8, t: 8, b: 44};
+    if (narrow.matches) copy.layout.margin.l = 48;
     show(document.getElementById(id), copy.data, copy.layout);
   }
 }
@@ -120,9 +121,7 @@ $summary
 <pre id="details">Choose a candidate to see it here.</pre>
 <h2>Candidates</h2>
 $table
-<h2>Hardware</h2>
-$hardware
-$significance
+$sections
 <h2>Run</h2>
 <details><summary>Machine, versions, seed, data, configuration</summary>
 $info

@@ -20,6 +20,7 @@ from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
+from greenfront.search.history import History
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
 from greenfront.search.plot import plot_front
@@ -168,10 +169,10 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         # Whatever ends search or verification, what is done stays usable: every scored candidate, by prediction.
         everyone = scored_candidates(run, study.results, original, profiles, config)
         candidates = judge(original, everyone, config, unreachable)
-        _write(run, config, original, candidates, profiles, gone, report)
+        _write(run, config, original, candidates, profiles, gone, report, searched)
         raise
     summary.write(run, config, driver.timing, unreachable, study.results)
-    front = _write(run, config, original, candidates, profiles, gone, report)
+    front = _write(run, config, original, candidates, profiles, gone, report, searched)
     return _checked(front, unreachable)
 
 
@@ -210,15 +211,20 @@ def _write(
     profiles: Mapping[str, HardwareProfile],
     gone: Sequence[str],
     report: Reporter,
+    searched: RunConfig | None = None,
 ) -> Front:
+    """`searched`: the configuration with the budgets that were searched within, once there was a search."""
     report.stage("Writing the front")
     targets = tuple(target.name for target in config.hardware)
     front = Front(original, candidates, config.data.metric, targets, config.budgets, config.objectives)
     front.save(run.front)
     plot_front(front, run.picture)
     info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
-    analysis = kept_analysis(run, report)
-    write_report(front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone, analysis=analysis)
+    write_report(
+        front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
+        analysis=kept_analysis(run, report),
+        history=None if searched is None else History.of(run, searched, original, profiles),
+    )  # fmt: skip
     return front
 
 

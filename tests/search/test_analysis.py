@@ -173,7 +173,7 @@ def test_names_are_escaped_and_nothing_is_fetched(tmp_path: Path) -> None:
     write_report(build_front(verified=2, unverified=1), path, run_info={"run": "r"}, analysis=analysis)
     report = Page(path.read_text(encoding="utf-8"))
     assert [a for tag, a in report.tags if a.get("id") == "significance"] == [{"class": "figure", "id": "significance"}]
-    assert report.view["hardware"]["significance"]["data"][0]["z"] == [[pytest.approx(-0.301, abs=1e-3)]]
+    assert report.view["figures"]["significance"]["data"][0]["z"] == [[pytest.approx(-0.301, abs=1e-3)]]
     write_report(build_front(verified=2, unverified=1), path, run_info={"run": "r"})
     assert 'id="significance"' not in path.read_text(encoding="utf-8")
 

@@ -1,0 +1,112 @@
+"""The picture of a fidelity ladder: the divergence of every trial on each rung that it stood on."""
+
+import json
+import math
+from collections import Counter
+from html import escape
+from typing import Any
+
+import plotly.graph_objects as go
+
+from greenfront.search import view, wording
+from greenfront.search.history import History
+from greenfront.search.journal import Result
+from greenfront.search.promotions import steps_trained
+
+LEAST_NATS = 1e-6
+"""A logarithmic axis has no zero; less is nothing."""
+STYLES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "stopped": ("stopped on the lowest rung", view.GREY, {"symbol": "circle-open", "size": 7}),
+    "promoted": ("promoted, then stopped", view.ORANGE, {"symbol": "diamond", "size": 7}),
+    "failed": ("promoted, then failed", view.VERMILLION, {"symbol": "x", "size": 7}),
+    "finished": ("to the last rung", view.BLUE, {"symbol": "circle", "size": 8}),
+}
+"""What became of a trial -> name in the legend, colour, marker; drawn in this order, so that what matters is on top."""
+
+
+def climbers(history: History) -> dict[str, list[Result]]:
+    """The trials that stood on a rung, by what became of them; those taken over ready-made were on none."""
+    found: dict[str, list[Result]] = {kind: [] for kind in STYLES}
+    for each in history.tried:
+        result = each.result
+        if result.rungs:
+            alone = "promoted" if len(result.rungs) > 1 else "stopped"
+            found[{"scored": "finished", "failed": "failed"}.get(result.state, alone)].append(result)
+    return found
+
+
+def points(result: Result, history: History) -> list[tuple[int, float, float]]:
+    """(steps, divergence in nats, validation score) on every rung that a trial stood on."""
+    on_rungs = [(rung.steps, rung.divergence, rung.validation) for rung in result.rungs]
+    if result.state == "scored" and result.divergence is not None and result.validation is not None:
+        on_rungs.append((history.steps, result.divergence, result.validation))
+    return on_rungs
+
+
+def rungs_figure(history: History) -> dict[str, Any]:
+    """As plotly's JSON: rungs stand at equal distances, and a trial's points are joined by a line."""
+    places = {steps: place for place, steps in enumerate(history.rungs)}
+    traces = []
+    for kind, results in climbers(history).items():
+        name, color, marker = STYLES[kind]
+        x: list[int | None] = []
+        y: list[float | None] = []
+        words: list[str] = []
+        for result in results:
+            for steps, divergence, validation in points(result, history):
+                x.append(places[steps])
+                y.append(max(divergence, LEAST_NATS) if math.isfinite(divergence) else None)
+                built = ", kept as it was built" if result.untrained and steps == history.steps else ""
+                words.append(
+                    f"trial {result.number}, {result.plan.id} ({escape(result.origin)})<br>after {steps} steps: "
+                    f"{wording.number(divergence)} nats, {escape(history.metric)} "
+                    f"{wording.score(validation, history.metric)}{built}"
+                )
+            x.append(None)
+            y.append(None)
+            words.append("")
+        if results:
+            traces.append(
+                go.Scatter(
+                    x=x, y=y, name=f"{name} ({len(results)})", meta=kind, mode="lines+markers",
+                    line={"color": color, "width": 1.2}, marker={**marker, "color": color}, connectgaps=False,
+                    hovertext=words, hoverinfo="text",
+                )
+            )  # fmt: skip
+    layout = go.Layout(
+        template="none",
+        font={"family": "system-ui, sans-serif", "size": 13},
+        margin={"l": 64, "r": 12, "t": 12, "b": 48},
+        xaxis={
+            "title": {"text": "steps"}, "range": [-0.3, len(places) - 0.7],
+            "tickvals": list(places.values()), "ticktext": [str(steps) for steps in places],
+        },
+        yaxis={"title": {"text": "divergence (nats)"}, "type": "log", "dtick": 1, "exponentformat": "power"},
+        hoverlabel={"align": "left", "font": {"size": 12}},
+        hovermode="closest",
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+    )  # fmt: skip
+    document: dict[str, Any] = json.loads(go.Figure(data=traces, layout=layout).to_json())
+    return document
+
+
+def rungs_words(history: History) -> str:
+    """How many went on from which rung, and what that saved."""
+    found = [result for results in climbers(history).values() for result in results]
+    stood = Counter(steps for result in found for steps, _, _ in points(result, history))
+    went = [
+        f"{_went_on(found, number)} of {stood[steps]} from {steps} steps"
+        for number, steps in enumerate(history.rungs[:-1])
+    ]
+    trained, whole = steps_trained(found, history.steps), history.steps * len(found)
+    return (
+        f"Every trial was scored on the lowest rung, and the best of each rung went on: {', '.join(went)}. "
+        f"{trained} steps were trained, {wording.share(trained / whole if whole else 0.0)} of what training "
+        f"all {len(found)} trials to the end would take."
+    )
+
+
+def _went_on(results: list[Result], number: int) -> int:
+    """How many were promoted from the rung with this number."""
+    return sum(len(r.rungs) > number + 1 or (len(r.rungs) == number + 1 and r.state != "paused") for r in results)

@@ -1,0 +1,208 @@
+"""How a search went, from its journal: the hypervolume's curve, the ladder, and what the report says of both."""
+
+import itertools
+import json
+import math
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenfront.search.driver import Driver
+from greenfront.search.history import History, busy_seconds
+from greenfront.search.hypervolume import Progression
+from greenfront.search.hypervolume_figure import hypervolume_figures, hypervolume_words
+from greenfront.search.report import write_report
+from greenfront.search.report_search import search_section
+from greenfront.search.run_folder import RunFolder
+from greenfront.search.rungs_figure import climbers, points, rungs_figure, rungs_words
+from tests.search.front_builder import build_front
+from tests.search.test_driver import FormulaPool, Notes, driver_at
+from tests.search.test_driver import weights_are_here as weights_are_here
+from tests.search.test_promotions import RUNGS, RungPool, on_rungs
+from tests.search.test_report import Page
+from tests.search.toy_run import toy_profile, toy_space
+
+EVIL = "<img src=x onerror=alert(1)>"
+MIDNIGHT = datetime(2026, 1, 1)
+spans = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 10)), min_size=1, max_size=6)
+
+
+def history_of(driver: Driver) -> History:
+    history = History.of(driver.run, driver.config, driver.original, {"toy": toy_profile()})
+    assert history is not None
+    return history
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    """Of a run with two first plans, one of which failed."""
+    space = toy_space()
+    point = [0] * len(space.choices)
+    suggested = [space.plan(point), space.plan([*point[:-1], 1])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("greenfront.search.pool.Pool.fetch", staticmethod(lambda weights: weights))
+        made = driver_at(tmp_path_factory.mktemp("run"), suggested=suggested, budgets={"accuracy_drop": "90%"})
+        made.search(FormulaPool(lambda number, plan: EVIL if plan == suggested[1] else ""), Notes())
+    return made
+
+
+@given(spans, st.lists(st.integers(0, 50), max_size=5))
+def test_time_passes_only_while_something_runs(given_spans: list[tuple[int, int]], moments: list[int]) -> None:
+    times = [(MIDNIGHT + timedelta(seconds=a), MIDNIGHT + timedelta(seconds=a + length)) for a, length in given_spans]
+    covered = {second for begin, length in given_spans for second in range(begin, begin + length)}
+    found = busy_seconds(times, [MIDNIGHT + timedelta(seconds=moment) for moment in moments])
+    assert found == [sum(second < moment for second in covered) for moment in moments]
+
+
+def test_the_curve_is_that_of_the_trials_in_the_order_in_which_they_ended(driver: Driver) -> None:
+    history = history_of(driver)
+    assert [each.result for each in history.tried] == driver.study.results
+    assert history.rungs == ()
+    curve = history.curve
+    assert [each.trials for each in curve] == list(range(1, 13))
+    ended = [each.tried.trial.datetime_complete for each in curve]
+    assert ended == sorted(ended, key=lambda moment: moment or MIDNIGHT)
+    for earlier, later in itertools.pairwise(curve):
+        assert later.seconds >= earlier.seconds >= 0
+        assert later.hypervolume >= earlier.hypervolume >= 0
+    results = [each.tried.result for each in curve]
+    predicted = [{"toy": toy_profile().predict(result.plan)} for result in results]
+    expected = Progression(driver.config, driver.original).after(results, predicted)
+    assert [each.hypervolume for each in curve] == pytest.approx(expected.tolist())
+    assert curve[-1].hypervolume > 0
+
+
+def test_the_curve_is_drawn_over_trials_and_over_time(driver: Driver) -> None:
+    history = history_of(driver)
+    over_trials, over_time = hypervolume_figures(history)
+    for figure, x in (
+        (over_trials, [each.trials for each in history.curve]), (over_time, [each.seconds for each in history.curve])
+    ):  # fmt: skip
+        line, *groups = figure["data"]
+        assert line["x"] == pytest.approx([0, *x])
+        assert line["y"] == pytest.approx([0, *(each.hypervolume for each in history.curve)])
+        assert {group["meta"]: len(group["x"]) for group in groups} == {"first": 2, "sampler": 10}
+        assert "<img" not in json.dumps(figure)
+        assert "&lt;img" in json.dumps(figure)
+    assert over_time["layout"]["xaxis"]["title"]["text"] == "time (seconds)"
+    hours = replace(history, curve=tuple(replace(each, seconds=5000.0 * each.seconds + 7200) for each in history.curve))
+    assert hypervolume_figures(hours)[1]["layout"]["xaxis"]["title"]["text"] == "time (hours)"
+    assert f"came to {history.curve[-1].hypervolume:.3f}" in hypervolume_words(history)
+
+
+def test_without_a_feasible_trial_the_curve_is_flat_and_says_so(driver: Driver) -> None:
+    history = history_of(driver)
+    for flat in (replace(history, curve=()), replace(history, curve=(replace(history.curve[0], hypervolume=0.0),))):
+        assert "stayed at nothing" in hypervolume_words(flat)
+        hypervolume_figures(flat)
+
+
+def test_trials_of_an_earlier_configuration_are_marked(driver: Driver, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    shutil.copytree(driver.run.path, run.path)
+    earlier = run.path / "earlier" / "1"
+    earlier.mkdir(parents=True)
+    shutil.copy(run.config, earlier)
+    lines = run.study.read_text().splitlines(keepends=True)
+    (earlier / "study.journal").write_text("".join(lines[:8]))
+    history = History.of(run, driver.config, driver.original, {"toy": toy_profile()})
+    assert history is not None
+    marked = [each.stored for each in history.tried]
+    count = sum(marked)
+    assert 0 < count < len(marked)
+    assert all(marked[:count])
+    groups = hypervolume_figures(history)[0]["data"][1:]
+    assert {group["meta"]: len(group["x"]) for group in groups}["stored"] == count
+
+
+def test_a_run_without_trials_has_no_history(driver: Driver, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert History.of(run, driver.config, driver.original, {}) is None
+    lines = driver.run.study.read_text().splitlines(keepends=True)
+    run.study.write_text(lines[0])
+    assert History.of(run, driver.config, driver.original, {}) is None
+    assert search_section(None) == ("", {})
+
+
+@pytest.fixture(scope="module")
+def climbed(tmp_path_factory: pytest.TempPathFactory) -> Driver:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("greenfront.search.pool.Pool.fetch", staticmethod(lambda weights: weights))
+        driver = on_rungs(tmp_path_factory.mktemp("rungs"), trials=30)
+        driver.search(RungPool(), Notes())
+    return driver
+
+
+def test_every_trial_has_a_line_through_its_rungs(climbed: Driver) -> None:
+    history, results = history_of(climbed), climbed.study.results
+    trials = [each.trials for each in history.curve]
+    assert trials == sorted(trials)
+    assert trials[-1] <= len(results)
+    assert len(trials) == sum(result.state == "scored" for result in results)
+    assert history.rungs == RUNGS
+    sorts = climbers(history)
+    assert sorted(r.number for group in sorts.values() for r in group) == [r.number for r in results]
+    assert sorts["finished"] == [r for r in results if r.state == "scored"]
+    assert sorts["stopped"] == [r for r in results if r.state == "paused" and len(r.rungs) == 1]
+    assert sorts["promoted"] == [r for r in results if r.state == "paused" and len(r.rungs) > 1]
+    assert sorts["finished"]
+    assert sorts["stopped"]
+    figure = rungs_figure(history)
+    assert figure["layout"]["xaxis"]["ticktext"] == [str(steps) for steps in RUNGS]
+    for trace in figure["data"]:
+        expected: list[float | None] = []
+        for result in sorts[trace["meta"]]:
+            expected += [divergence for _, divergence, _ in points(result, history)] + [None]
+        assert [None if y is None else round(y, 9) for y in trace["y"]] == [
+            None if y is None else round(y, 9) for y in expected
+        ]
+    stood = [sum(len(r.rungs) + (r.state == "scored") > rung for r in results) for rung in range(len(RUNGS))]
+    words = rungs_words(history)
+    for rung, steps in enumerate(RUNGS[:-1]):
+        assert f"{stood[rung + 1]} of {stood[rung]} from {steps} steps" in words
+
+
+def test_a_trial_that_failed_on_its_way_and_a_divergence_of_nothing(climbed: Driver) -> None:
+    history = history_of(climbed)
+    finished = next(each for each in history.tried if each.result.state == "scored")
+    failed = replace(finished.result, state="failed", validation=None, divergence=None, reason=EVIL, origin=EVIL)
+    broken = replace(failed, rungs=(replace(failed.rungs[0], divergence=math.nan),))
+    perfect = replace(finished.result, rungs=(replace(failed.rungs[0], divergence=0.0),))
+    odd = replace(history, tried=tuple(replace(finished, result=result) for result in (failed, broken, perfect)))
+    assert len(climbers(odd)["failed"]) == 2
+    figure = rungs_figure(odd)
+    text = json.dumps(figure, allow_nan=False)
+    assert "<img" not in text
+    assert all(y is None or y > 0 for trace in figure["data"] for y in trace["y"])
+    kept = replace(history, tried=(replace(finished, result=replace(finished.result, untrained=True)),))
+    assert rungs_figure(kept)["data"][0]["hovertext"][len(RUNGS) - 1].endswith(", kept as it was built")
+    lowest = f"3 of 3 from {RUNGS[0]} steps"
+    assert lowest in rungs_words(odd)
+
+
+def test_the_report_has_what_there_is(driver: Driver, climbed: Driver, tmp_path: Path) -> None:
+    def shown(history: History | None) -> tuple[str, Page]:
+        write_report(build_front(verified=2, unverified=1), tmp_path / "report.html", run_info={}, history=history)
+        text = (tmp_path / "report.html").read_text(encoding="utf-8")
+        return text, Page(text)
+
+    titles: dict[str, Callable[[], History | None]] = {
+        "none": lambda: None, "plain": lambda: history_of(driver), "rungs": lambda: history_of(climbed)
+    }  # fmt: skip
+    found = {name: shown(make()) for name, make in titles.items()}
+    assert "<h2>The search</h2>" not in found["none"][0]
+    assert "<h3>Hypervolume</h3>" in found["plain"][0]
+    assert "<h3>Promotions</h3>" not in found["plain"][0]
+    assert "<h3>Promotions</h3>" in found["rungs"][0]
+    for name, count in (("none", 0), ("plain", 2), ("rungs", 3)):
+        page = found[name][1]
+        ids = [a["id"] for _, a in page.tags if str(a.get("id")).startswith("search-")]
+        assert ids == [f"search-{number}" for number in range(count)]
+        assert set(ids) <= set(page.view["figures"])
+    assert "can&#x27;t be told from chance" in found["plain"][0]

@@ -1,0 +1,109 @@
+"""Which parameters matter: found where a few do, not found where none does."""
+
+import json
+
+import numpy as np
+import pytest
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from greenfront.search.history import History, Tried
+from greenfront.search.importance import ENOUGH, MOST, importances, scored
+from greenfront.search.importance_figure import MOST as BARS
+from greenfront.search.importance_figure import importance_figures, importance_words
+from greenfront.search.journal import Result
+from greenfront.spaces import Plan
+
+LAYERS, MODULES = 6, ("attention.query", "attention.key", "attention.value", "attention.output", "up", "down")
+NAMES = [f"encoder.layer.{layer}.{module}:low_rank" for layer in range(LAYERS) for module in MODULES]
+PLAN = Plan({"x": {"rank": 1}})
+
+
+def history(count: int, matters: str = "", seed: int = 0, names: list[str] | None = None) -> History:
+    """Random options of every parameter; the divergence is that of those whose names have `matters` in them."""
+    rng, names = np.random.default_rng(seed), names or NAMES
+    tried = []
+    for number in range(count):
+        options = {name: int(rng.integers(0, 11)) for name in names}
+        loss = sum((1 - option / 10) ** 2 for name, option in options.items() if matters and matters in name)
+        divergence = float((loss + 0.1) * np.exp(rng.normal(0, 0.1)))
+        tried.append(Tried(trial_of(options, divergence), Result(number, PLAN, "sampler", "scored", 0.9, divergence)))
+    return History("accuracy", 60, (), tuple(tried), ())
+
+
+def trial_of(options: dict[str, int], divergence: float) -> FrozenTrial:
+    distributions: dict[str, BaseDistribution] = {name: IntDistribution(0, 10) for name in options}
+    return create_trial(
+        params=options, distributions=distributions, values=[divergence, 1.0], user_attrs={"divergence": divergence}
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_kind_and_the_layer_that_matter_come_out_first(seed: int) -> None:
+    by_kind, by_layer = importances(scored(history(60, "attention.value", seed)))
+    assert by_kind[0].name == "low_rank of value"
+    assert by_kind[0].told
+    assert by_kind[0].parameters == LAYERS
+    assert {each.name for each in by_kind[1:]} == {f"low_rank of {name}" for name in (
+        "query", "key", "attention.output", "up", "down"
+    )} or len(by_kind) == len(MODULES)  # fmt: skip
+    assert sum(each.share for each in by_kind) == pytest.approx(1)
+    assert [each.name for each in by_layer] == [f"layer {number}" for number in range(LAYERS)]
+    _, by_layer = importances(scored(history(60, "layer.3.", seed)))
+    assert max(by_layer, key=lambda each: each.share).name == "layer 3"
+
+
+def test_chance_is_seldom_taken_for_importance() -> None:
+    found = [each for seed in range(4) for each in importances(scored(history(40, "", seed)))[0]]
+    assert sum(each.told for each in found) <= 0.15 * len(found)
+
+
+def test_parameters_of_allocations_stand_for_themselves() -> None:
+    rng, tried = np.random.default_rng(0), []
+    names = ["position on latency", "log multiplier of low_rank encoder.layer.up early", "log multiplier of bits x"]
+    for number in range(ENOUGH):
+        options = {name: float(rng.uniform(0, 1)) for name in names}
+        divergence = 0.01 + options[names[0]] ** 2
+        trial = create_trial(
+            params=options, distributions={name: FloatDistribution(0, 1) for name in names}, value=divergence,
+            user_attrs={"divergence": divergence},
+        )  # fmt: skip
+        tried.append(Tried(trial, Result(number, PLAN, "sampler", "scored", 0.9, divergence)))
+    by_kind, by_layer = importances([each.trial for each in tried])
+    assert by_kind[0].name == names[0]
+    assert by_kind[0].told
+    assert {each.name for each in by_kind} == set(names)
+    assert by_layer == []
+    assert len(importance_figures(History("accuracy", 60, (), tuple(tried), ()))) == 1
+
+
+def test_too_few_trials_are_said() -> None:
+    few = history(ENOUGH - 1, "up")
+    assert importance_figures(few) == []
+    assert f"With {ENOUGH - 1} scored trials" in importance_words(few)
+    assert f"half of {ENOUGH} scored" in importance_words(history(ENOUGH, "up"))
+
+
+def test_only_trials_that_were_scored_count_and_of_too_many_some() -> None:
+    many = history(MOST + 50, names=NAMES[:2])
+    assert len(scored(many)) == MOST
+    one = many.tried[0]
+    unfinished = create_trial(state=TrialState.FAIL)
+    none = Tried(unfinished, Result(1, PLAN, "sampler", "failed"))
+    lost = Tried(one.trial, Result(2, PLAN, "sampler", "scored", 0.1, float("nan")))
+    assert scored(History("accuracy", 60, (), (one, none, lost), ())) == [one.trial]
+
+
+def test_the_bars_are_the_most_important_ones_and_names_are_text() -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    names = [f"m{number}:low_rank" for number in range(BARS)] + [f"{evil}:{evil}", "stack.3.x:bits"]
+    (bars, height), (layers, _) = importance_figures(history(ENOUGH, "img", names=names))
+    told, chance, ticks = bars["data"]
+    assert len(ticks["x"]) == BARS
+    assert [a if a is not None else b for a, b in zip(told["x"], chance["x"], strict=True)] == sorted(
+        (a if a is not None else b for a, b in zip(told["x"], chance["x"], strict=True)), reverse=True
+    )
+    assert layers["layout"]["yaxis"]["ticktext"] == ["layer 3"]
+    assert "<img" not in json.dumps(bars)
+    assert "&lt;img" in json.dumps(bars)
+    assert height > BARS * 20
