@@ -3,8 +3,9 @@
     python benchmarks/search/record.py runs/reuters recordings/r8.jsonl --trials 300 --steps 0 15 30 60
 
 Every plan is trained once, on the run's Ray workers, and scored on validation whenever it has done so many steps, with
-the learning rate of the whole training; at the end it is what a search would keep, which may be what it began as. The same command goes on where it was interrupted; with `--greenformer` plans
-of one global rank and plain SVD are recorded beside them. MiniLM-L6 on Reuters takes about 20 s a trial and worker.
+the learning rate of the whole training; at the end it is what a search would keep, which may be what it began as. The
+same command goes on where it was interrupted; with `--greenformer` plans of one global rank and plain SVD are recorded
+beside them. MiniLM-L6 on Reuters takes about 20 s a trial and worker.
 Give the workers the machine for themselves, or the seconds recorded are too many.
 """
 
@@ -34,8 +35,8 @@ from greenfront.errors import RunError
 from greenfront.evaluators import Outputs, Significance, TaskData, distill, score
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import RunFolder, Silent
-from greenfront.search.journal import drop_torn_line
 from greenfront.search.acceptance import improves
+from greenfront.search.journal import drop_torn_line
 from greenfront.search.limits import budget_limits, changes
 from greenfront.search.pool import running_ray
 from greenfront.search.prepare import prepare_library, prepare_original, prepare_teacher
