@@ -21,6 +21,7 @@ from greenfront.search.pool import Finished, Pool, check_cluster, running_ray
 from greenfront.search.training_state import load_arrays, to_arrays
 from greenfront.search.worker import Worker, frozen_paths
 from greenfront.spaces import Plan, compress, plan_of
+from tests.search.test_training_state import RANKS
 from tests.search.tiny_assignment import assignment
 from tests.search.toy_run import toy_model, toy_space
 
@@ -192,9 +193,11 @@ def test_the_embedding_table_trains_only_in_factors() -> None:
 
 def test_linears_are_trained_as_floats_and_scored_as_whole_numbers() -> None:
     query, output = (f"bert.encoder.layer.0.{path}" for path in ("attention.self.query", "output.dense"))
-    work, both = assignment(steps=3), Plan({query: {"rank": 2, "bits": 8}, output: {"bits": 16}})
+    work = assignment(steps=7, learning_rate=3e-3)
+    both = Plan({**RANKS, query: {"rank": 2, "bits": 8}, output: {"bits": 16}})
     outcome, weights = Worker(work).evaluate(both.to_json())
     assert weights is not None, outcome.reason
+    assert not outcome.untrained
     assert weights[f"{query}.up.values"].dtype == np.int8
     model = compress(toy_model(), both)
     load_arrays(model, weights)
