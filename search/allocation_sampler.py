@@ -218,7 +218,8 @@ class _Trials:
         seen = losses.tobytes() if block == 1 else b""
         if self._model is None or self._model[:2] != (fitted, seen):
             parts = self.parts[self.numbers[:fitted]]
-            self._model = fitted, seen, LossModel.fit(parts, losses, self._allocations.correlation)
+            learnt = np.maximum(losses, RESOLUTION)  # nothing is to be learnt of what smaller ones differ by
+            self._model = fitted, seen, LossModel.fit(parts, learnt, self._allocations.correlation)
         return self._model[2]
 
 
