@@ -72,7 +72,7 @@ def _costs(front: Front, target: str) -> str:
         + "</tr>"
         for name, *cells in cost_rows(front, target, members)
     )
-    where = "" if front.original.measured(target) else ", predicted (measured elsewhere)"
+    where = "" if front.original.measured(target) else ": here all of it"
     note = f"<p>In brackets: how many times better than the original. ~ marks what is predicted{where}.</p>"
     return f'{note}<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

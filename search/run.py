@@ -189,7 +189,8 @@ def _search(
     with running_ray(config.ray, workers):
         pool = Pool(assignment, workers)
         if not driver.complete:
-            report.stage("Searching", driver.outlook.seconds_left(*driver.progress))
+            what = "Searching" if config.search.rungs is None else "Searching, by steps of training"
+            report.stage(what, driver.outlook.seconds_left(*driver.progress))
             driver.search(pool, report)
         if finalists and (again := finalists.weightless()):
             train_again(again, pool, driver.keep_weights, config.data.metric, report)
