@@ -33,10 +33,7 @@ def importance_words(history: History) -> str:
     if not all(says_all(each.trial) for each in history.tried):
         trials += " of the sampler's own"
     if count < ENOUGH:
-        return (
-            f"With {trials} it can't be told from chance which parameters matter; from {ENOUGH} on it "
-            f"stands here."
-        )
+        return f"With {trials} it can't be told from chance which parameters matter; from {ENOUGH} on it stands here."
     return (
         f"How much the parameters tell the better half of {trials}, by divergence, from the rest, as a "
         f"share of what all of them tell (PED-ANOVA). What lies within the bars' ticks may be chance: the same trials "

@@ -103,8 +103,8 @@ class Outlook:
     def _rungs(self, rungs: Sequence[int]) -> str:
         """How many trials stand where; those of earlier configurations are on no rung."""
         paused = Counter(result.rungs[-1].steps for result in self._results if result.state == "paused")
-        failed = {r.number for r in self._results if r.state == "failed" and r.plan not in self._stored}
-        ended = Counter(result.state for result in self._results if result.rungs or result.number in failed)
+        here = [r for r in self._results if r.rungs or (r.state == "failed" and r.plan not in self._stored)]
+        ended = Counter(result.state for result in here)
         parts = [f"{paused[steps]} at {steps} steps" for steps in rungs[:-1]]
         parts.append(f"{ended['scored']} finished ({rungs[-1]} steps)")
         return ", ".join(parts + ([f"{ended['failed']} failed"] if ended["failed"] else []))

@@ -45,7 +45,7 @@ def outlook_of(results: Sequence[Result], stored: Collection[Plan] = (), **secti
 def followed(results: Sequence[Result], **sections: object) -> Mapping[str, str]:
     """The words when all of the results came one after the other."""
     known: list[Result] = []
-    outlook = outlook_of(known, **sections)
+    outlook = outlook_of(known, (), **sections)
     for result in results:
         known.append(result)
         outlook.add(result)
@@ -126,7 +126,7 @@ def test_the_rest_takes_as_long_as_what_an_earlier_start_did() -> None:
     # On rungs it goes by steps, and who was never on one has done none of them.
     on_rungs = {"search": {"trials": 12, "rungs": [0, 100]}, "fine_tune": {"steps": 100}, "ray": {"workers": 1}}
     climbing = [replace(result_of(number, "paused", rungs=[0]), seconds=2.0) for number in range(2)]
-    assert outlook_of([*done, *climbing], **on_rungs).seconds_left(40, 400) == pytest.approx(360 * 4 / 40)
+    assert outlook_of([*done, *climbing], (), **on_rungs).seconds_left(40, 400) == pytest.approx(360 * 4 / 40)
 
 
 def test_objectives_without_a_budget_stand_beside_the_original() -> None:
