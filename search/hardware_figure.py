@@ -162,7 +162,8 @@ def _curves(found: Sequence[Curve]) -> dict[str, Any]:
     highest = max(latency.median / curve.original_ms for curve in found for latency in curve.latencies)
     return document(
         traces,
-        xaxis={"title": {"text": escape(found[0].key)}, "range": [0, right]},
+        # Close to its axis: left alone, the title goes down into the legend where the plot is small.
+        xaxis={"title": {"text": escape(found[0].key), "standoff": 8}, "range": [0, right]},
         yaxis={"title": {"text": "latency / unchanged"}, "range": [0, min(1.1 * max(highest, 1.0), HIGHEST_SHARE)]},
         # Many lines: above, their names would squeeze the plot.
         legend={"orientation": "h", "x": 0, "y": -0.26, "yanchor": "top"},
