@@ -25,7 +25,8 @@ from greenfront.search.progress import Reporter
 from greenfront.search.promotions import Climb, Promotions
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import budget_slack, missed
-from greenfront.search.study import Proposal, Study
+from greenfront.search.study import RANDOM, Proposal, Study
+from greenfront.search.taken_over import taken_over
 from greenfront.search.training_state import Weights
 from greenfront.spaces import Plan
 
@@ -67,7 +68,7 @@ class Driver:
         for result in study.results:
             if result.state == "paused":
                 self._tell(result)
-        self.outlook = Outlook(config, study.results, original, self.predict)
+        self.outlook = Outlook(config, study.results, original, self.predict, taken_over(run))
         self._rng = np.random.default_rng(config.search.seed + len(study.results))
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
         self._pending: dict[int, Climb] = {}
@@ -152,7 +153,7 @@ class Driver:
             if attempt >= REJECTIONS:
                 plan = perturbed(self.study.space, self.losses, self.limits, self._rng)
                 if plan is not None:
-                    self.study.suggest(plan, "random allocation")
+                    self.study.suggest(plan, RANDOM)
             proposal = self.study.ask()
             slack = self._slack(proposal.plan)
             over = missed(slack)

@@ -1,6 +1,5 @@
 """The report's pictures of a target: predicted against measured latency, and what each setting of a module costs."""
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from greenfront.hardware_profiles.operation_table import SIDES
 from greenfront.hardware_profiles.records import OperationCost
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
+from greenfront.search.drawn import document
 from greenfront.search.front import Front
 from greenfront.spaces import METHODS
 
@@ -86,7 +86,11 @@ def predicted_figure(profile: HardwareProfile, front: Front) -> dict[str, Any]:
         name="predicted = measured", hoverinfo="skip",
     )  # fmt: skip
     traces = [_points(name, color, symbol, group) for name, color, symbol, group in groups if group]
-    return _document([diagonal, *traces], "measured (ms)", "predicted (ms)", (0, top), (0, top))
+    return document(
+        [diagonal, *traces],
+        xaxis={"title": {"text": "measured (ms)"}, "range": [0, top]},
+        yaxis={"title": {"text": "predicted (ms)"}, "range": [0, top]},
+    )
 
 
 def curves(profile: HardwareProfile) -> list[Curve]:
@@ -156,20 +160,18 @@ def _curves(found: Sequence[Curve]) -> dict[str, Any]:
                 )
             )  # fmt: skip
     highest = max(latency.median / curve.original_ms for curve in found for latency in curve.latencies)
-    document = _document(
+    return document(
         traces,
-        escape(found[0].key),
-        "latency / unchanged",
-        (0, right),
-        (0, min(1.1 * max(highest, 1.0), HIGHEST_SHARE)),
-    )
-    # Many lines: above, they would squeeze the plot.
-    document["layout"]["legend"].update({"y": -0.26, "yanchor": "top"})
-    document["layout"]["shapes"] = [
-        {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1,
-         "line": {"color": view.GREEN, "width": 1.5, "dash": "dash"}}
-    ]  # fmt: skip
-    return document
+        # Close to its axis: left alone, the title goes down into the legend where the plot is small.
+        xaxis={"title": {"text": escape(found[0].key), "standoff": 8}, "range": [0, right]},
+        yaxis={"title": {"text": "latency / unchanged"}, "range": [0, min(1.1 * max(highest, 1.0), HIGHEST_SHARE)]},
+        # Many lines: above, their names would squeeze the plot.
+        legend={"orientation": "h", "x": 0, "y": -0.26, "yanchor": "top"},
+        shapes=[
+            {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1,
+             "line": {"color": view.GREEN, "width": 1.5, "dash": "dash"}}
+        ],
+    )  # fmt: skip
 
 
 def _points(name: str, color: str, symbol: str, group: Sequence[Point]) -> go.Scatter:
@@ -191,27 +193,6 @@ def _points(name: str, color: str, symbol: str, group: Sequence[Point]) -> go.Sc
         ],
         hoverinfo="text",
     )  # fmt: skip
-
-
-def _document(
-    traces: Sequence[go.Scatter], x: str, y: str, across: tuple[float, float], up: tuple[float, float]
-) -> dict[str, Any]:
-    plot = go.Figure(
-        data=list(traces),
-        layout=go.Layout(
-            template="none",
-            font={"family": "system-ui, sans-serif", "size": 13},
-            margin={"l": 56, "r": 12, "t": 12, "b": 48},
-            xaxis={"title": {"text": x}, "range": list(across)},
-            yaxis={"title": {"text": y}, "range": list(up)},
-            hoverlabel={"align": "left", "font": {"size": 12}},
-            hovermode="closest",
-            showlegend=True,
-            legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
-        ),
-    )
-    document: dict[str, Any] = json.loads(plot.to_json())
-    return document
 
 
 def _names(groups: Sequence[str]) -> dict[str, str]:

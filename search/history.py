@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from optuna.trial import FrozenTrial
 
@@ -11,9 +11,8 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.candidate import Candidate
 from greenfront.search.hypervolume import Progression
 from greenfront.search.journal import Result, result_of, trials_in
-from greenfront.search.reopening import Earlier
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.stored import stored_results
+from greenfront.search.taken_over import taken_over
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Reached:
     trials: int
     """How many had ended by then, or were begun before and have been stopped on a rung."""
     seconds: float
-    """Since the first trial; while nothing ran, as between two starts of a run, no time passes."""
+    """Since the first trial; while nothing ran, as between two starts of a run, no time passes (see `known_spans`)."""
     hypervolume: float
     """Share of `Progression`'s box."""
 
@@ -55,13 +54,9 @@ class History:
     def of(
         cls, run: RunFolder, config: RunConfig, original: Candidate, profiles: Mapping[str, HardwareProfile]
     ) -> "History | None":
-        """That of a run's journal, None where it has no trial; `config` has the budgets that were searched within.
-
-        Raises:
-            RunError: an earlier configuration that can't be read.
-        """
-        before = {result.plan for result in stored_results(Earlier.all(run))}
-        every = [Tried(t, r, r.plan in before) for t in trials_in(run.study) if (r := result_of(t)).state != "rejected"]
+        """That of a run's journal, None where it has no trial; `config` has the budgets that were searched within."""
+        stored = taken_over(run)
+        every = [Tried(t, r, r.plan in stored) for t in trials_in(run.study) if (r := result_of(t)).state != "rejected"]
         if not every:
             return None
         return cls(
@@ -71,6 +66,22 @@ class History:
             tried=tuple(every),
             curve=_curve(every, Progression(config, original), profiles),
         )
+
+
+def known_spans(trial: FrozenTrial, result: Result) -> list[tuple[datetime, datetime]]:
+    """When (begin, end) a trial was trained and scored, as far as its journal says.
+
+    On a ladder: up to its lowest rung, and after its last one. Between them it waits, over an end of the run too, and
+    when the rungs between were climbed isn't known.
+    """
+    begin, end = trial.datetime_start, trial.datetime_complete
+    if begin is None:
+        return []
+    if not result.rungs:
+        return [] if end is None else [(begin, end)]
+    first = (begin, begin + timedelta(seconds=result.rungs[0].seconds))
+    last = timedelta(seconds=result.seconds - sum(rung.seconds for rung in result.rungs))
+    return [first] if end is None else [first, (end - last, end)]
 
 
 def busy_seconds(spans: Sequence[tuple[datetime, datetime]], moments: Sequence[datetime]) -> list[float]:
@@ -93,7 +104,8 @@ def _curve(
     ended = [(begin, end, each) for begin, end, each in spans if begin is not None and end is not None]
     ended.sort(key=lambda span: (span[1], span[2].trial.number))
     stopped = [begin for begin, end, _ in spans if begin is not None and end is None]
-    seconds = busy_seconds([(begin, end) for begin, end, _ in ended], [end for _, end, _ in ended])
+    busy = [span for each in every for span in known_spans(each.trial, each.result)]
+    seconds = busy_seconds(busy, [end for _, end, _ in ended])
     results = [each.result for _, _, each in ended]
     predicted = [{name: profile.predict(result.plan) for name, profile in profiles.items()} for result in results]
     return tuple(

@@ -1,6 +1,5 @@
 """How the hypervolume of a search grew, over trials and over time."""
 
-import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -8,14 +7,16 @@ from typing import Any
 import plotly.graph_objects as go
 
 from greenfront.search import view, wording
+from greenfront.search.drawn import document
 from greenfront.search.history import History, Reached
-from greenfront.search.study import SAMPLER
+from greenfront.search.study import RANDOM, SAMPLER
 
 UNITS = ((7200.0, 3600.0, "hours"), (300.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 """From so many seconds on, what they are divided by, and the unit that they then have."""
 STYLES: dict[str, tuple[str, dict[str, Any]]] = {
     "stored": ("of an earlier configuration", {"symbol": "diamond-open", "size": 8, "color": view.GREY}),
     "first": ("first plans", {"symbol": "square", "size": 7, "color": view.ORANGE}),
+    "random": ("drawn at random within the budgets", {"symbol": "triangle-up", "size": 8, "color": view.GREEN}),
     "sampler": ("proposed by the sampler", {"symbol": "circle", "size": 7, "color": view.BLUE}),
 }
 
@@ -32,11 +33,11 @@ def hypervolume_figures(history: History) -> tuple[dict[str, Any], dict[str, Any
     )
 
 
-def kind_of(reached: Reached) -> str:
+def whose(reached: Reached) -> str:
     """Whose plan it was that ended there."""
     if reached.tried.stored:
         return "stored"
-    return "sampler" if reached.tried.result.origin == SAMPLER else "first"
+    return {SAMPLER: "sampler", RANDOM: "random"}.get(reached.tried.result.origin, "first")
 
 
 def hypervolume_words(history: History) -> str:
@@ -47,10 +48,12 @@ def hypervolume_words(history: History) -> str:
         "budgets' costs down to a nearly perfect model, on logarithms, that some trial within every budget dominates, "
         "by predicted costs."
     )
+    if len(history.rungs) > 2:
+        rule += " When the rungs between the lowest and the last were climbed isn't known: time leaves them out."
     if last <= 0:
-        return f"{rule} No trial kept every budget, so it stayed at nothing."
+        return f"{rule} No trial came into that box, so it stayed at nothing."
     enough = next(reached for reached in history.curve if reached.hypervolume >= 0.99 * last)
-    return f"{rule} It came to {last:.3f}, 99% of it after {enough.trials} trials."
+    return f"{rule} It came to {last:.3f}, 99% of it after {wording.counted(enough.trials, 'trial')}."
 
 
 def _figure(curve: Sequence[Reached], x: Sequence[float], title: str) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def _figure(curve: Sequence[Reached], x: Sequence[float], title: str) -> dict[st
     )  # fmt: skip
     traces = [line]
     for kind, (name, marker) in STYLES.items():
-        places = [place for place, reached in enumerate(curve) if kind_of(reached) == kind]
+        places = [place for place, reached in enumerate(curve) if whose(reached) == kind]
         if places:
             traces.append(
                 go.Scatter(
@@ -71,19 +74,11 @@ def _figure(curve: Sequence[Reached], x: Sequence[float], title: str) -> dict[st
                     hovertext=[_words(curve, place) for place in places], hoverinfo="text",
                 )
             )  # fmt: skip
-    layout = go.Layout(
-        template="none",
-        font={"family": "system-ui, sans-serif", "size": 13},
-        margin={"l": 56, "r": 12, "t": 12, "b": 48},
+    return document(
+        traces,
         xaxis={"title": {"text": title}, "rangemode": "tozero"},
         yaxis={"title": {"text": "hypervolume"}, "rangemode": "tozero", "automargin": True},
-        hoverlabel={"align": "left", "font": {"size": 12}},
-        hovermode="closest",
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )
-    document: dict[str, Any] = json.loads(go.Figure(data=traces, layout=layout).to_json())
-    return document
 
 
 def _words(curve: Sequence[Reached], place: int) -> str:
@@ -94,6 +89,6 @@ def _words(curve: Sequence[Reached], place: int) -> str:
         came = f"{wording.number(result.divergence)} nats"
     return (
         f"trial {result.number}, {result.plan.id} ({escape(result.origin)}): {escape(came)}<br>hypervolume "
-        f"{reached.hypervolume:.4f}, by it {reached.hypervolume - before:+.4f}<br>after {reached.trials} trials, "
-        f"{reached.seconds:.0f} s"
+        f"{reached.hypervolume:.4f}, by it {reached.hypervolume - before:+.4f}<br>after "
+        f"{wording.counted(reached.trials, 'trial')}, {reached.seconds:.0f} s"
     )

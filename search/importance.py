@@ -19,10 +19,11 @@ from optuna.trial import FrozenTrial, TrialState
 from greenfront.search.history import History
 from greenfront.search.layer_grid import LAYER, NUMBER, stack_names
 from greenfront.search.plan_text import short_names
+from greenfront.search.study import SAMPLER
 
 ENOUGH = 30
 """Trials: with fewer, what stands out of chance is chance all too often, and little does."""
-MOST = 200
+MOST_TRIALS = 200
 """Trials that are looked at, evenly among all: it takes time for each, for each parameter and for each shuffle."""
 SHUFFLES = 20
 QUANTILE = 0.5
@@ -50,16 +51,26 @@ class Importance:
 
 
 def scored(history: History) -> list[FrozenTrial]:
-    """The trials that were trained to the end and have a divergence, evenly chosen among too many."""
+    """The trials that were trained to the end and have a divergence, evenly chosen among too many.
+
+    Of allocations only the sampler's own: a suggested plan has the parameters of one near it, with all multipliers at
+    one, which would tell who suggested it and not what matters.
+    """
     found = [
         each.trial
         for each in history.tried
         if each.trial.state == TrialState.COMPLETE
         and each.result.divergence is not None
         and np.isfinite(each.result.divergence)
+        and (says_all(each.trial) or (each.result.origin == SAMPLER and not each.stored))
     ]
-    chosen = np.unique(np.linspace(0, len(found) - 1, min(MOST, len(found))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(found) - 1, min(MOST_TRIALS, len(found))).round().astype(int))
     return [found[place] for place in chosen]
+
+
+def says_all(trial: FrozenTrial) -> bool:
+    """Whether a trial's parameters are its plan, whoever proposed it: those of the direct encoding, `PATH:METHOD`."""
+    return all(":" in name for name in trial.distributions)
 
 
 def importances(trials: Sequence[FrozenTrial]) -> tuple[list[Importance], list[Importance]]:

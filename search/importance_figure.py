@@ -1,6 +1,5 @@
 """The pictures of what a study's parameters matter: by kind, and by layer where parameters are of layers."""
 
-import json
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -8,10 +7,11 @@ from typing import Any
 import plotly.graph_objects as go
 
 from greenfront.search import view, wording
+from greenfront.search.drawn import document
 from greenfront.search.history import History
-from greenfront.search.importance import ENOUGH, Importance, importances, scored
+from greenfront.search.importance import ENOUGH, Importance, importances, says_all, scored
 
-MOST = 15
+MOST_KINDS = 15
 """So many kinds are drawn, the most important ones."""
 BAR, AROUND = 22, 96
 """Pixels of a bar with its gap, and of what is around them."""
@@ -23,19 +23,19 @@ def importance_figures(history: History) -> list[tuple[dict[str, Any], int]]:
     if len(trials) < ENOUGH:
         return []
     by_kind, by_layer = importances(trials)
-    return [_figure(group) for group in (by_kind[:MOST], by_layer) if group]
+    return [_figure(group) for group in (by_kind[:MOST_KINDS], by_layer) if group]
 
 
 def importance_words(history: History) -> str:
     """What is shown, or why nothing is."""
     count = len(scored(history))
+    trials = wording.counted(count, "scored trial")
+    if not all(says_all(each.trial) for each in history.tried):
+        trials += " of the sampler's own"
     if count < ENOUGH:
-        return (
-            f"With {count} scored trials it can't be told from chance which parameters matter; from {ENOUGH} on it "
-            f"stands here."
-        )
+        return f"With {trials} it can't be told from chance which parameters matter; from {ENOUGH} on it stands here."
     return (
-        f"How much the parameters tell the better half of {count} scored trials, by divergence, from the rest, as a "
+        f"How much the parameters tell the better half of {trials}, by divergence, from the rest, as a "
         f"share of what all of them tell (PED-ANOVA). What lies within the bars' ticks may be chance: the same trials "
         f"with their divergences shuffled come to as much."
     )
@@ -45,7 +45,7 @@ def _figure(found: Sequence[Importance]) -> tuple[dict[str, Any], int]:
     names = [escape(each.name) for each in found]
     words = [
         f"{escape(each.name)}<br>{wording.share(each.share)} of the importance, by chance up to "
-        f"{wording.share(each.chance)}<br>{each.parameters} {'parameter' if each.parameters == 1 else 'parameters'}"
+        f"{wording.share(each.chance)}<br>{wording.counted(each.parameters, 'parameter')}"
         for each in found
     ]
     bars = [
@@ -60,20 +60,15 @@ def _figure(found: Sequence[Importance]) -> tuple[dict[str, Any], int]:
         marker={"symbol": "line-ns-open", "size": 14, "color": view.VERMILLION, "line": {"width": 2}},
         hovertext=words, hoverinfo="text",
     )  # fmt: skip
-    layout = go.Layout(
-        template="none",
-        font={"family": "system-ui, sans-serif", "size": 12},
-        margin={"l": 64, "r": 12, "t": 12, "b": 48},
+    drawn = document(
+        [*bars, ticks],
+        size=12,
+        left=64,
         barmode="overlay",
         xaxis={"title": {"text": "share of the importance"}, "tickformat": ".0%", "rangemode": "tozero"},
         yaxis={
             "tickvals": list(range(len(found))), "ticktext": names, "range": [len(found) - 0.5, -0.5],
             "automargin": True, "showgrid": False,
         },
-        hoverlabel={"align": "left", "font": {"size": 12}},
-        hovermode="closest",
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )  # fmt: skip
-    document: dict[str, Any] = json.loads(go.Figure(data=[*bars, ticks], layout=layout).to_json())
-    return document, BAR * len(found) + AROUND
+    return drawn, BAR * len(found) + AROUND

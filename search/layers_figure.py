@@ -16,10 +16,10 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.operation_table import SIDES
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
+from greenfront.search.drawn import Figures
 from greenfront.search.front import Front
 from greenfront.search.layer_grid import WHOLE, LayerGrid, kind_of
 from greenfront.search.plan_text import setting_words
-from greenfront.search.report_hardware import Figures
 from greenfront.spaces import Plan, Settings
 from greenfront.spaces.effective import effective_settings
 from greenfront.spaces.places import inside
@@ -168,8 +168,8 @@ def layers_section(front: Front, profiles: Mapping[str, HardwareProfile]) -> tup
     return (
         f"<h2>The front, layer by layer</h2><p>{said}Cheapest first. Colour: how much of the original's parameters is "
         f'kept, none <span class="shades" style="background: linear-gradient(to right, {shades})"></span> all. '
-        f"A plain number is a rank, k a projection length, h heads, w neurons, b bits; ✕ is skipped, blank is not "
-        f"there.{less}</p>"
+        f"A plain number is a rank, k a projection length, h heads, w neurons, b bits; ✕ is skipped, no colour: "
+        f"not there.{less}</p>"
         f'<div class="panels">{panels}</div>',
         figures,
     )

@@ -1,7 +1,7 @@
 """Where a search stands, in words: what it has found, what it didn't have to train, who is on which rung."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import inf
 
 from greenfront.config import COST_OF, HIGHER_IS_BETTER, RunConfig
@@ -26,10 +26,12 @@ class Outlook:
         results: Sequence[Result],
         original: Candidate,
         predict: Callable[[Plan], Mapping[str, Cost]],
+        stored: Collection[Plan] = (),
     ) -> None:
-        """`results` are the study's own, as they are at any time; those that are there already count as before."""
+        """`results` are the study's own, as they are at any time; those that are there already count as before.
+        `stored`: plans whose trials were taken over from an earlier configuration."""
         self._config, self._results, self._original, self._predict = config, results, original, predict
-        self._progression, self._gained = Progression(config, original), 0.0
+        self._progression, self._stored = Progression(config, original), stored
         self._best: dict[str, tuple[float, str]] = {}
         for result in results:
             self.add(result)
@@ -37,25 +39,25 @@ class Outlook:
 
     def add(self, result: Result) -> None:
         """Take in what came of a trial."""
-        self._gained = 0.0
-        if result.state != "scored" or result.validation is None:
-            return
-        before, predicted = self._progression.hypervolume, self._predict(result.plan)
-        self._gained = self._progression.add(result, predicted) - before
-        if self._progression.feasible(result, predicted):
-            for name, found in self._reached(result.validation, predicted).items():
-                self._best[name] = max(found, self._best.get(name, (-inf, "")), key=lambda each: each[0])
+        before = self._progression.hypervolume
+        if result.state == "scored" and result.validation is not None:
+            predicted = self._predict(result.plan)
+            self._progression.add(result, predicted)
+            if self._progression.feasible(result, predicted):
+                for name, found in self._reached(result.validation, predicted).items():
+                    self._best[name] = max(found, self._best.get(name, (-inf, "")), key=lambda each: each[0])
+        self._gained = self._progression.hypervolume - before
 
     def words(self) -> dict[str, str]:
         """By heading; only what there is something to say of."""
-        gained = f" ({self._gained:+.4f} by the last trial)" if self._gained else ""
+        gained = f" ({self._gained:+.4f} by the last trial)" if round(self._gained, 4) else ""
         found = ", ".join(text for _, text in self._best.values()) or "no finished trial within the budgets yet"
         over = sum(result.state == "rejected" and result.reason.startswith(OVER) for result in self._results)
         return {
             "hypervolume": f"{self._progression.hypervolume:.4f}{gained}",
             "best": found,
             **({} if self._config.search.rungs is None else {"rungs": self._rungs(self._config.search.rungs)}),
-            **({"saved": f"{over} {'training' if over == 1 else 'trainings'}, {OVER}"} if over else {}),
+            **({"saved": f"{wording.counted(over, 'training')}, {OVER}"} if over else {}),
         }
 
     def seconds_left(self, done: int, total: int) -> float | None:
@@ -82,10 +84,6 @@ class Outlook:
         before = original.score.validation
         for name, floor in accuracy_floors(budgets, before).items():
             said = f"{metric} {wording.score(validation, metric)} ({wording.floor(floor, metric)})"
-            if name == "accuracy_drop":
-                assert budgets.accuracy_drop is not None
-                drop = (before - validation) / (abs(before) or 1.0)
-                said = f"{metric} drop {wording.share(drop)} (at most {wording.share(budgets.accuracy_drop)})"
             found[name] = validation, said
         for name in self._config.objectives:
             if name in found or (name == "accuracy" and "accuracy_drop" in found):
@@ -105,7 +103,8 @@ class Outlook:
     def _rungs(self, rungs: Sequence[int]) -> str:
         """How many trials stand where; those of earlier configurations are on no rung."""
         paused = Counter(result.rungs[-1].steps for result in self._results if result.state == "paused")
-        ended = Counter(result.state for result in self._results if result.rungs or result.state == "failed")
+        here = [r for r in self._results if r.rungs or (r.state == "failed" and r.plan not in self._stored)]
+        ended = Counter(result.state for result in here)
         parts = [f"{paused[steps]} at {steps} steps" for steps in rungs[:-1]]
         parts.append(f"{ended['scored']} finished ({rungs[-1]} steps)")
         return ", ".join(parts + ([f"{ended['failed']} failed"] if ended["failed"] else []))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from greenfront.spaces.plan import Plan, Settings
 
-LAYER = re.compile(r"^(?P<stack>.*?)\.(?P<layer>\d+)\.(?P<site>.+)$")
+IN_LAYER = re.compile(r"^(?P<stack>.*?)\.(?P<layer>\d+)\.(?P<site>.+)$")
 GENERIC = (".dense", ".weight")  # path endings that say nothing about the site
 SHORT = {"rank": "", "linformer": "k", "bits": "b", "heads": "h", "width": "w"}
 
@@ -22,7 +22,7 @@ def plan_lines(plan: Plan, width: int = 76, limit: int = 20) -> list[str]:
     stacks: dict[str, dict[str, dict[int, str]]] = {}
     alone: dict[str, str] = {}
     for path, settings in plan.items():
-        found = LAYER.match(path)
+        found = IN_LAYER.match(path)
         if found is None:
             alone[path] = "+".join(setting_words(settings))
         else:

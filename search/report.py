@@ -17,12 +17,13 @@ from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.details import UNTRAINED, details, finish_words, prediction_error, verdict
+from greenfront.search.drawn import Figures
 from greenfront.search.front import Front
 from greenfront.search.history import History
 from greenfront.search.layers_figure import layers_section
 from greenfront.search.plan_text import plan_lines
 from greenfront.search.report_figure import axes, figure
-from greenfront.search.report_hardware import Figures, hardware_section
+from greenfront.search.report_hardware import hardware_section
 from greenfront.search.report_search import search_section
 from greenfront.search.report_template import PAGE, SCRIPT, STYLE
 from greenfront.search.significance_figure import analysis_words, significance_figure

@@ -6,14 +6,11 @@ from typing import Any
 
 from greenfront.hardware_profiles import HardwareProfile, PredictionError
 from greenfront.search.details import prediction_error
+from greenfront.search.drawn import Figures
 from greenfront.search.front import Front
 from greenfront.search.hardware_figure import curve_figures, predicted_figure
 from greenfront.search.profiles import refusals
 from greenfront.search.table import cost_rows
-
-Figures = dict[str, dict[str, Any]]
-"""Plotly's JSON by the id of the element it is drawn in."""
-
 
 PLOT, LEGEND_LINE, FEW_NAMES = 360, 22, 5
 """Pixels of a figure and of a name in its legend; with few names the page's own height will do."""

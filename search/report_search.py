@@ -2,10 +2,10 @@
 
 from html import escape
 
+from greenfront.search.drawn import Figures
 from greenfront.search.history import History
 from greenfront.search.hypervolume_figure import hypervolume_figures, hypervolume_words
 from greenfront.search.importance_figure import importance_figures, importance_words
-from greenfront.search.report_hardware import Figures
 from greenfront.search.rungs_figure import climbers, rungs_figure, rungs_words
 
 

@@ -1,6 +1,5 @@
 """The picture of a fidelity ladder: the divergence of every trial on each rung that it stood on."""
 
-import json
 import math
 from collections import Counter
 from html import escape
@@ -9,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from greenfront.search import view, wording
+from greenfront.search.drawn import document
 from greenfront.search.history import History
 from greenfront.search.journal import Result
 from greenfront.search.promotions import steps_trained
@@ -16,8 +16,8 @@ from greenfront.search.promotions import steps_trained
 LEAST_NATS = 1e-6
 """A logarithmic axis has no zero; less is nothing."""
 STYLES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "stopped": ("stopped on the lowest rung", view.GREY, {"symbol": "circle-open", "size": 7}),
-    "promoted": ("promoted, then stopped", view.ORANGE, {"symbol": "diamond", "size": 7}),
+    "stopped": ("no further than the lowest rung", view.GREY, {"symbol": "circle-open", "size": 7}),
+    "promoted": ("promoted, not to the last rung", view.ORANGE, {"symbol": "diamond", "size": 7}),
     "failed": ("promoted, then failed", view.VERMILLION, {"symbol": "x", "size": 7}),
     "finished": ("to the last rung", view.BLUE, {"symbol": "circle", "size": 8}),
 }
@@ -73,22 +73,15 @@ def rungs_figure(history: History) -> dict[str, Any]:
                     hovertext=words, hoverinfo="text",
                 )
             )  # fmt: skip
-    layout = go.Layout(
-        template="none",
-        font={"family": "system-ui, sans-serif", "size": 13},
-        margin={"l": 64, "r": 12, "t": 12, "b": 48},
+    return document(
+        traces,
+        left=64,
         xaxis={
             "title": {"text": "steps"}, "range": [-0.3, len(places) - 0.7],
             "tickvals": list(places.values()), "ticktext": [str(steps) for steps in places],
         },
         yaxis={"title": {"text": "divergence (nats)"}, "type": "log", "dtick": 1, "exponentformat": "power"},
-        hoverlabel={"align": "left", "font": {"size": 12}},
-        hovermode="closest",
-        showlegend=True,
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )  # fmt: skip
-    document: dict[str, Any] = json.loads(go.Figure(data=traces, layout=layout).to_json())
-    return document
 
 
 def rungs_words(history: History) -> str:

@@ -27,6 +27,8 @@ from greenfront.spaces import Plan, Space
 
 SAMPLER = "sampler"
 """The origin of a plan that was not suggested."""
+RANDOM = "random allocation"
+"""The origin of a plan that was drawn at random within the budgets, where the sampler's own were all over them."""
 SHORT = {
     "tpe": "TPESampler",
     "nsgaii": "NSGAIISampler",

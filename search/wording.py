@@ -132,6 +132,11 @@ def compared(name: CostName, reference: float, value: float) -> str:
     return f"{ratio(name, value, reference)} {WORDS[name].worse}"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: `1 trial`, `12 trials`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def share(value: float) -> str:
     """A share in per cent with one digit: `12.0%`."""
     return f"{100 * value:.1f}%"

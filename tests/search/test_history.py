@@ -12,21 +12,29 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from optuna.trial import create_trial
 
+from greenfront.config import RunConfig
 from greenfront.search.driver import Driver
-from greenfront.search.history import History, busy_seconds
+from greenfront.search.history import History, busy_seconds, known_spans
 from greenfront.search.hypervolume import Progression
 from greenfront.search.hypervolume_figure import hypervolume_figures, hypervolume_words
+from greenfront.search.journal import Result, RungScore, State
+from greenfront.search.objectives import objective_names
+from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.report import write_report
 from greenfront.search.report_search import search_section
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.rungs_figure import climbers, points, rungs_figure, rungs_words
+from greenfront.search.stored import adopt, stored_results
+from greenfront.search.study import RANDOM, Study, make_sampler
+from greenfront.spaces import Plan
 from tests.search.front_builder import build_front
 from tests.search.test_driver import FormulaPool, Notes, driver_at
 from tests.search.test_driver import weights_are_here as weights_are_here
-from tests.search.test_promotions import RUNGS, RungPool, on_rungs
+from tests.search.test_promotions import RUNGS, RungPool, on_rungs, sections
 from tests.search.test_report import Page
-from tests.search.toy_run import toy_profile, toy_space
+from tests.search.toy_run import toy_config, toy_profile, toy_space
 
 EVIL = "<img src=x onerror=alert(1)>"
 MIDNIGHT = datetime(2026, 1, 1)
@@ -94,31 +102,119 @@ def test_the_curve_is_drawn_over_trials_and_over_time(driver: Driver) -> None:
     hours = replace(history, curve=tuple(replace(each, seconds=5000.0 * each.seconds + 7200) for each in history.curve))
     assert hypervolume_figures(hours)[1]["layout"]["xaxis"]["title"]["text"] == "time (hours)"
     assert f"came to {history.curve[-1].hypervolume:.3f}" in hypervolume_words(history)
+    assert hypervolume_words(replace(history, curve=history.curve[-1:])).endswith("after 12 trials.")
+    one = replace(history.curve[-1], trials=1)
+    assert hypervolume_words(replace(history, curve=(one,))).endswith("after 1 trial.")
+    assert "<br>after 1 trial, " in hypervolume_figures(replace(history, curve=(one,)))[0]["data"][1]["hovertext"][0]
 
 
 def test_without_a_feasible_trial_the_curve_is_flat_and_says_so(driver: Driver) -> None:
     history = history_of(driver)
     for flat in (replace(history, curve=()), replace(history, curve=(replace(history.curve[0], hypervolume=0.0),))):
         assert "stayed at nothing" in hypervolume_words(flat)
+        assert "kept every budget" not in hypervolume_words(flat)  # some may have, too far from the original
         hypervolume_figures(flat)
 
 
+def asked(folder: Path, trials: int, budgets: dict[str, str]) -> RunConfig:
+    search = {"trials": trials, "finalists": 4, "sampler": "random"}
+    return toy_config(folder, search=search, budgets={"accuracy_drop": "90%", **budgets})
+
+
 def test_trials_of_an_earlier_configuration_are_marked(driver: Driver, tmp_path: Path) -> None:
+    """Those that were taken over, however often the study that they were taken into goes on."""
+    run, budgets = RunFolder(tmp_path / "run"), {"latency": "99%"}
+    shutil.copytree(driver.run.path, run.path)
+    config = asked(run.path, 12, budgets)
+    reopened(config)
+    study = Study(toy_space(), objective_names(config), make_sampler("random", {}, 0), run.study)
+    adopt(study, stored_results(Earlier.all(run)), driver.original, {"toy": toy_profile()}, config)
+    for trials in (12, 14, 15):
+        config = asked(run.path, trials, budgets)
+        reopened(config)
+        search: dict[str, object] = config.search.model_dump(include={"trials", "finalists", "sampler"})
+        going_on = driver_at(run.path, search=search, budgets={"accuracy_drop": "90%", **budgets})
+        going_on.search(FormulaPool(), Notes())
+        history = history_of(going_on)
+        assert [each.stored for each in history.tried] == [True] * 12 + [False] * (trials - 12)
+        groups = hypervolume_figures(history)[0]["data"][1:]
+        counts = {group["meta"]: len(group["x"]) for group in groups}
+        assert counts.pop("stored") == 12
+        assert sum(counts.values()) == trials - 12
+    assert len(Earlier.all(run)) == 3
+
+
+def test_trials_of_a_study_that_goes_on_are_its_own(driver: Driver, tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     shutil.copytree(driver.run.path, run.path)
-    earlier = run.path / "earlier" / "1"
-    earlier.mkdir(parents=True)
-    shutil.copy(run.config, earlier)
-    lines = run.study.read_text().splitlines(keepends=True)
-    (earlier / "study.journal").write_text("".join(lines[:8]))
+    reopened(asked(run.path, 20, {}))
+    assert len(stored_results(Earlier.all(run))) == 12
     history = History.of(run, driver.config, driver.original, {"toy": toy_profile()})
     assert history is not None
-    marked = [each.stored for each in history.tried]
-    count = sum(marked)
-    assert 0 < count < len(marked)
-    assert all(marked[:count])
-    groups = hypervolume_figures(history)[0]["data"][1:]
-    assert {group["meta"]: len(group["x"]) for group in groups}["stored"] == count
+    assert not any(each.stored for each in history.tried)
+
+
+def test_plans_drawn_at_random_are_no_first_plans(driver: Driver) -> None:
+    history = history_of(driver)
+    last = history.curve[-1]
+    drawn = replace(last, tried=replace(last.tried, result=replace(last.tried.result, origin=RANDOM)))
+    groups = hypervolume_figures(replace(history, curve=(*history.curve[:-1], drawn)))[0]["data"][1:]
+    assert {group["meta"]: len(group["x"]) for group in groups} == {"first": 2, "random": 1, "sampler": 9}
+
+
+def test_a_ladder_says_when_its_ends_were_climbed() -> None:
+    def spans_of(seconds: float, rungs: tuple[float, ...], end: int | None) -> list[tuple[float, float]]:
+        trial = create_trial(value=1.0)
+        trial.datetime_start = MIDNIGHT
+        trial.datetime_complete = None if end is None else MIDNIGHT + timedelta(seconds=end)
+        scores = tuple(RungScore(steps, 0.9, 0.1, took) for steps, took in enumerate(rungs))
+        state: State = "paused" if end is None else "scored"
+        result = Result(0, Plan(), "sampler", state, 0.9, 0.1, seconds, rungs=scores)
+        found = known_spans(trial, result)
+        return [((a - MIDNIGHT).total_seconds(), (b - MIDNIGHT).total_seconds()) for a, b in found]
+
+    assert spans_of(60, (), 70) == [(0, 70)]
+    assert spans_of(60, (10,), None) == [(0, 10)]
+    assert spans_of(60, (10, 20), 50_000) == [(0, 10), (49_970, 50_000)]
+
+
+def test_a_night_between_two_starts_takes_no_time(tmp_path: Path) -> None:
+    """Also for trials that are paused in one and finished in the other."""
+    with pytest.raises(KeyboardInterrupt):
+        on_rungs(tmp_path).search(RungPool(stop_after=14), Notes())
+    journal, night = tmp_path / "study.journal", timedelta(hours=12)
+    evening = journal.read_text().splitlines()
+    driver = on_rungs(tmp_path)
+    driver.search(RungPool(), Notes())
+
+    def shifted(line: str) -> str:
+        entry = json.loads(line)
+        for key in entry.keys() & {"datetime_start", "datetime_complete"}:
+            if entry[key] is not None:
+                entry[key] = (datetime.fromisoformat(entry[key]) + night).isoformat(timespec="microseconds")
+        return json.dumps(entry)
+
+    morning = [shifted(line) for line in journal.read_text().splitlines()[len(evening) :]]
+    journal.write_text("".join(f"{line}\n" for line in [*evening, *morning]))
+    history = history_of(driver)
+    times = [(each.tried.trial.datetime_start, each.tried.trial.datetime_complete) for each in history.curve]
+    assert any(begin and end and end - begin > night for begin, end in times)
+    assert 0 < history.curve[-1].seconds < 60
+
+
+def test_failures_of_an_earlier_question_are_not_of_this_ladder(tmp_path: Path) -> None:
+    first = on_rungs(tmp_path)
+    first.search(RungPool(lambda plan, stop: "diverged" if not stop and int(plan.id, 16) % 2 else ""), Notes())
+    failed = sum(result.state == "failed" for result in first.study.results)
+    assert 0 < failed < 12
+    assert on_rungs(tmp_path).outlook.words()["rungs"].endswith(f", {failed} failed")
+    config = toy_config(tmp_path, **sections(12, {"latency": "99%"}))
+    run = reopened(config)
+    study = Study(toy_space(), objective_names(config), make_sampler("random", {}, 0), run.study)
+    adopt(study, stored_results(Earlier.all(run)), first.original, {"toy": toy_profile()}, config)
+    driver = on_rungs(tmp_path, budgets={"latency": "99%"})
+    assert sum(result.state == "failed" for result in driver.study.results) == failed
+    assert "failed" not in driver.outlook.words()["rungs"]
 
 
 def test_a_run_without_trials_has_no_history(driver: Driver, tmp_path: Path) -> None:
@@ -155,6 +251,7 @@ def test_every_trial_has_a_line_through_its_rungs(climbed: Driver) -> None:
     assert sorts["stopped"]
     figure = rungs_figure(history)
     assert figure["layout"]["xaxis"]["ticktext"] == [str(steps) for steps in RUNGS]
+    assert not any("stopped" in trace["name"] for trace in figure["data"])  # they may go on, where a search goes on
     for trace in figure["data"]:
         expected: list[float | None] = []
         for result in sorts[trace["meta"]]:

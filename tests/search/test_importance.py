@@ -8,10 +8,11 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from greenfront.search.history import History, Tried
-from greenfront.search.importance import ENOUGH, MOST, importances, scored
-from greenfront.search.importance_figure import MOST as BARS
+from greenfront.search.importance import ENOUGH, MOST_TRIALS, importances, scored
+from greenfront.search.importance_figure import MOST_KINDS as BARS
 from greenfront.search.importance_figure import importance_figures, importance_words
 from greenfront.search.journal import Result
+from greenfront.search.study import RANDOM, SAMPLER
 from greenfront.spaces import Plan
 
 LAYERS, MODULES = 6, ("attention.query", "attention.key", "attention.value", "attention.output", "up", "down")
@@ -45,8 +46,8 @@ def test_the_kind_and_the_layer_that_matter_come_out_first(seed: int) -> None:
     assert by_kind[0].told
     assert by_kind[0].parameters == LAYERS
     assert {each.name for each in by_kind[1:]} == {f"low_rank of {name}" for name in (
-        "query", "key", "attention.output", "up", "down"
-    )} or len(by_kind) == len(MODULES)  # fmt: skip
+        "query", "key", "output", "up", "down"
+    )}  # fmt: skip
     assert sum(each.share for each in by_kind) == pytest.approx(1)
     assert [each.name for each in by_layer] == [f"layer {number}" for number in range(LAYERS)]
     _, by_layer = importances(scored(history(60, "layer.3.", seed)))
@@ -77,16 +78,37 @@ def test_parameters_of_allocations_stand_for_themselves() -> None:
     assert len(importance_figures(History("accuracy", 60, (), tuple(tried), ()))) == 1
 
 
+def test_of_allocations_only_what_the_sampler_proposed_says_what_it_meant() -> None:
+    """Others have the position of their plans, and multipliers of one."""
+    rng, names = np.random.default_rng(0), ["position on latency", "log multiplier of bits x"]
+
+    def tried(number: int, origin: str, *, stored: bool = False) -> Tried:
+        own = origin == SAMPLER and not stored
+        options = {names[0]: float(rng.uniform(0, 1)), names[1]: float(rng.uniform(-4, 4)) if own else 0.0}
+        trial = create_trial(
+            params=options, distributions=dict.fromkeys(names, FloatDistribution(-4, 4)), value=0.1,
+            user_attrs={"divergence": 0.1},
+        )  # fmt: skip
+        return Tried(trial, Result(number, PLAN, origin, "scored", 0.9, 0.1), stored)
+
+    others = [tried(0, "allocation 50%"), tried(1, SAMPLER, stored=True), tried(2, RANDOM)]
+    own = [tried(number, SAMPLER) for number in range(3, 3 + ENOUGH)]
+    found = History("accuracy", 60, (), (*others, *own), ())
+    assert scored(found) == [each.trial for each in own]
+    assert f"half of {ENOUGH} scored trials of the sampler's own" in importance_words(found)
+
+
 def test_too_few_trials_are_said() -> None:
     few = history(ENOUGH - 1, "up")
     assert importance_figures(few) == []
-    assert f"With {ENOUGH - 1} scored trials" in importance_words(few)
+    assert f"With {ENOUGH - 1} scored trials it" in importance_words(few)
+    assert "With 1 scored trial it" in importance_words(history(1))
     assert f"half of {ENOUGH} scored" in importance_words(history(ENOUGH, "up"))
 
 
 def test_only_trials_that_were_scored_count_and_of_too_many_some() -> None:
-    many = history(MOST + 50, names=NAMES[:2])
-    assert len(scored(many)) == MOST
+    many = history(MOST_TRIALS + 50, names=NAMES[:2])
+    assert len(scored(many)) == MOST_TRIALS
     one = many.tried[0]
     unfinished = create_trial(state=TrialState.FAIL)
     none = Tried(unfinished, Result(1, PLAN, "sampler", "failed"))

@@ -203,6 +203,7 @@ def test_at_most_six_models_from_the_cheapest_to_the_mildest(count: int) -> None
     assert [member for member in front.members if member in shown] == shown
     markup, figures = layers_section(front, {"laptop": profile()})
     assert len(figures) == len(shown)
+    assert ("no colour: not there" in markup) == bool(shown)  # what is unchanged has a colour, and no text
     assert all(f'id="{id_}"' in markup for id_ in figures)
     assert all(f"{member.id}: " in markup for member in shown)
     assert (f"{PANELS} of the front&#x27;s {count}" in markup or f"{PANELS} of the front's {count}" in markup) == (

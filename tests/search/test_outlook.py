@@ -1,6 +1,6 @@
 """The words for where a search stands, on costs from a formula."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -36,16 +36,16 @@ def result_of(number: int, state: State = "scored", reason: str = "", rungs: Seq
     return replace(found, validation=SCORES[number], divergence=0.01 * (number + 1))
 
 
-def outlook_of(results: Sequence[Result], **sections: object) -> Outlook:
+def outlook_of(results: Sequence[Result], stored: Collection[Plan] = (), **sections: object) -> Outlook:
     sections = {"budgets": {"latency": "60%", "accuracy_drop": "10%"}, **sections}
     original = build_candidate(Plan(), latency_ms=20 / 1.04, size_mb=91.0, validation=0.9, targets=("toy",))
-    return Outlook(toy_config("unused", **sections), results, original, predict)
+    return Outlook(toy_config("unused", **sections), results, original, predict, stored)
 
 
 def followed(results: Sequence[Result], **sections: object) -> Mapping[str, str]:
     """The words when all of the results came one after the other."""
     known: list[Result] = []
-    outlook = outlook_of(known, **sections)
+    outlook = outlook_of(known, (), **sections)
     for result in results:
         known.append(result)
         outlook.add(result)
@@ -55,7 +55,7 @@ def followed(results: Sequence[Result], **sections: object) -> Mapping[str, str]
 def test_each_budget_has_the_best_that_a_trial_within_all_of_them_reaches() -> None:
     # 0 is over the budget on latency, 4 under that on accuracy.
     words = followed([result_of(number) for number in range(5)])
-    assert words["best"] == "latency ~4.00 ms (at most 12.0 ms), accuracy drop 1.1% (at most 10.0%)"
+    assert words["best"] == "latency ~4.00 ms (at most 12.0 ms), accuracy 0.890 (at least 0.810)"
     assert float(words["hypervolume"]) > 0  # the last one added nothing
     assert set(words) == {"hypervolume", "best"}
 
@@ -66,6 +66,22 @@ def test_what_the_last_trial_gained_is_said() -> None:
     assert float(after["hypervolume"]) == float(before["hypervolume"].split()[0])  # plan 3 is worse than 1 in both
     paused = followed([result_of(1), result_of(2, "paused", rungs=[0])])
     assert paused["hypervolume"] == followed([result_of(1)])["hypervolume"].split()[0]
+
+
+def test_a_gain_that_would_be_written_as_nothing_is_not_said() -> None:
+    little = replace(result_of(1), number=2, divergence=0.02 * (1 - 1e-5))
+    outlook = outlook_of([result_of(1)])
+    before = outlook.words()
+    outlook.add(little)
+    assert outlook.words() == before
+
+
+def test_a_budget_on_a_perplexity_is_an_upper_one() -> None:
+    config = toy_config("unused", budgets={"accuracy_drop": "5%"})
+    config = config.model_copy(update={"data": config.data.model_copy(update={"metric": "perplexity"})})
+    original = build_candidate(Plan(), latency_ms=20 / 1.04, size_mb=91.0, validation=1 / 20, targets=("toy",))
+    words = Outlook(config, [replace(result_of(1), validation=1 / 21)], original, predict).words()
+    assert "perplexity 21.00 (at most 21.05)" in words["best"].split(", ")
 
 
 def test_a_run_that_goes_on_says_what_it_would_have_said() -> None:
@@ -98,6 +114,9 @@ def test_rungs_say_how_many_stand_on_them() -> None:
     assert words["rungs"] == "2 at 0 steps, 1 at 30 steps, 1 finished (100 steps)"  # the last was never on a rung
     failed = followed([*results, result_of(5, "failed")], search=search, fine_tune={"steps": 100})
     assert failed["rungs"].endswith("1 finished (100 steps), 1 failed")
+    known = [*results, result_of(5, "failed")]
+    stored = outlook_of(known, {PLANS[5]}, search=search, fine_tune={"steps": 100}).words()
+    assert stored["rungs"] == words["rungs"]  # it failed under an earlier configuration
 
 
 def test_the_rest_takes_as_long_as_what_an_earlier_start_did() -> None:
@@ -107,7 +126,7 @@ def test_the_rest_takes_as_long_as_what_an_earlier_start_did() -> None:
     # On rungs it goes by steps, and who was never on one has done none of them.
     on_rungs = {"search": {"trials": 12, "rungs": [0, 100]}, "fine_tune": {"steps": 100}, "ray": {"workers": 1}}
     climbing = [replace(result_of(number, "paused", rungs=[0]), seconds=2.0) for number in range(2)]
-    assert outlook_of([*done, *climbing], **on_rungs).seconds_left(40, 400) == pytest.approx(360 * 4 / 40)
+    assert outlook_of([*done, *climbing], (), **on_rungs).seconds_left(40, 400) == pytest.approx(360 * 4 / 40)
 
 
 def test_objectives_without_a_budget_stand_beside_the_original() -> None:
