@@ -102,11 +102,10 @@ def finish(
     assignment = replace(assignment, train=train, train_logits=logits, fine_tune=settings)
     floors = accuracy_floors(config.budgets, original.score.validation).values()
     parts = shards_of(len(train), config.finish.shards, config.search.seed)
-    # A training takes as long as the member's trial did, step for step.
-    took = sum(member.seconds for member in members) * config.finish.steps / config.fine_tune.steps
+    took = _seconds_a_run(config, members)
     report.stage(
         f"Finishing {len(members)} {'candidate' if len(members) == 1 else 'candidates'}",
-        took * (1 + len(parts)) / config.workers(),
+        None if took is None else took * (1 + len(parts)) / config.workers(),
     )
     with running_ray(config.ray, config.workers()):
         pool = Pool(assignment, config.workers())
@@ -235,6 +234,14 @@ def shards_of(count: int, shards: int, seed: int) -> list[Indices]:
     if shards == 1:
         return []
     return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(count), shards)]
+
+
+def _seconds_a_run(config: RunConfig, members: Sequence[Result]) -> float | None:
+    """Of one training of each member: it takes as long as the member's trial did, step for step. None where a trial
+    tells nothing of that, as it took no step or may have taken none."""
+    if config.fine_tune.steps == 0 or any(member.untrained for member in members):
+        return None
+    return sum(member.seconds for member in members) * config.finish.steps / config.fine_tune.steps
 
 
 def _divergence(outputs: Outputs) -> float:
