@@ -105,7 +105,10 @@ def trials_in(journal: Path) -> list[FrozenTrial]:
 
 
 def drop_torn_line(journal: Path) -> None:
-    """Cut off a last line that a crash left half-written: Optuna would write on behind it, and never read it again."""
+    """Cut off a last line that a crash left half-written: Optuna would write on behind it, and never read it again.
+
+    For whoever writes to the journal, and is alone in that.
+    """
     if journal.exists():
         content = journal.read_bytes()
         if content and not content.endswith(b"\n"):
