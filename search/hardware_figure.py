@@ -163,7 +163,8 @@ def _curves(found: Sequence[Curve]) -> dict[str, Any]:
         (0, right),
         (0, min(1.1 * max(highest, 1.0), HIGHEST_SHARE)),
     )
-    document["layout"]["legend"].update({"y": -0.26, "yanchor": "top"})  # many lines: above, they would squeeze the plot
+    # Many lines: above, they would squeeze the plot.
+    document["layout"]["legend"].update({"y": -0.26, "yanchor": "top"})
     document["layout"]["shapes"] = [
         {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1,
          "line": {"color": view.GREEN, "width": 1.5, "dash": "dash"}}

@@ -14,6 +14,9 @@ SEEDS = 10
 """Plans computed in closed form that the study starts with; never more than half of the trials."""
 WITHOUT_BUDGET = 0.7
 """Share of a cost without a budget at which they begin: milder plans hardly lose more, or less."""
+MARGIN = 0.1
+"""Of a budget that first plans leave at most. The worst error of a profile is often that of a plan with hardly anything
+left, twice of which is nothing, too; a margin of as much would leave no plan that is worth having."""
 
 
 def budget_limits(
@@ -74,7 +77,9 @@ def _axis(name: str, config: RunConfig, space: Space, profile: HardwareProfile, 
     if bound is not None:
         most = summed_limit(name, bound, reference, profile.target.large_batch)[1]
     if bound is not None and summed_cost(name) not in COUNTED and profile.error is not None:
-        most *= 1 - profile.error.worst  # a seed right at the budget would miss it when measured, every other time
+        most *= 1 - min(
+            profile.error.worst, MARGIN
+        )  # a seed right at the budget would miss it when measured, every other time
     most = profile.summed_limit(summed_cost(name), most)
     return Axis(name, changes(space, profile, name), before, most)
 

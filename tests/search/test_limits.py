@@ -1,9 +1,12 @@
 """Budgets as limits: what all targets allow together, and what is said to be out of reach."""
 
+from dataclasses import replace
+
 import pytest
 
 from greenfront.config import DIMENSION_OF, RunConfig
 from greenfront.hardware_profiles import HardwareProfile
+from greenfront.hardware_profiles.records import PredictionError
 from greenfront.search.allocation import Limit, cheapest
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.slack import budget_slack, missed
@@ -38,6 +41,20 @@ def test_a_budget_out_of_reach_on_one_target_limits_on_none() -> None:
         assert limits_of(config, order)[0] == ("latency",)
     assert without(config, unreachable).budgets.latency is None
     assert without(config, unreachable).budgets.parameters is not None
+
+
+def test_a_profile_that_is_far_off_somewhere_still_gives_first_plans_near_the_budget() -> None:
+    space, config = toy_space(), toy_config("run", budgets={"latency": "80%"})
+    shares = []
+    for error in (None, PredictionError(0.02, 0.5, 0.93, 0.9, 10)):
+        here = {name: replace(profile, error=error) for name, profile in profiles(toy=0.1).items()}
+        before = {name: profile.original for name, profile in here.items()}
+        found = first_plans(config, space, toy_losses(space), here, before, limits_of(config, here)[1])
+        dearest = max(here["toy"].predict(seed.plan).latency_ms.median for seed in found)
+        shares.append(dearest / before["toy"].latency_ms.median)
+    without_margin, with_margin = shares
+    assert without_margin <= 0.8
+    assert 0.7 <= with_margin < without_margin
 
 
 @pytest.mark.parametrize("name", sorted({*DIMENSION_OF} - {"memory"}))  # the toy's weights are next to none of it
