@@ -206,7 +206,7 @@ class Driver:
             fetched = Pool.fetch(finished.weights)
             assert fetched is not None
             assert finished.outcome.outputs is not None
-            self.keep_weights(result.plan, fetched, finished.outcome.outputs)
+            self.keep_weights(result.plan, fetched, finished.outcome.outputs, result.untrained)
         # In this order: what the journal holds has weights, and nothing is deleted before its better is safe.
         self.study.keep(trial)
         self.contenders.add(result)
@@ -220,9 +220,9 @@ class Driver:
             self.paused.save(result.plan.id, result.rungs[-1].steps, state)
         self.study.keep(trial)
 
-    def keep_weights(self, plan: Plan, weights: Weights, outputs: Outputs) -> None:
+    def keep_weights(self, plan: Plan, weights: Weights, outputs: Outputs, untrained: bool) -> None:
         """Write a candidate's weights, and what its metric needs of its outputs on validation."""
-        keep_candidate(self.run, self.model, plan, weights, outputs, self.processor)
+        keep_candidate(self.run, self.model, plan, weights, outputs, self.processor, untrained=untrained)
 
     def _keep(self, trial: FrozenTrial) -> None:
         self._saves.append(self._saver.submit(self.study.keep, trial))

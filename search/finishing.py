@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import load_file
 from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
@@ -27,7 +26,7 @@ from greenfront.search.continuing import Continue
 from greenfront.search.finish_record import Attempt, Quality, attempts_on, finished
 from greenfront.search.finishing_data import finishing_data
 from greenfront.search.journal import Result
-from greenfront.search.keeping import keep_attempts, keep_finished
+from greenfront.search.keeping import Kept, keep_attempts, keep_finished
 from greenfront.search.pool import Finished, Pool, running_ray
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
@@ -60,11 +59,12 @@ def as_kept(run: RunFolder, results: Sequence[Result], metric: str) -> list[Resu
     found = []
     for result in results:
         if result.state == "scored" and run.outputs(result.plan.id).exists():
-            statistics = load_file(run.outputs(result.plan.id))["statistics"]
-            result = replace(result, validation=score(Outputs(metric, statistics)).value)
-            done = finished(run, result.plan.id)
+            kept, done = Kept.load(run.outputs(result.plan.id)), finished(run, result.plan.id)
+            result = replace(result, validation=score(Outputs(metric, kept.statistics)).value)
             if done is not None:
                 result = replace(result, divergence=done.after.divergence)
+            elif kept.divergence is not None:
+                result = replace(result, divergence=kept.divergence, untrained=kept.untrained)
         found.append(result)
     return found
 
@@ -102,11 +102,10 @@ def finish(
     assignment = replace(assignment, train=train, train_logits=logits, fine_tune=settings)
     floors = accuracy_floors(config.budgets, original.score.validation).values()
     parts = shards_of(len(train), config.finish.shards, config.search.seed)
-    # A training takes as long as the member's trial did, step for step.
-    took = sum(member.seconds for member in members) * config.finish.steps / config.fine_tune.steps
+    took = _seconds_a_run(config, members)
     report.stage(
         f"Finishing {len(members)} {'candidate' if len(members) == 1 else 'candidates'}",
-        took * (1 + len(parts)) / config.workers(),
+        None if took is None else took * (1 + len(parts)) / config.workers(),
     )
     with running_ray(config.ray, config.workers()):
         pool = Pool(assignment, config.workers())
@@ -160,11 +159,11 @@ class Finisher:
 
     def _member(self, result: Result) -> _Member:
         id_ = result.plan.id
-        statistics = load_file(self.run.outputs(id_))["statistics"]
-        kept = load_checkpoint(self.run.candidate(id_))
+        statistics = Kept.load(self.run.outputs(id_)).statistics
+        model = load_checkpoint(self.run.candidate(id_))
         return _Member(
             result, Outputs(self.config.data.metric, statistics, result.divergence),
-            to_arrays(unrounded(self.base, kept)), 1 + len(self.parts) + bool(self.parts),
+            to_arrays(unrounded(self.base, model)), 1 + len(self.parts) + bool(self.parts),
         )  # fmt: skip
 
     def _runs(self, member: _Member) -> list[tuple[_Member, Continue]]:
@@ -235,6 +234,14 @@ def shards_of(count: int, shards: int, seed: int) -> list[Indices]:
     if shards == 1:
         return []
     return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(count), shards)]
+
+
+def _seconds_a_run(config: RunConfig, members: Sequence[Result]) -> float | None:
+    """Of one training of each member: it takes as long as the member's trial did, step for step. None where a trial
+    tells nothing of that, as it took no step or may have taken none."""
+    if config.fine_tune.steps == 0 or any(member.untrained for member in members):
+        return None
+    return sum(member.seconds for member in members) * config.finish.steps / config.fine_tune.steps
 
 
 def _divergence(outputs: Outputs) -> float:

@@ -34,6 +34,7 @@ class Result:
 
     `rungs`: the scores before its training was finished, lowest first. A paused trial is as its last one says.
     `untrained`: what is scored is the candidate as it was built; training was not needed, or made it no better.
+    `steps`: those that its training took up to its score; None where an earlier version did not write them down.
     """
 
     number: int
@@ -46,6 +47,12 @@ class Result:
     reason: str = ""
     rungs: tuple[RungScore, ...] = ()
     untrained: bool = False
+    steps: int | None = None
+
+    @property
+    def needless(self) -> bool:
+        """Whether no step was taken where some were to be: the candidate had lost too little to need any."""
+        return self.steps == 0 and (self.untrained or (bool(self.rungs) and self.rungs[-1].steps > 0))
 
 
 def attributes_of(result: Result) -> dict[str, Any]:
@@ -56,7 +63,8 @@ def attributes_of(result: Result) -> dict[str, Any]:
         "reason": result.reason,
     }  # fmt: skip
     rungs = [[rung.steps, rung.validation, rung.divergence, rung.seconds] for rung in result.rungs]
-    return attributes | ({"rungs": rungs} if rungs else {}) | ({"untrained": True} if result.untrained else {})
+    steps = {} if result.steps is None else {"steps": result.steps}
+    return attributes | ({"rungs": rungs} if rungs else {}) | ({"untrained": True} if result.untrained else {}) | steps
 
 
 def result_of(trial: FrozenTrial) -> Result:
@@ -66,15 +74,16 @@ def result_of(trial: FrozenTrial) -> Result:
     result = Result(
         trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
         attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
-        attributes.get("untrained", False),
+        attributes.get("untrained", False), attributes.get("steps"),
     )  # fmt: skip
     if trial.state != TrialState.RUNNING:
         return result
     # Killed while it was finished: its attributes may be of after that already, its rungs are not.
     seconds = sum(rung.seconds for rung in rungs)
+    steps = None if result.steps is None else min(result.steps, rungs[-1].steps)
     return replace(
         result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
-        reason="", untrained=False,
+        reason="", untrained=False, steps=steps,
     )  # fmt: skip
 
 
@@ -84,10 +93,10 @@ def results_in(journal: Path) -> list[Result]:
 
 
 def trials_in(journal: Path) -> list[FrozenTrial]:
-    """The same trials as Optuna has them."""
+    """The same trials as Optuna has them. Only reads, as a search may be writing there: Optuna passes over a last line
+    that is half-written, by a search at this moment or before a crash."""
     if not journal.exists():
         return []
-    drop_torn_line(journal)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = JournalStorage(JournalFileBackend(str(journal)))
     if not storage.get_all_studies():
@@ -96,7 +105,10 @@ def trials_in(journal: Path) -> list[FrozenTrial]:
 
 
 def drop_torn_line(journal: Path) -> None:
-    """Cut off a last line that a crash left half-written: Optuna would write on behind it, and never read it again."""
+    """Cut off a last line that a crash left half-written: Optuna would write on behind it, and never read it again.
+
+    For whoever writes to the journal, and is alone in that.
+    """
     if journal.exists():
         content = journal.read_bytes()
         if content and not content.endswith(b"\n"):

@@ -1,27 +1,66 @@
-"""A scored candidate's weights on disk, with what its metric needs of its outputs."""
+"""A scored candidate's weights on disk, with what they score and what its metric needs of its outputs."""
 
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors.numpy import save_file
+import numpy as np
+from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
 from greenfront.evaluators import Outputs
+from greenfront.evaluators.outputs import Statistics
 from greenfront.search.finish_record import Attempt, record_of, record_text
 from greenfront.search.run_folder import RunFolder, write_atomic
 from greenfront.search.training_state import Weights, load_arrays
 from greenfront.spaces import Plan, compress, save_checkpoint
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is known of the weights that are kept of a candidate; of a trial that was trained again for them, the
+    journal tells another score.
+
+    `statistics` (N, K) and `divergence` in nats as in `Outputs`, `untrained` as in `Outcome`. The last two are those of
+    a trial: `divergence` is None of what is finished, and of what an earlier version of the program has kept.
+    """
+
+    statistics: Statistics
+    divergence: float | None = None
+    untrained: bool = False
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors."""
+        arrays: dict[str, np.ndarray[Any, Any]] = {"statistics": self.statistics}
+        if self.divergence is not None:
+            arrays |= {"divergence": np.array([self.divergence]), "untrained": np.array([self.untrained])}
+        save_file(arrays, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Kept":
+        """Inverse of `save`."""
+        arrays = load_file(path)
+        if "divergence" not in arrays:
+            return cls(arrays["statistics"])
+        return cls(arrays["statistics"], float(arrays["divergence"][0]), bool(arrays["untrained"][0]))
+
+
 def keep_candidate(
-    run: RunFolder, base: PreTrainedModel, plan: Plan, weights: Weights, outputs: Outputs, processor: Any
+    run: RunFolder,
+    base: PreTrainedModel,
+    plan: Plan,
+    weights: Weights,
+    outputs: Outputs,
+    processor: Any,
+    *,
+    untrained: bool = False,
 ) -> None:
     """Write a trial's weights and outputs, the outputs first: a candidate's folder, once it is there, is complete."""
     model = _built(base, plan, weights)
-    save_file({"statistics": outputs.statistics}, run.outputs(plan.id))
+    Kept(outputs.statistics, outputs.divergence, untrained).save(run.outputs(plan.id))
     save_checkpoint(model, run.candidate(plan.id), processor)
 
 
@@ -45,7 +84,7 @@ def keep_finished(
         shutil.rmtree(left_over, ignore_errors=True)
     partial.mkdir(parents=True)
     save_checkpoint(_built(base, plan, weights), partial / "model", processor)
-    save_file({"statistics": outputs.statistics}, partial / "outputs.safetensors")
+    Kept(outputs.statistics).save(partial / "outputs.safetensors")  # the record has the divergence
     _write(record_of(partial), attempts)
     if folder.exists():  # of an earlier finish: what is left of it when this is killed isn't taken for one
         os.replace(folder, old)

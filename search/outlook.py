@@ -11,6 +11,7 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.hypervolume import Progression
 from greenfront.search.journal import Result
 from greenfront.search.slack import accuracy_floors, budget_slack, cost_bounds, cost_limit, minimised
+from greenfront.search.training_words import untrained_words
 from greenfront.spaces import Plan
 
 OVER = "predicted over budget"
@@ -112,7 +113,9 @@ class Outlook:
 
 def trial_words(result: Result, where: str, cost: Cost, metric: str) -> str:
     """What a trial came to, in a line; `where` it stands on a ladder."""
-    how = f"{result.origin}, untrained" if result.untrained else result.origin
+    how = result.origin
+    if result.untrained:
+        how += f", {untrained_words(result)}"
     return (
         f"{result.plan.id}: {metric} {wording.score(result.validation, metric)}{where}, predicted "
         f"{cost.latency_ms.median:.2f} ms, {cost.size_mb:.1f} MB ({how}, {result.seconds:.0f} s)"

@@ -13,6 +13,7 @@ from greenfront.search.progress import Reporter
 from greenfront.search.slack import TOLERANCE, accuracy_floors
 from greenfront.search.study import Proposal
 from greenfront.search.training_state import Part
+from greenfront.search.training_words import paused_words
 from greenfront.search.trend import Score, Trend
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan
@@ -29,6 +30,8 @@ class Climb:
     rung: int
     part: Part | None = None
     behind: tuple[RungScore, ...] = ()
+    taken: int = 0
+    """Steps of its training before; none on any rung where it needs none."""
 
 
 class Promotions:
@@ -75,7 +78,8 @@ class Promotions:
         self._ladder.promote(rung, number)
         result = next(result for result in self._results if result.number == number)
         proposal = Proposal(number, result.plan, result.origin)
-        return Climb(proposal, rung + 1, Part(0, self.rungs[rung + 1]), result.rungs)
+        part = Part(0, self.rungs[rung + 1])
+        return Climb(proposal, rung + 1, part, result.rungs, steps_taken(result, self.rungs[-1]))
 
     def resumed(self, climb: Climb, report: Reporter) -> Climb:
         """The same with the state that the trial goes on from; a rung without a step has none, the plan says it all."""
@@ -85,18 +89,19 @@ class Promotions:
         part = self._paused.part(plan.id, self.rungs[climb.rung])
         if part.start < done:
             report.note(f"{plan.id}: its weights after {done} steps are gone; it is trained again from the start")
-        return replace(climb, part=part)
+        return replace(climb, part=part, taken=part.start if climb.taken else 0)
 
     def result(self, climb: Climb, outcome: Outcome) -> Result:
         """What came of a climb: the trial is failed, paused on its rung, or finished and so scored."""
         proposal, seconds = climb.proposal, outcome.seconds + sum(rung.seconds for rung in climb.behind)
         result = Result(
             proposal.number, proposal.plan, proposal.origin, "failed", seconds=seconds, reason=outcome.reason,
-            rungs=climb.behind,
+            rungs=climb.behind, steps=climb.taken,
         )  # fmt: skip
         if outcome.validation is None or outcome.divergence is None:
             return result
-        result = replace(result, validation=outcome.validation, divergence=outcome.divergence)
+        steps = None if outcome.steps is None else climb.taken + outcome.steps
+        result = replace(result, validation=outcome.validation, divergence=outcome.divergence, steps=steps)
         if climb.rung == len(self.rungs) - 1:
             return replace(result, state="scored", untrained=outcome.untrained)
         here = RungScore(self.rungs[climb.rung], outcome.validation, outcome.divergence, outcome.seconds)
@@ -130,7 +135,7 @@ class Promotions:
 
     def where(self, result: Result) -> str:
         """For a note: after how many steps a paused result is."""
-        return f" after {result.rungs[-1].steps} of {self.rungs[-1]} steps" if result.state == "paused" else ""
+        return f" {paused_words(result, f' of {self.rungs[-1]}')}" if result.state == "paused" else ""
 
     def given_up(self) -> list[str]:
         """The ids of trials of which it has turned out by now that they won't go on: their states aren't needed."""
@@ -167,17 +172,23 @@ class Promotions:
 
 
 def stopped(results: Sequence[Result]) -> dict[int, int]:
-    """How many trials were stopped after how many steps."""
+    """How many trials were stopped on the rung of how many steps."""
     return dict(sorted(Counter(r.rungs[-1].steps for r in results if r.state == "paused").items()))
 
 
 def steps_trained(results: Sequence[Result], steps: int) -> int:
-    """Steps of all trials together, where a whole training has `steps`; of failed ones only those up to a rung."""
-    return sum(
-        steps if result.state == "scored" else result.rungs[-1].steps
-        for result in results
-        if result.state == "scored" or result.rungs
-    )
+    """Steps that all trials together took, where a whole training has `steps`; of failed ones only those up to a
+    rung."""
+    return sum(steps_taken(result, steps) for result in results)
+
+
+def steps_taken(result: Result, steps: int) -> int:
+    """Those of one trial; of one of an earlier version of the program as many as it was to take."""
+    if result.steps is not None:
+        return result.steps
+    if result.state == "scored":
+        return steps
+    return result.rungs[-1].steps if result.rungs else 0
 
 
 def _reached(result: Result) -> int:

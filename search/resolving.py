@@ -20,6 +20,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets, summed_cost
 from greenfront.search.stored import say_stored, stored_candidates, stored_results, within
 from greenfront.search.training_state import Weights
+from greenfront.search.worker import Outcome
 from greenfront.spaces import Choice, Plan, Settings, Space
 
 NEAR = 0.1
@@ -155,12 +156,13 @@ def still_wanted(
 def train_again(
     results: Sequence[Result],
     pool: Pool,
-    save: Callable[[Plan, Weights, Outputs], None],
+    save: Callable[[Plan, Weights, Outputs, bool], None],
     metric: str,
     report: Reporter,
 ) -> None:
-    """Train stored trials again for their weights, and `save` them. The same seed gives the same score; where it
-    doesn't (another processor, other threads), that of the new weights counts, and it is said."""
+    """Train stored trials again for their weights, and `save` them, with whether they are as they were built. The same
+    seed gives the same score; where it doesn't (another processor, other threads, another version of the program), that
+    of the new weights counts, and it is said."""
     report.stage(f"Training {len(results)} stored {'candidate' if len(results) == 1 else 'candidates'} again")
     waiting, running, done = list(enumerate(results)), dict[int, Result](), 0
     report.advance(done, len(results))
@@ -176,9 +178,16 @@ def train_again(
             if weights is None or outcome.outputs is None:
                 report.note(f"{outcome.plan_id} could not be trained again: {outcome.reason}")
             else:
-                save(result.plan, weights, outcome.outputs)
-                if outcome.validation != result.validation:
-                    now, then = (wording.score(each.validation, metric) for each in (outcome, result))
-                    report.note(f"{outcome.plan_id}: {metric} {now} when trained again, was {then}")
+                save(result.plan, weights, outcome.outputs, outcome.untrained)
+                now, then = (_quality(each, metric) for each in (outcome, result))
+                if now != then:
+                    report.note(f"{outcome.plan_id} trained again: {now}; before: {then}")
             done += 1
             report.advance(done, len(results))
+
+
+def _quality(of: Outcome | Result, metric: str) -> str:
+    """What is scored, as far as it is shown."""
+    nats = "-" if of.divergence is None else wording.number(of.divergence)
+    built = ", as it was built" if of.untrained else ""
+    return f"{metric} {wording.score(of.validation, metric)} at a divergence of {nats}{built}"

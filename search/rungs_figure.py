@@ -57,8 +57,10 @@ def rungs_figure(history: History) -> dict[str, Any]:
                 x.append(places[steps])
                 y.append(max(divergence, LEAST_NATS) if math.isfinite(divergence) else None)
                 built = ", kept as it was built" if result.untrained and steps == history.steps else ""
+                idle = steps > 0 and result.needless
+                after = f"on the rung of {steps} steps, none taken" if idle else f"after {steps} steps"
                 words.append(
-                    f"trial {result.number}, {result.plan.id} ({escape(result.origin)})<br>after {steps} steps: "
+                    f"trial {result.number}, {result.plan.id} ({escape(result.origin)})<br>{after}: "
                     f"{wording.number(divergence)} nats, {escape(history.metric)} "
                     f"{wording.score(validation, history.metric)}{built}"
                 )

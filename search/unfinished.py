@@ -1,37 +1,41 @@
 """What can be said of a run that has no front yet, or found nothing to put on one."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from math import inf
 
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from greenfront.errors import BudgetError, GreenfrontError
-from greenfront.search.journal import NAME, Result
+from greenfront.search import wording
+from greenfront.search.journal import Result, results_in
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import binding, least
+from greenfront.search.training_words import paused_words, untrained_words
 
 
 def unfinished(run: RunFolder) -> RenderableType:
-    """The scored trials so far, best first, from the journal; only reads."""
+    """The scored trials so far, best first, from the journal; only reads.
+
+    Raises:
+        RunError: a configuration that can't be read any more.
+    """
     said = run.log.read_text(encoding="utf-8").splitlines() if run.log.exists() else []
     last = said[-1] if said else "nothing was logged"
     head = f"{escape(str(run.path))} has no front yet. Last: {escape(last)}"
-    if not run.study.exists():
+    scored = [(_nats(result), result) for result in results_in(run.study) if result.state in ("scored", "paused")]
+    if not scored:
         return head
-    table = Table("id", "validation", "divergence (nats)", "came from", box=None, header_style="bold")
-    for trial in _trials(run.study):
-        attributes = trial.user_attrs
-        if attributes.get("state") in ("scored", "paused"):
-            so_far = f", after {attributes['rungs'][-1][0]} steps" if attributes["state"] == "paused" else ""
-            table.add_row(
-                attributes["plan_id"], f"{attributes['validation']:.4f}", f"{attributes['divergence']:.4f}",
-                escape(attributes["origin"]) + so_far,
-            )  # fmt: skip
+    metric = run.load_config().data.metric
+    table = Table("id", metric, "divergence (nats)", "came from", box=None, header_style="bold")
+    for nats, result in sorted(scored, key=lambda each: each[0]):
+        how = [escape(result.origin)]
+        how += [paused_words(result)] if result.state == "paused" else []
+        how += [untrained_words(result)] if result.untrained else []
+        table.add_row(
+            result.plan.id, wording.score(result.validation, metric), wording.number(nats), ", ".join(how)
+        )  # fmt: skip
     return Group(head, table)
 
 
@@ -49,7 +53,5 @@ def nothing_scored(results: Sequence[Result], slacks: Mapping[str, Mapping[str, 
     )
 
 
-def _trials(journal: Path) -> list[optuna.trial.FrozenTrial]:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.load_study(storage=JournalStorage(JournalFileBackend(str(journal))), study_name=NAME)
-    return sorted(study.trials, key=lambda trial: trial.user_attrs.get("divergence") or float("inf"))
+def _nats(result: Result) -> float:
+    return inf if result.divergence is None else result.divergence

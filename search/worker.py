@@ -47,6 +47,7 @@ class Outcome:
     """What came of one plan; `reason` says why there is no score. `outputs` are those on validation.
 
     `untrained`: its weights are those that it was built with, as training made it no better, or was not needed.
+    `steps`: those that were taken here, none where training is not needed; None where that isn't known, as of failures.
     """
 
     plan_id: str
@@ -56,6 +57,7 @@ class Outcome:
     reason: str = ""
     outputs: Outputs | None = None
     untrained: bool = False
+    steps: int | None = None
 
 
 Job = Callable[[Assignment], tuple[Outcome, Weights | None]]
@@ -81,7 +83,7 @@ class Worker:
         """
         plan, started = Plan.from_json(plan_json), time.perf_counter()
         try:
-            weights, outputs, untrained = self._train(plan, part)
+            weights, outputs, untrained, steps = self._train(plan, part)
             found = self._score(outputs)
         except Diverged as error:
             return Outcome(plan.id, None, None, time.perf_counter() - started, f"diverged: {error}"), None
@@ -93,14 +95,16 @@ class Worker:
             reason = f"{type(error).__name__}: {error}"
             return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
         seconds = time.perf_counter() - started
-        return Outcome(plan.id, found.value, found.divergence, seconds, outputs=outputs, untrained=untrained), weights
+        outcome = Outcome(plan.id, found.value, found.divergence, seconds, "", outputs, untrained, steps)
+        return outcome, weights
 
     def perform(self, job: Job) -> tuple[Outcome, Weights | None]:
         """Do a job."""
         return job(self.assignment)
 
-    def _train(self, plan: Plan, part: Part | None) -> tuple[Weights | None, Outputs, bool]:
-        """What is kept of the fine-tuned candidate, its outputs on validation, and whether it is as it was built."""
+    def _train(self, plan: Plan, part: Part | None) -> tuple[Weights | None, Outputs, bool, int]:
+        """What is kept of the fine-tuned candidate, its outputs on validation, whether it is as it was built, and how
+        many steps were taken."""
         work = self.assignment
         # The plan decides the seed: the same plan gives the same score, whichever worker takes it and when.
         seed = (work.seed + int(plan.id, 16)) % 2**32 if plan else work.seed
@@ -116,16 +120,16 @@ class Worker:
         complete(model)  # puts rounded modules in the place of floats, which `state` still holds
         outputs = self._answer(model)
         if not finished:
-            return state, outputs, False
+            return state, outputs, False, log.steps
         if share_of_peak(log.before) == 0:
-            return to_arrays(model), outputs, True
+            return to_arrays(model), outputs, True, log.steps
         if not clearly_better(log.before, outputs):
             built = self._build(plan, seed)
             complete(built)
             before = self._answer(built)
             if not improves(before, outputs):
-                return to_arrays(built), before, True
-        return to_arrays(model), outputs, False
+                return to_arrays(built), before, True, log.steps
+        return to_arrays(model), outputs, False, log.steps
 
     def _build(self, plan: Plan, seed: int) -> PreTrainedModel:
         torch.manual_seed(seed)

@@ -87,6 +87,8 @@ class RecordingWorker(Worker):
             log = distill(
                 model, work.train, against, work.fine_tune, seed=seed, frozen=frozen_paths(model), progress=scored
             )
+            if not log.steps and not rungs:
+                scored(steps[0], max(steps))  # it needs no training: on every rung it is what it is now
             first, last = rungs[0], rungs[-1]
             if not log.steps:
                 rungs += [replace(first, steps=done, score_seconds=0.0) for done in steps[1:]]

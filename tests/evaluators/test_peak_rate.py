@@ -100,16 +100,29 @@ def test_who_lost_nothing_is_not_trained(data: TaskData, quick: Quick) -> None:
 
 def test_a_stretch_goes_on_at_the_rate_of_the_first(data: TaskData, quick: Quick) -> None:
     teacher, config = predict(original(), data.train), quick(steps=6, learning_rate=3e-3)
-    whole, parts, full = disturbed(0.012), disturbed(0.012), disturbed(0.012)
+    whole, parts = disturbed(0.012), disturbed(0.012)
     losses = distill(whole, data.train, teacher, config, seed=0).losses
     first = distill(parts, data.train, teacher, config, seed=0, stretch=Stretch(0, 2))
     rest = Stretch(2, 6, first.moments, first.before)
     assert first.losses + distill(parts, data.train, teacher, config, seed=0, stretch=rest).losses == losses
-    # What was paused by a version that took the whole rate for everyone goes on with it.
-    full.load_state_dict(whole.state_dict())
-    old = distill(full, data.train, teacher, config, seed=0, stretch=Stretch(5, 6))
-    assert old.before is None
-    assert old.steps == 1
+
+
+def test_what_was_paused_at_the_whole_rate_goes_on_with_it(data: TaskData, quick: Quick) -> None:
+    """As a version left it that took that rate for everyone, and wrote no loss down."""
+    teacher, config = predict(original(), data.train), quick(steps=6, learning_rate=3e-3)
+
+    def gone_on(before: float | None, *, full_rate: bool = False) -> dict[str, torch.Tensor]:
+        model = disturbed(0.012)
+        stretch = Stretch(4, 6, before=before)
+        log = distill(model, data.train, teacher, config, seed=0, stretch=stretch, full_rate=full_rate)
+        assert (log.steps, log.before) == (2, before)
+        return model.state_dict()
+
+    def equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+        return all(torch.equal(weight, b[name]) for name, weight in a.items())
+
+    assert equal(gone_on(None), gone_on(None, full_rate=True))
+    assert not equal(gone_on(None), gone_on(0.1 * FULL))
 
 
 def test_the_full_rate_is_taken_where_it_is_asked_for(data: TaskData, quick: Quick) -> None:

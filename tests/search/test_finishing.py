@@ -1,7 +1,8 @@
 """Finishing on a real tiny model: what is trained, what is kept, and what is left wherever it is killed."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import torch
 from safetensors.numpy import load_file
 
 from greenfront.config import RunConfig
-from greenfront.evaluators import Outputs, answer, score
-from greenfront.search import RunFolder, keeping
+from greenfront.evaluators import Outputs, TaskData, answer, score
+from greenfront.search import RunFolder, finishing, keeping
 from greenfront.search.averaging import average
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.continuing import Continue
@@ -212,6 +213,57 @@ def test_nothing_is_lost_where_every_run_fails(run: RunFolder, trials: Trials) -
     (attempt,) = attempts_on(run, member.plan.id)
     assert (attempt.accepted, attempt.after) == (False, None)
     assert quality(run, member.plan.id) == before
+
+
+@dataclass
+class Stages(Notes):
+    """Notes that remember how long each stage was said to take."""
+
+    seconds: dict[str, float | None] = field(default_factory=dict)
+
+    def stage(self, title: str, seconds: float | None = None) -> None:
+        self.seconds[title] = seconds
+
+
+class InlineWorkers(InlinePool):
+    """Made as `Pool` is."""
+
+    def __init__(self, assignment: Assignment, workers: int) -> None:
+        super().__init__(assignment)
+
+
+TRIALS: dict[str, tuple[dict[str, object], list[bool], float | None]] = {
+    "trained": ({"steps": 4}, [False, False], (3 + 5) * STEPS / 4 * 3 / 2),
+    "trials without a step": ({"steps": 0}, [False, False], None),
+    "one that needed none": ({"steps": 4}, [False, True], None),
+}
+"""The steps of a trial, which members are untrained -> seconds of a run and two shards each, on two workers."""
+
+
+@pytest.mark.parametrize(("fine_tune", "untrained", "expected"), TRIALS.values(), ids=TRIALS)
+def test_how_long_it_takes_is_said_where_trials_tell_it(
+    fine_tune: Mapping[str, object],
+    untrained: Sequence[bool],
+    expected: float | None,
+    run: RunFolder,
+    trials: Trials,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finishing, "Pool", InlineWorkers)
+    monkeypatch.setattr(finishing, "running_ray", lambda *_: nullcontext())
+    fine_tune = {"batch_size": 8, "precision": "float32", **fine_tune}
+    config, report = toy_config(run.path, finish={"steps": STEPS, "shards": 2}, fine_tune=fine_tune), Stages()
+    members = [
+        replace(member, seconds=seconds, untrained=is_so)
+        for member, seconds, is_so in zip(results(trials), (3.0, 5.0), untrained, strict=True)
+    ]
+    train, validation = work().train, work().validation
+    data = TaskData(train, validation, validation, train, ("a", "b", "c"), "")
+    original = original_candidate(1.0, {"toy": toy_profile()}, config)
+    finishing.finish(config, run, members, original, work(), data, None, report)
+    assert report.seconds["Finishing 2 candidates"] == (None if expected is None else pytest.approx(expected))
+    assert report.done[-1] == (8, 8)
+    assert all(attempts_on(run, member.plan.id) for member in members)
 
 
 WRITES = ("save_checkpoint", "save_file", "write_atomic", "os.replace", "shutil.rmtree")

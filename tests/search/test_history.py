@@ -279,6 +279,12 @@ def test_a_trial_that_failed_on_its_way_and_a_divergence_of_nothing(climbed: Dri
     assert all(y is None or y > 0 for trace in figure["data"] for y in trace["y"])
     kept = replace(history, tried=(replace(finished, result=replace(finished.result, untrained=True)),))
     assert rungs_figure(kept)["data"][0]["hovertext"][len(RUNGS) - 1].endswith(", kept as it was built")
+    idle = replace(finished, result=replace(finished.result, untrained=True, steps=0))
+    shown = rungs_figure(replace(history, tried=(idle,)))["data"][0]["hovertext"]
+    assert f"after {RUNGS[0]} steps" in shown[0]
+    for steps, text in zip(RUNGS[1:], shown[1:3], strict=True):
+        assert f"on the rung of {steps} steps, none taken" in text
+    assert f" {RUNGS[-1]} steps were trained, 50.0% of" in rungs_words(replace(history, tried=(finished, idle)))
     lowest = f"3 of 3 from {RUNGS[0]} steps"
     assert lowest in rungs_words(odd)
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,14 +17,15 @@ from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.evaluators import Outputs
 from greenfront.search.driver import Driver
+from greenfront.search.journal import RungScore
 from greenfront.search.objectives import objective_names
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
-from greenfront.search.promotions import steps_trained, stopped
+from greenfront.search.promotions import Climb, Promotions, steps_taken, steps_trained, stopped
 from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.run import _search
 from greenfront.search.stored import adopt, stored_results
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.study import Proposal, Study, make_sampler
 from greenfront.search.training_state import Part
 from greenfront.search.worker import Assignment, Outcome
 from greenfront.spaces import Plan
@@ -68,7 +70,23 @@ class RungPool(FormulaPool):
             weights = {name: tensor.numpy() for name, tensor in structure(plan).state_dict().items()}
         elif part.stop:
             weights = {"model.steps": np.array(part.stop), "model.plan": np.frombuffer(plan.id.encode(), np.uint8)}
-        return [Finished(tag, Outcome(plan.id, 1 - divergence / 100, divergence, 0.5, outputs=outputs), weights)]
+        outcome = Outcome(plan.id, 1 - divergence / 100, divergence, 0.5, outputs=outputs, steps=part.stop - part.start)
+        return [Finished(tag, outcome, weights)]
+
+
+class MildPool(RungPool):
+    """Every other plan needs no training."""
+
+    def wait(self, seconds: float) -> list[Finished]:
+        (ended,) = super().wait(seconds)
+        plan, _, stop = self.done[-1]
+        if not mild(plan):
+            return [ended]
+        return [replace(ended, outcome=replace(ended.outcome, steps=0, untrained=stop == STEPS))]
+
+
+def mild(plan: Plan) -> bool:
+    return int(plan.id, 16) % 2 == 0
 
 
 @pytest.fixture(autouse=True)
@@ -189,6 +207,46 @@ def test_an_interrupted_search_keeps_every_rung(tmp_path: Path) -> None:
         assert results_in(folder) == driver.study.results
 
 
+def test_steps_that_were_not_taken_are_not_said_to_be(tmp_path: Path) -> None:
+    driver, pool, report = on_rungs(tmp_path, trials=30), MildPool(), Notes()
+    driver.search(pool, report)
+    results = driver.study.results
+    assert results_in(tmp_path) == results
+    taken = sum(stop - start for plan, start, stop in pool.done if not mild(plan))
+    assert 0 < taken < sum(stop - start for _, start, stop in pool.done)
+    assert steps_trained(results, STEPS) == taken
+    assert [r.plan for r in results if r.needless] == [r.plan for r in results if mild(r.plan) and len(r.rungs) > 1]
+    assert {result.state for result in results if result.needless} == {"scored", "paused"}
+    for words in (" on the rung of 2 of 6 steps, which it doesn't need, predicted ", ", untrained, as it needs none, "):
+        assert any(words in note for note in report.notes)
+
+
+@pytest.mark.parametrize(("taken", "expected"), [(1, 3), (0, 0)])
+def test_a_state_that_the_journal_knows_nothing_of_yet_counts_its_steps(
+    taken: int, expected: int, tmp_path: Path
+) -> None:
+    """As a kill leaves it between the two; a plan that needs no training has taken none on any rung."""
+    search = {**sections(12)["search"], "rungs": [1, 3, 6]}
+    config, plan, paused = toy_config(tmp_path, **{**sections(12), "search": search}), Plan(), PausedStates(tmp_path)
+    promotions = Promotions(config, [], 1.0, lambda _: [1.0], paused)
+    paused.save(plan.id, 3, {"model.a": np.zeros(1, np.float32)})
+    climb = Climb(Proposal(0, plan, "sampler"), 1, Part(0, 3), (RungScore(1, 0.9, 0.1, 1.0),), taken)
+    resumed = promotions.resumed(climb, Notes())
+    assert resumed.part is not None
+    assert (resumed.part.start, resumed.taken) == (3, expected)
+    outcome = Outcome(plan.id, 0.9, 0.1, 1.0, steps=0)
+    assert promotions.result(resumed, outcome).steps == expected
+
+
+def test_an_earlier_version_wrote_no_steps_down(tmp_path: Path) -> None:
+    driver = on_rungs(tmp_path)
+    driver.search(RungPool(), Notes())
+    for result in driver.study.results:
+        assert steps_taken(replace(result, steps=None), STEPS) == steps_taken(result, STEPS)
+    failed = replace(driver.study.results[0], state="failed", rungs=(), steps=None)
+    assert steps_taken(failed, STEPS) == 0
+
+
 def test_states_that_are_gone_are_trained_again_from_the_start_and_that_is_said(tmp_path: Path) -> None:
     first = RungPool(stop_after=14)
     with pytest.raises(KeyboardInterrupt):
@@ -197,8 +255,9 @@ def test_states_that_are_gone_are_trained_again_from_the_start_and_that_is_said(
     assert kept
     for path in kept:
         path.unlink()
-    second, report = RungPool(), Notes()
-    on_rungs(tmp_path).search(second, report)
+    driver, second, report = on_rungs(tmp_path), RungPool(), Notes()
+    driver.search(second, report)
+    assert {result.steps for result in driver.study.results if result.state == "scored"} == {STEPS}
     again = [plan.id for plan, start, stop in second.done if (start, stop) == (0, 6)]
     assert again
     assert [note for note in report.notes if "trained again" in note] == [
@@ -260,6 +319,7 @@ def test_a_kill_while_a_trial_is_finished_leaves_it_paused(tmp_path: Path, monke
     left = results_in(tmp_path)
     assert {result.state for result in left} == {"paused"}
     assert all(result.divergence == result.rungs[-1].divergence for result in left)
+    assert all(result.steps == result.rungs[-1].steps for result in left)
     driver, second = on_rungs(tmp_path), RungPool()
     driver.search(second, Notes())
     assert driver.complete

@@ -5,13 +5,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from greenfront.config import SpaceConfig
 from greenfront.evaluators import Outputs
 from greenfront.hardware_profiles import HardwareProfile
+from greenfront.hardware_profiles.records import Calibration
 from greenfront.search import RunFolder, resolving
 from greenfront.search.allocation import Seed
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.finalists import Finalists
+from greenfront.search.finish_record import attempts_on
+from greenfront.search.finishing import Finisher, as_kept, scored_candidates
 from greenfront.search.front import Front
 from greenfront.search.journal import Result, results_in
 from greenfront.search.keeping import keep_candidate
@@ -23,14 +28,14 @@ from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Weights
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Worker
-from greenfront.spaces import Plan, Space, load_checkpoint
+from greenfront.spaces import Plan, Space, find_space, load_checkpoint
 from tests.search.inline_pool import InlinePool
 from tests.search.test_driver import Notes
 from tests.search.test_driver import weights_are_here as weights_are_here
 from tests.search.test_promotions import RungPool, on_rungs, sections
 from tests.search.test_reopening import SEARCH, asked, finished_run, known
 from tests.search.tiny_assignment import assignment
-from tests.search.toy_run import toy_model, toy_profile, toy_space
+from tests.search.toy_run import LENGTH, toy_model, toy_profile, toy_space
 
 
 def taken_up(
@@ -268,8 +273,8 @@ def test_weights_that_were_not_kept_are_trained_again_to_the_same_score(tmp_path
     (gone,) = finalists.weightless()
     assert gone.plan == plans[1]
 
-    def save(plan: Plan, weights: Weights, outputs: Outputs) -> None:
-        keep_candidate(run, toy_model(), plan, weights, outputs, None)
+    def save(plan: Plan, weights: Weights, outputs: Outputs, untrained: bool) -> None:
+        keep_candidate(run, toy_model(), plan, weights, outputs, None, untrained=untrained)
 
     report = Notes()
     train_again([gone], InlinePool(work), save, "accuracy", report)
@@ -281,6 +286,47 @@ def test_weights_that_were_not_kept_are_trained_again_to_the_same_score(tmp_path
     assert weights is not None
     assert all(np.array_equal(value.numpy(), weights[name]) for name, value in trained.items())
     train_again([replace(gone, validation=0.123)], InlinePool(work), save, "accuracy", report)
-    assert report.notes[-1].endswith("when trained again, was 0.123")
+    assert "; before: accuracy 0.123 at a divergence of " in report.notes[-1]
     train_again([gone], InlinePool(work, {0: "the worker died"}), save, "accuracy", report)
     assert report.notes[-1].endswith("could not be trained again: the worker died")
+
+
+def test_what_is_trained_again_to_something_better_is_not_finished_to_something_worse(tmp_path: Path) -> None:
+    """An earlier version trained everyone at the full rate; what lost next to nothing stays as it was built now."""
+    config, plan = asked(tmp_path / "run", finish={"steps": 4}), Plan({toy_space().sites[0].path: {"bits": 8}})
+    bits = find_space(toy_model(), SpaceConfig.model_validate({"methods": ["bits"]}), LENGTH)
+    profile = replace(toy_profile(space=bits), calibration=Calibration(1.0, 1.0, {"bits": 0.0}, ()))
+    run, profiles, work = RunFolder.create(config), {"toy": profile}, assignment(learning_rate=3.0)
+    original = original_candidate(1.0, profiles, config)
+    then = Result(0, plan, "sampler", "scored", 1.0, 0.0176)
+
+    def save(plan: Plan, weights: Weights, outputs: Outputs, untrained: bool) -> None:
+        keep_candidate(run, toy_model(), plan, weights, outputs, None, untrained=untrained)
+
+    report = Notes()
+    train_again([then], InlinePool(work), save, "accuracy", report)
+    (now,) = as_kept(run, [then], "accuracy")
+    assert now.untrained
+    assert now.divergence is not None
+    assert now.divergence < 2e-4
+    (note,) = report.notes
+    assert note.startswith(f"{plan.id} trained again: accuracy ")
+    assert note.endswith(", as it was built; before: accuracy 1.000 at a divergence of 0.0176")
+    (candidate,) = scored_candidates(run, [then], original, profiles, config)
+    assert candidate.untrained
+    assert "untrained" in candidate.to_dict()
+
+    # What finishing makes of it is worse, though better than it was once.
+    Finisher(config, run, toy_model(), None, [], [], report).work(InlinePool(assignment(learning_rate=1e-3)), [now])
+    (attempt,) = attempts_on(run, plan.id)
+    assert attempt.after is not None
+    assert attempt.before.divergence == now.divergence < attempt.after.divergence < 0.0176
+    assert not attempt.accepted
+    assert as_kept(run, [then], "accuracy") == [now]
+
+
+def test_what_an_earlier_version_kept_has_the_divergence_of_its_trial(tmp_path: Path) -> None:
+    run = RunFolder.create(asked(tmp_path / "run"))
+    result = Result(0, point(4), "sampler", "scored", 0.9, 0.1)
+    save_file({"statistics": np.array([[1.0, 1.0], [0.0, 1.0]])}, run.outputs(result.plan.id))
+    assert as_kept(run, [result], "accuracy") == [replace(result, validation=0.5)]

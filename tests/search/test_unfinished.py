@@ -1,14 +1,18 @@
 """Runs without a front: what is shown of them, and why a search may end with nothing."""
 
 import io
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
 from rich.console import Console
 
 from greenfront.errors import BudgetError, GreenfrontError
 from greenfront.search import RunFolder
-from greenfront.search.journal import Result, State
+from greenfront.search.journal import Result, RungScore, State
 from greenfront.search.study import Study, make_sampler
 from greenfront.search.unfinished import nothing_scored, unfinished
 from greenfront.spaces import Plan
@@ -49,6 +53,52 @@ def test_the_scored_trials_so_far_best_first(run: RunFolder) -> None:
     assert len(places) == 3
     assert places == sorted(places)
     assert all(result.plan.id not in shown for result in study.results if result.state == "failed")
+    assert run.study.read_bytes() == before
+
+
+def trial(study: Study, divergence: float, state: State = "scored", rungs: Sequence[int] = ()) -> Result:
+    """The next one, of a validation score of 0.05."""
+    proposal = study.ask()
+    scores = tuple(RungScore(steps, 0.05, divergence, 1.0) for steps in rungs)
+    return Result(proposal.number, proposal.plan, "sampler", state, 0.05, divergence, rungs=scores, steps=0)
+
+
+def kept(run: RunFolder) -> Study:
+    return Study(toy_space(), ["a", "b"], make_sampler("random", {}, 0), run.study)
+
+
+def test_what_is_shown_is_what_the_journal_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunFolder.create(toy_config(tmp_path / "run", model={"path": "toy", "task": "causal-language-modelling"}))
+    study = kept(run)
+    none = trial(study, 0.0)
+    built = replace(trial(study, 0.02), untrained=True)
+    idle = trial(study, 0.03, "paused", (0, 2))
+    killed = replace(trial(study, 0.04, "paused", (0, 2)), steps=2)
+    for result in (killed, idle, built, none):
+        study.keep(study.tell(result, [1.0, 1.0], {}))
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalStorage, "set_trial_state_values", lambda *_: None)
+        ended = replace(killed, state="scored", validation=0.5, divergence=0.001, steps=6)
+        study.keep(study.tell(ended, [1.0, 1.0], {}))
+    lines = [line.rstrip().split(maxsplit=3) for line in printed(run).splitlines()[2:]]
+    assert lines == [
+        [none.plan.id, "20.00", "0", "sampler"],
+        [built.plan.id, "20.00", "0.0200", "sampler, untrained, as it needs none"],
+        [idle.plan.id, "20.00", "0.0300", "sampler, on the rung of 2 steps, which it doesn't need"],
+        [killed.plan.id, "20.00", "0.0400", "sampler, after 2 steps"],
+    ]
+
+
+def test_a_journal_that_is_being_written_is_left_alone(run: RunFolder) -> None:
+    JournalStorage(JournalFileBackend(str(run.study)))
+    assert "has no front yet" in printed(run)  # a journal without a study
+    study = kept(run)
+    result = trial(study, 0.1)
+    study.keep(study.tell(result, [0.1, 1.0], {}))
+    with run.study.open("ab") as file:
+        file.write(b'{"op_code": 4, "wor')
+    before = run.study.read_bytes()
+    assert result.plan.id in printed(run)
     assert run.study.read_bytes() == before
 
 

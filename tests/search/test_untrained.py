@@ -43,16 +43,19 @@ def test_what_training_ruins_is_kept_as_it_was_built(plan: Plan, tmp_path: Path)
     work, paused = assignment(steps=6, learning_rate=RUINOUS), PausedStates(tmp_path)
     outcome, weights = Worker(work).evaluate(plan.to_json())
     assert outcome.untrained, outcome
+    assert outcome.steps == 6
     assert result(outcome) == result(untrained(plan))
     assert same(weights, built(plan))
     # On a ladder a rung tells what training has done by then; what is kept at the end is the same.
     middle, state = Worker(work).evaluate(plan.to_json(), Part(0, 4))
     assert not middle.untrained
+    assert middle.steps == 4
     assert (middle.divergence or 0) > 2 * (outcome.divergence or 0)
     assert state is not None
     paused.save(plan.id, 4, state)
     last, ended = Worker(work).evaluate(plan.to_json(), paused.part(plan.id, 6))
     assert last.untrained
+    assert last.steps == 2
     assert result(last) == result(outcome)
     assert same(ended, weights)
 
@@ -63,7 +66,9 @@ def test_what_training_improves_is_kept_trained() -> None:
     assert not outcome.untrained
     assert (outcome.divergence or 9) < (untrained(plan).divergence or 0)
     assert not same(weights, built(plan))
+    assert outcome.steps == 40
     assert not untrained(plan).untrained  # nobody asked for any training
+    assert untrained(plan).steps == 0
 
 
 def test_what_needs_no_training_gets_none() -> None:
@@ -72,8 +77,12 @@ def test_what_needs_no_training_gets_none() -> None:
     for part in (None, Part(0, 6)):
         outcome, weights = Worker(assignment(steps=6, learning_rate=RUINOUS)).evaluate(plan.to_json(), part)
         assert outcome.untrained
+        assert outcome.steps == 0  # one that is ruined would come to the same in the end
         assert result(outcome) == result(untrained(plan))
         assert same(weights, built(plan))
+    middle, _ = Worker(assignment(steps=6, learning_rate=RUINOUS)).evaluate(plan.to_json(), Part(0, 4))
+    assert middle.steps == 0
+    assert result(middle) == result(untrained(plan))
 
 
 def test_a_journal_and_a_front_remember_it(tmp_path: Path) -> None:
@@ -81,12 +90,14 @@ def test_a_journal_and_a_front_remember_it(tmp_path: Path) -> None:
     for is_so in (True, False):
         asked = study.ask()
         told = Result(asked.number, asked.plan, asked.origin, "scored", 0.9, 0.1, 1.0, untrained=is_so)
+        told = replace(told, steps=0 if is_so else None)
         trial = study.tell(told, [0.1], {})
         study.keep(trial)
-        assert ("untrained" in trial.user_attrs) is is_so
+        assert ("untrained" in trial.user_attrs) is ("steps" in trial.user_attrs) is is_so
         assert result_of(trial) == told
     again = Study(toy_space(), ["divergence"], make_sampler("random", {}, 0, 1), tmp_path / "study.journal")
     assert [each.untrained for each in again.results] == [True, False]
+    assert [each.steps for each in again.results] == [0, None]
 
     candidate = build_candidate(build_plan(1))
     assert "untrained" not in candidate.to_dict()
@@ -99,7 +110,10 @@ def test_a_journal_and_a_front_remember_it(tmp_path: Path) -> None:
 def test_a_reader_is_told() -> None:
     told = Result(0, build_plan(1), "uniform", "scored", 0.9, 0.1, 1.0)
     assert " (uniform, 1 s)" in trial_words(told, "", build_cost(), "accuracy")
-    assert " (uniform, untrained, 1 s)" in trial_words(replace(told, untrained=True), "", build_cost(), "accuracy")
+    why = {None: "", 0: ", as it needs none", 6: ", as training made it no better"}
+    for steps, words in why.items():
+        kept = replace(told, untrained=True, steps=steps)
+        assert f" (uniform, untrained{words}, 1 s)" in trial_words(kept, "", build_cost(), "accuracy")
     original = build_candidate(Plan(), latency_ms=20.0, origin="original")
     candidate = build_candidate(build_plan(1))
     front = Front(original, (candidate,), "accuracy", ("laptop",), NO_BUDGETS, ("accuracy", "latency"))
