@@ -35,7 +35,7 @@ def main() -> None:
     arguments.add_argument("run", type=Path)
     run = RunFolder.existing(arguments.parse_args().run)
     torch.set_num_threads(1)
-    config, model, library = run.load_config(), load_checkpoint(run.original), Library.load(run.library)
+    config, model, library = run.load_config(), load_checkpoint(run.base), Library.load(run.library)
 
     def space_of(*methods: str) -> Space:
         return find_space(model, config.space.model_copy(update={"methods": methods}), config.data.max_length)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from greenfront.hardware_profiles.calibration import Fit, Row, fit, fit_large_batch, prediction_error
+from greenfront.hardware_profiles.calibration import LEAST_SHARE, Fit, Row, fit, fit_large_batch, prediction_error
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.hardware_profiles.fingerprint import Fingerprint
 from greenfront.hardware_profiles.jobs import LatencyAnswer, MemoryAnswer, ProfileAnswer, RawPlan, RawRounds
@@ -44,7 +44,7 @@ def assemble(
     measured = answer.measured
     table = operation_table(measured, seed)
     calibration = calibrate(table, measured, latency.interval_ms.median, seed, [each.samples_ms for each in further])
-    error = held_out_error(calibration.plans)
+    error = held_out_error(calibration.plans, latency.interval_ms.median)
     return HardwareProfile(
         target=target,
         fingerprint=fingerprint,
@@ -141,9 +141,10 @@ def summed_changes(table: OperationTable, plan: Plan, measured_ms: float) -> Row
     return Row(kept_ms, calls, measured_ms, skipped_ms)
 
 
-def held_out_error(plans: Sequence[CalibrationPlan]) -> PredictionError | None:
-    """Of the predictions for plans by fits that did not see them; None without any."""
-    return prediction_error([(plan.predicted_ms, plan.latency.interval_ms.median) for plan in plans if plan.held_out])
+def held_out_error(plans: Sequence[CalibrationPlan], original_ms: float) -> PredictionError | None:
+    """Of the predictions for plans by fits that did not see them; None without any. See `records.PredictionError`."""
+    pairs = [(plan.predicted_ms, plan.latency.interval_ms.median) for plan in plans if plan.held_out]
+    return prediction_error(pairs, LEAST_SHARE * original_ms)
 
 
 def _calibrate_large(
@@ -168,7 +169,7 @@ def _calibrate_large(
         CalibrationPlan(raw.plan, raw.held_out, timing, base_ms + per_latency * row[0] + per_gflop * row[1])
         for raw, timing, row in zip(plans, timings, rows, strict=True)
     )
-    return LargeBatch(per_latency, per_gflop, checked, held_out_error(checked))
+    return LargeBatch(per_latency, per_gflop, checked, held_out_error(checked, base_ms))
 
 
 def _plan_timings(

@@ -19,7 +19,7 @@ _ORIGINAL = 0.01
 """Of the original's latency: what it is off by itself, measured in as many processes as every plan."""
 _PER_CALL = (0.003, 0.001, 0.0003, 0.0001)
 """The last one is left to the data: a few methods at most calls are told apart by ten plans, seven methods aren't."""
-_LEAST_SHARE = 0.05
+LEAST_SHARE = 0.05
 """Of the original's latency: what takes less counts as if it took this, or plans of almost nothing would decide."""
 _CACHED = ((0.0, 0.0), *itertools.product((0.2, 0.3, 0.4), (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)))
 """Shares of the original's latency below which a plan may be found to stay in the caches, and what it gains by that."""
@@ -154,7 +154,7 @@ def _relative(
     original_ms: float, rows: Sequence[Row], summed_ms: Sequence[float], methods: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Features (rows, 3 + methods) and changes (rows) of latency, both over what the plan takes."""
-    weights = np.array([1 / max(taken_ms, _LEAST_SHARE * original_ms) for taken_ms in summed_ms])
+    weights = np.array([1 / max(taken_ms, LEAST_SHARE * original_ms) for taken_ms in summed_ms])
     columns = [
         [row.change_ms for row in rows],
         [row.skipped_ms for row in rows],
@@ -189,12 +189,12 @@ def fit_large_batch(
     return float(per_latency), float(per_work)
 
 
-def prediction_error(pairs: Sequence[tuple[float, float]]) -> PredictionError | None:
-    """Of (predicted, measured) latencies; None without any."""
+def prediction_error(pairs: Sequence[tuple[float, float]], least: float = 0.0) -> PredictionError | None:
+    """Of (predicted, measured) latencies; None without any. What measures less than `least` is compared with that."""
     if not pairs:
         return None
     predicted, measured = np.array(pairs).T
-    errors = np.abs(predicted - measured) / measured
+    errors = np.abs(predicted - measured) / np.maximum(measured, least)
     median, p95 = np.quantile(errors, (0.5, 0.95))
     tau = kendall_tau(list(predicted), list(measured))
     return PredictionError(float(median), float(p95), float(errors.max()), tau, len(pairs))

@@ -111,12 +111,6 @@ class CalibrationPlan:
     several processes measured it, each one's median is a sample."""
     predicted_ms: float
 
-    @property
-    def relative_error(self) -> float:
-        """|predicted - measured| / measured."""
-        measured = self.latency.interval_ms.median
-        return abs(self.predicted_ms - measured) / measured
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -139,7 +133,11 @@ class Calibration:
 
 @dataclass(frozen=True)
 class PredictionError:
-    """Relative errors of predicted latencies on plans that the fit did not see, and Kendall's tau to the measured."""
+    """Relative errors of predicted latencies on plans that the fit did not see, and Kendall's tau to the measured.
+
+    What takes less than a twentieth of the original counts as if it took that: twice of next to nothing is nothing, too,
+    and no plan with hardly a layer left is of any use.
+    """
 
     median: float
     p95: float

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
@@ -24,7 +23,7 @@ from greenfront.search.averaging import average
 from greenfront.search.candidate import Candidate
 from greenfront.search.continuing import Continue
 from greenfront.search.finish_record import Attempt, Quality, attempts_on, finished
-from greenfront.search.finishing_data import finishing_data
+from greenfront.search.finishing_data import finishing_data, shards_of
 from greenfront.search.journal import Result
 from greenfront.search.keeping import Kept, keep_attempts, keep_finished
 from greenfront.search.pool import Finished, Pool, running_ray
@@ -227,13 +226,6 @@ class Finisher:
                 f"{wording.score(after.validation, metric)}, was {wording.score(result.validation, metric)}: "
                 + ("kept" if better else "no improvement, it stays as it was")
             )
-
-
-def shards_of(count: int, shards: int, seed: int) -> list[Indices]:
-    """The examples of each of so many disjoint shards, of sizes that differ by one at most; none for one shard."""
-    if shards == 1:
-        return []
-    return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(count), shards)]
 
 
 def _seconds_a_run(config: RunConfig, members: Sequence[Result]) -> float | None:

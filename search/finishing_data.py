@@ -44,3 +44,10 @@ def finishing_data(
     save_file({"examples": chosen, "logits": logits}, partial)
     partial.replace(path)
     return train, logits
+
+
+def shards_of(count: int, shards: int, seed: int) -> list[Indices]:
+    """The examples of each of so many disjoint shards, of sizes that differ by one at most; none for one shard."""
+    if shards == 1:
+        return []
+    return [np.sort(part) for part in np.array_split(np.random.default_rng(seed).permutation(count), shards)]

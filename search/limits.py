@@ -15,8 +15,7 @@ SEEDS = 10
 WITHOUT_BUDGET = 0.7
 """Share of a cost without a budget at which they begin: milder plans hardly lose more, or less."""
 MARGIN = 0.1
-"""Of a budget that first plans leave at most. The worst error of a profile is often that of a plan with hardly anything
-left, twice of which is nothing, too; a margin of as much would leave no plan that is worth having."""
+"""Of a budget that first plans leave at most: a profile that is far off somewhere would leave none worth having."""
 
 
 def budget_limits(

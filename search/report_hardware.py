@@ -92,5 +92,6 @@ def _error(error: PredictionError | None) -> str:
         return "no candidate could be held out to check it"
     return (
         f"off by {error.median:.1%} in the median, {error.p95:.1%} at the 95th percentile and {error.worst:.1%} "
-        f"at worst on {error.plans} held-out candidates; Kendall's tau {error.tau:.3f}"
+        f"at worst on {error.plans} held-out candidates, each of its latency or at least of a twentieth of the "
+        f"original's; Kendall's tau {error.tau:.3f}"
     )

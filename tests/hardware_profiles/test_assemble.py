@@ -47,7 +47,7 @@ def test_a_held_out_plan_is_predicted_by_a_fit_that_did_not_see_it(profile: Hard
     assert off.plans[0].held_out
     assert off.plans[0].predicted_ms == pytest.approx(exact.plans[0].predicted_ms)
     assert off.plans[1].predicted_ms != pytest.approx(exact.plans[1].predicted_ms, rel=1e-6)
-    error = held_out_error(off.plans)
+    error = held_out_error(off.plans, ORIGINAL_MS)
     assert error is not None
     assert error.worst == pytest.approx(0.3 / 1.3, abs=0.05)
 
@@ -55,5 +55,5 @@ def test_a_held_out_plan_is_predicted_by_a_fit_that_did_not_see_it(profile: Hard
 def test_without_plans_there_is_no_error(profile: HardwareProfile) -> None:
     nothing = replace(rounds_of(profile, {}), plans=[])
     found = calibrate(profile.table, nothing, ORIGINAL_MS, 0)
-    assert (found.slope, found.plans, held_out_error(found.plans)) == (1.0, (), None)
+    assert (found.slope, found.plans, held_out_error(found.plans, ORIGINAL_MS)) == (1.0, (), None)
     assert not np.isnan(list(found.per_call_ms.values())).any()

@@ -186,6 +186,13 @@ def test_errors_are_relative_to_what_was_measured() -> None:
     assert prediction_error([]) is None
 
 
+def test_an_error_of_next_to_nothing_is_next_to_nothing() -> None:
+    error = prediction_error([(0.4, 0.2), (19.0, 20.0)], least=1.0)
+    assert error is not None
+    assert error.worst == pytest.approx(0.2)
+    assert error.median == pytest.approx((0.2 + 0.05) / 2)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_plans_are_new_and_in_the_space(tiny: Tiny, seed: int) -> None:
     rng = random.Random(seed)

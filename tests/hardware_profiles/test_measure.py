@@ -12,6 +12,7 @@ import pytest
 
 from greenfront.errors import ConfigError, MeasureError
 from greenfront.hardware_profiles import HardwareProfile, Measured, measure_candidates, measure_profile
+from greenfront.hardware_profiles.calibration import LEAST_SHARE
 from greenfront.hardware_profiles.candidates_job import QUERIES
 from greenfront.hardware_profiles.jobs import Job
 from greenfront.hardware_profiles.sampling import FEW
@@ -31,7 +32,9 @@ def test_a_profile_holds_every_setting_of_every_site(tiny: Tiny, profile: Hardwa
 
 def test_a_profile_was_measured_on_one_cpu_with_held_out_plans(profile: HardwareProfile) -> None:
     assert len(profile.conditions.affinity) == 1
-    held_out = sorted(plan.relative_error for plan in profile.calibration.plans if plan.held_out)
+    least_ms = LEAST_SHARE * profile.original_latency.interval_ms.median
+    pairs = [(p.predicted_ms, p.latency.interval_ms.median) for p in profile.calibration.plans if p.held_out]
+    held_out = sorted(abs(predicted - took) / max(took, least_ms) for predicted, took in pairs)
     assert 8 <= len(held_out) < len(profile.calibration.plans)
     assert profile.error is not None
     assert profile.error.plans == len(held_out)

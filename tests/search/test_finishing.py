@@ -19,8 +19,8 @@ from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.continuing import Continue
 from greenfront.search.finalists import Finalists
 from greenfront.search.finish_record import Attempt, Finished, Quality, attempts_on, finished
-from greenfront.search.finishing import Finisher, as_kept, shards_of, unfinished_members
-from greenfront.search.finishing_data import chosen_examples
+from greenfront.search.finishing import Finisher, as_kept, unfinished_members
+from greenfront.search.finishing_data import chosen_examples, shards_of
 from greenfront.search.journal import Result
 from greenfront.search.keeping import keep_candidate, keep_finished
 from greenfront.search.pool import Pool
