@@ -126,9 +126,8 @@ class _Profiling:
         """Whether predictions hold on held-out plans, and the original is known well."""
         interval = median_interval(self._original_ms, seed=0)
         measured = self._measured()
-        error = held_out_error(
-            calibrate(operation_table(measured, 0), measured, interval.median, 0).plans, interval.median
-        )
+        fitted = calibrate(operation_table(measured, 0), measured, interval.median, 0)
+        error = held_out_error(fitted.plans, interval.median)
         holds = error is None or (error.median <= MEDIAN_ERROR and error.p95 <= P95_ERROR)
         return holds and relative_half_width(interval) <= ORIGINAL_HALF_WIDTH
 

@@ -135,8 +135,8 @@ class Calibration:
 class PredictionError:
     """Relative errors of predicted latencies on plans that the fit did not see, and Kendall's tau to the measured.
 
-    What takes less than a twentieth of the original counts as if it took that: twice of next to nothing is nothing, too,
-    and no plan with hardly a layer left is of any use.
+    What takes less than a twentieth of the original counts as if it took that: twice of next to nothing is nothing,
+    too, and no plan with hardly a layer left is of any use.
     """
 
     median: float
