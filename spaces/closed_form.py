@@ -23,9 +23,13 @@ from greenfront.spaces.compression import method_of
 from greenfront.spaces.effective import effective, gone
 from greenfront.spaces.layouts import attention_layout, output_path
 from greenfront.spaces.places import inside
-from greenfront.spaces.plan import Plan, Settings
+from greenfront.spaces.plan import Plan, Settings, Value
 from greenfront.spaces.sites import attention_sites, embedding_site, linear_sites
 from greenfront.spaces.space import Space
+
+_ROUNDED: dict[Value, tuple[int, int]] = {8: (1, 2), "8w": (1, 1), 16: (2, 0)}
+"""By `bits`: the bytes of a weight, and the float32 numbers beside every row of a linear (`quantized.py`)."""
+_FLOAT32 = 4
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,12 @@ class Original:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a Plan leaves of a model; `bytes` are those of its parameters."""
+    """What a Plan leaves of a model; `bytes` are those of its parameters, and of what rounded ones are scaled with."""
 
     flops: int | None
     """Of the batch; None where attention is approximated, whose FLOPs have no closed form here."""
     parameters: int
-    bytes: int | None
-    """None where number formats are chosen (`bits`), which this doesn't know."""
+    bytes: int
 
 
 def read_original(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Original:
@@ -116,7 +119,7 @@ def footprint(original: Original, space: Space, plan: Plan) -> Footprint:
     skipped = gone(space, plan)
     changed: dict[str, Settings] = {path: s for path, s in effective(space, plan).items() if path in original.parts}
     changed |= {path: {"skipped": 1} for path in original.parts if any(inside(path, prefix) for prefix in skipped)}
-    flops = original.flops
+    flops, rounded = original.flops, 0
     parameters = sum(
         count for path, count in original.parameters.items() if not any(inside(path, prefix) for prefix in skipped)
     )
@@ -124,13 +127,12 @@ def footprint(original: Original, space: Space, plan: Plan) -> Footprint:
         part = original.parts[path]
         (flops_before, before), (flops_after, after) = _size(part, {}), _size(part, settings)
         flops += flops_after - flops_before
-        parameters += 0 if "skipped" in settings else after - before
+        if "skipped" not in settings:
+            parameters += after - before
+            rounded += _saved_by_rounding(part, settings)
     approximations = _approximations(space, changed)
     parameters += sum(sum(p.numel() for p in approximation.parameters()) for approximation in approximations)
-    formats = any("bits" in settings for settings in plan.values())
-    return Footprint(
-        None if approximations else flops, parameters, None if formats else parameters * original.parameter_bytes
-    )
+    return Footprint(None if approximations else flops, parameters, parameters * original.parameter_bytes - rounded)
 
 
 def _size(part: Part, settings: Settings) -> tuple[int, int]:
@@ -151,6 +153,21 @@ def _size(part: Part, settings: Settings) -> tuple[int, int]:
     out, into = int(settings.get("out", part.shape[0])), int(settings.get("in", part.shape[1]))
     weights = out * into if rank is None else int(rank) * (out + into)
     return 2 * part.rows * weights, weights + (out if part.bias else 0)
+
+
+def _saved_by_rounding(part: Part, settings: Settings) -> int:
+    """The bytes that a part's number format saves: of its matrix, or of both its factors."""
+    if "bits" not in settings:
+        return 0
+    weight_bytes, beside = _ROUNDED[settings["bits"]]
+    rows, columns = int(settings.get("out", part.shape[0])), int(settings.get("in", part.shape[1]))
+    rank, scaled = settings.get("rank"), beside * rows
+    weights = rows * columns if rank is None else int(rank) * (rows + columns)
+    if part.kind == "embedding":  # a table has a scale for each of its rows, the linear behind its factors the usual
+        scaled = rows if rank is None else rows + beside * columns
+    elif rank is not None:
+        scaled += beside * int(rank)
+    return weights * (_FLOAT32 - weight_bytes) - scaled * _FLOAT32
 
 
 def _approximations(space: Space, changed: Mapping[str, Settings]) -> list[nn.Module]:

@@ -16,13 +16,15 @@ from greenfront.spaces import (
     Space,
     check_plan,
     compress,
+    find_space,
 )
 from greenfront.spaces.closed_form import footprint, read_original
 from greenfront.spaces.effective import effective
 from greenfront.spaces.modules import LowRankLinear
+from greenfront.spaces.quantized import QuantizedEmbedding, RoundedLinear
 from tests.spaces.method_contract import flops, parameters
-from tests.spaces.models import BUILDERS, batch_for
-from tests.spaces.structures import STRUCTURES, draw, structure
+from tests.spaces.models import BUILDERS, LENGTH, batch_for
+from tests.spaces.structures import STRUCTURES, build, config_for, draw, structure
 
 LAYER = "bert.encoder.layer.0"
 QUERY, OUTPUT = f"{LAYER}.attention.self.query", f"{LAYER}.attention.output.dense"
@@ -69,6 +71,22 @@ def test_closed_forms_are_those_of_the_built_model(name: str) -> None:
         assert found.parameters == parameters(built)
         assert found.bytes == sum(p.numel() * p.element_size() for p in built.parameters())
         assert found.flops == flops(built, name)
+
+
+@pytest.mark.parametrize("name", ["bert", "gpt2", "llama", "vit"])
+def test_bytes_of_chosen_number_formats_are_those_of_the_built_model(name: str) -> None:
+    model, config = build(name), config_for(name, attention=False)
+    config = config.model_copy(update={"methods": (*(config.methods or ()), "bits"), "bits": (8, "8w", 16)})
+    space = find_space(model, config, LENGTH)
+    original, formats = read_original(model, batch_for(name)), set[object]()
+    for plan in draw(space, 8, seed=6):
+        built = compress(model, plan)
+        beside = [b for m in built.modules() if isinstance(m, RoundedLinear | QuantizedEmbedding) for b in m.buffers()]
+        found = footprint(original, space, plan)
+        assert found.bytes == sum(t.numel() * t.element_size() for t in (*built.parameters(), *beside))
+        assert found.parameters == parameters(built)
+        formats |= {settings["bits"] for settings in plan.values() if "bits" in settings}
+    assert formats == {8, "8w", 16}
 
 
 @pytest.mark.parametrize("name", BUILDERS)
