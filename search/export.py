@@ -139,8 +139,7 @@ def _compared(run: RunFolder, id_: str, folder: Path, onnx: bool, front: Front |
 
     candidate = Form(weight_bytes(run.candidate(id_)) / 1e6, score=expected.score)
     if front is not None and id_ != front.original.id:
-        report.stage("Timing it beside the original")
-        found = check_latency(config, run.original, front.candidate(id_), front.original, written, report.advance)
+        found = check_latency(config, run.original, front.candidate(id_), front.original, written, report)
         if isinstance(found, str):
             notes.append(found)
         else:

@@ -13,12 +13,12 @@ from greenfront.hardware_profiles.jobs import Job
 from greenfront.hardware_profiles.lock import machine_lock
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
-from greenfront.hardware_profiles.sampling import Progress
 from greenfront.hardware_profiles.spawn import run_job
 from greenfront.hardware_profiles.statistics import ratio_interval
 from greenfront.hardware_profiles.workload import workload
 from greenfront.search.candidate import Candidate
 from greenfront.search.profiles import full_target
+from greenfront.search.progress import Reporter
 from greenfront.spaces import load_checkpoint
 
 PROCESSES, SECONDS = 4, 1.0
@@ -48,7 +48,7 @@ class LatencyCheck:
 
 def check_latency(
     config: RunConfig, original: Path, candidate: Candidate, base: Candidate, written: Mapping[str, Path],
-    progress: Progress,
+    report: Reporter,
 ) -> LatencyCheck | str:  # fmt: skip
     """Time what was `written` for the runtime of the first target that was measured on this machine.
 
@@ -69,24 +69,25 @@ def check_latency(
     if not fitting:
         return f"latency: not compared, since it was measured in {targets[0].runtime}; --onnx writes a file for it"
     try:
-        return _timed(fitting[0], config, original, candidate, base, written, progress)
+        return _timed(fitting[0], config, original, candidate, base, written, report)
     except (ConfigError, MeasureError) as error:
         return f"latency: not compared: {error}"
 
 
 def _timed(
     config_target: TargetConfig, config: RunConfig, original: Path, candidate: Candidate, base: Candidate,
-    written: Mapping[str, Path], progress: Progress,
+    written: Mapping[str, Path], report: Reporter,
 ) -> LatencyCheck:  # fmt: skip
     target = full_target(config_target, config)
     check_target(target)
+    report.stage("Timing it beside the original")
     ratios = []
     with machine_lock(wait=False), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
         deployed = _deployed(target, original, written[target.runtime], Path(scratch))
         for process in range(PROCESSES):
             samples_ms = run_job(Job("latency", target, deployed, process, SECONDS)).samples_ms
             ratios.append(ratio_interval(samples_ms["export"], samples_ms["original"], seed=0).median)
-            progress(process + 1, PROCESSES)
+            report.advance(process + 1, PROCESSES)
     costs = [each.costs()[target.name].latency_ms.median for each in (candidate, base)]
     return LatencyCheck(target.runtime, costs[0] / costs[1], statistics.fmean(ratios))
 

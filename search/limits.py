@@ -76,9 +76,8 @@ def _axis(name: str, config: RunConfig, space: Space, profile: HardwareProfile, 
     if bound is not None:
         most = summed_limit(name, bound, reference, profile.target.large_batch)[1]
     if bound is not None and summed_cost(name) not in COUNTED and profile.error is not None:
-        most *= 1 - min(
-            profile.error.worst, MARGIN
-        )  # a seed right at the budget would miss it when measured, every other time
+        # A seed right at the budget would miss it when measured, every other time.
+        most *= 1 - min(profile.error.worst, MARGIN)
     most = profile.summed_limit(summed_cost(name), most)
     return Axis(name, changes(space, profile, name), before, most)
 

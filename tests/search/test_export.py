@@ -21,6 +21,7 @@ from greenfront.search import RunFolder, exported_table
 from greenfront.search.export import example_inputs, export
 from greenfront.search.export_check import Answers, Expected, Questions, otherwise
 from greenfront.search.export_latency import LatencyCheck, check_latency
+from greenfront.search.progress import Silent
 from greenfront.spaces import Plan, compress, load_checkpoint, plan_of, save_checkpoint, weight_bytes
 from greenfront.spaces.answers import answer_tensors
 from greenfront.spaces.quantized import unrounded_inputs
@@ -265,11 +266,21 @@ def test_a_latency_far_from_the_searched_one_is_a_warning_with_both() -> None:
         assert f"{exported:.3f} of the original's, timed now in onnxruntime, but 0.500 in front.json" in warning
 
 
+class Stages(Silent):
+    """Knows which stages began."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def stage(self, title: str, seconds: float | None = None) -> None:
+        self.stages.append(title)
+
+
 def test_a_latency_that_can_not_be_compared_is_said(run: RunFolder) -> None:
     front = build_front(verified=1, unverified=1)
     verified, unverified = sorted(front.candidates, key=lambda c: not c.verified)
     config = toy_config("run", hardware={"name": front.target, "runtime": "onnxruntime"})
-    arguments = (verified, front.original, {"torch": Path("small")}, lambda _done, _total: None)
+    arguments = (verified, front.original, {"torch": Path("small")}, (report := Stages()))
     said = check_latency(config, run.original, *arguments)
     assert said == "latency: not compared, since it was measured in onnxruntime; --onnx writes a file for it"
     said = check_latency(config, run.original, unverified, *arguments[1:])
@@ -278,3 +289,4 @@ def test_a_latency_that_can_not_be_compared_is_said(run: RunFolder) -> None:
     said = check_latency(many, run.original, *arguments)
     assert isinstance(said, str)
     assert said.startswith(f"latency: not compared: hardware '{front.target}': threads must be at most")
+    assert report.stages == []  # nothing was timed, and no stage says so
