@@ -69,7 +69,7 @@ demo: $(INSTALLED)
 	@echo "==> exporting it to $(RUN)/exported"
 	@rm -rf $(RUN)/exported
 	@id=$$($(BIN)/greenfront select $(RUN) --knee --id-only) && \
-		$(BIN)/greenfront export $(RUN) "$$id" --to $(RUN)/exported
+		$(BIN)/greenfront export $(RUN) "$$id" --to $(RUN)/exported --onnx
 	@echo "==> using it in a new process"
 	@$(BIN)/python examples/reload.py $(RUN)/exported
 
