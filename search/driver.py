@@ -32,6 +32,8 @@ from greenfront.spaces import Plan
 
 REJECTIONS = 10
 """After so many proposals over budget in a row, a random allocation within the budgets is tried instead."""
+REMEMBERED = 64
+"""Plans whose predicted costs are kept."""
 
 
 @dataclass
@@ -62,6 +64,7 @@ class Driver:
         self.original, self.losses, self.limits = original, losses, limits
         self.model, self.processor = model, processor
         self.timing = Timing()
+        self._predicted: dict[Plan, dict[str, Cost]] = {}
         self.contenders = Contenders(config, run, study.results, self.predict)
         self.paused = PausedStates(run.paused)
         self.promotions = Promotions(config, study.results, original.score.validation, self._costs, self.paused)
@@ -76,8 +79,12 @@ class Driver:
         self._exhausted = False
 
     def predict(self, plan: Plan) -> dict[str, Cost]:
-        """Predicted cost per target."""
-        return {name: profile.predict(plan) for name, profile in self.profiles.items()}
+        """Predicted cost per target; of the plans asked for last it is remembered, as each is asked for many times."""
+        found = self._predicted.pop(plan, None) or {name: p.predict(plan) for name, p in self.profiles.items()}
+        self._predicted[plan] = found
+        while len(self._predicted) > REMEMBERED:
+            del self._predicted[next(iter(self._predicted))]
+        return found
 
     def search(self, pool: Pool, report: Reporter) -> None:
         """Keep every worker busy until all trials are done; on any exception what is finished is kept."""
@@ -115,7 +122,7 @@ class Driver:
 
     @property
     def _done(self) -> int:
-        return sum(result.state != "rejected" for result in self.study.results)
+        return len(self.study.results) - self.study.rejected
 
     @property
     def progress(self) -> tuple[int, int]:

@@ -131,6 +131,7 @@ class Study:
             self._open.restore(trial)
             self.results.append(result_of(trial))
         self.tried = {result.plan for result in self.results}  # the plans that have a result
+        self.rejected = sum(result.state == "rejected" for result in self.results)
         if not isinstance(sampler, AllocationSampler):
             # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
             rehearsal = optuna.create_study(directions=directions, sampler=sampler)
@@ -178,6 +179,7 @@ class Study:
             trial.set_user_attr(name, attribute)
         self.results.append(result)
         self.tried.add(result.plan)
+        self.rejected += result.state == "rejected"
         return self._memory.tell(trial, known, state)
 
     def keep(self, trial: FrozenTrial) -> None:
