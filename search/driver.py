@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from greenfront.config import RunConfig
 from greenfront.evaluators import Outputs
-from greenfront.hardware_profiles import Cost, HardwareProfile
+from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
@@ -21,6 +21,7 @@ from greenfront.search.objectives import objective_costs, objective_values
 from greenfront.search.outlook import OVER, Outlook, trial_words
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
+from greenfront.search.predictions import Predictions
 from greenfront.search.progress import Reporter
 from greenfront.search.promotions import Climb, Promotions
 from greenfront.search.run_folder import RunFolder
@@ -32,8 +33,6 @@ from greenfront.spaces import Plan
 
 REJECTIONS = 10
 """After so many proposals over budget in a row, a random allocation within the budgets is tried instead."""
-REMEMBERED = 64
-"""Plans whose predicted costs are kept."""
 
 
 @dataclass
@@ -63,8 +62,8 @@ class Driver:
         self.config, self.run, self.study, self.profiles = config, run, study, profiles
         self.original, self.losses, self.limits = original, losses, limits
         self.model, self.processor = model, processor
+        self.predict = Predictions(profiles)
         self.timing = Timing()
-        self._predicted: dict[Plan, dict[str, Cost]] = {}
         self.contenders = Contenders(config, run, study.results, self.predict)
         self.paused = PausedStates(run.paused)
         self.promotions = Promotions(config, study.results, original.score.validation, self._costs, self.paused)
@@ -77,14 +76,6 @@ class Driver:
         self._pending: dict[int, Climb] = {}
         self._saves: list[Any] = []
         self._exhausted = False
-
-    def predict(self, plan: Plan) -> dict[str, Cost]:
-        """Predicted cost per target; of the plans asked for last it is remembered, as each is asked for many times."""
-        found = self._predicted.pop(plan, None) or {name: p.predict(plan) for name, p in self.profiles.items()}
-        self._predicted[plan] = found
-        while len(self._predicted) > REMEMBERED:
-            del self._predicted[next(iter(self._predicted))]
-        return found
 
     def search(self, pool: Pool, report: Reporter) -> None:
         """Keep every worker busy until all trials are done; on any exception what is finished is kept."""

@@ -139,6 +139,8 @@ class Promotions:
 
     def given_up(self) -> list[str]:
         """The ids of trials of which it has turned out by now that they won't go on: their states aren't needed."""
+        if len(self.rungs) == 1:
+            return []
         trials = self._climbing()
         found = [self._ladder.hopeless(rung, trials) for rung, steps in enumerate(self.rungs[:-1]) if steps > 0]
         new = {r.plan.id for r in self._results if any(r.number in numbers for numbers in found)} - self._hopeless
