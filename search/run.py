@@ -34,6 +34,7 @@ from greenfront.search.prepare import (
 )
 from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets
 from greenfront.search.progress import Reporter, Silent
+from greenfront.search.quarantine import Quarantine, without_quarantined
 from greenfront.search.reopening import Earlier, check_reopened, reopened
 from greenfront.search.report import write_report
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, verified_earlier
@@ -43,6 +44,7 @@ from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, unreachable_budgets
+from greenfront.search.time_limit import TimeLimit
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, verify
@@ -134,7 +136,8 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         searched = without(config, unreachable)
         study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         adopt(study, stored_results(earlier), original, profiles, config)
-        firsts = first_plans(searched, space, losses, profiles, original.predicted, limits)
+        allowed = without_quarantined(space, losses, Quarantine(study.results))
+        firsts = first_plans(searched, space, allowed, profiles, original.predicted, limits)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
             report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")
@@ -187,7 +190,8 @@ def _search(
     workers = config.workers()
     report.stage(f"Starting {workers} Ray workers")
     with running_ray(config.ray, workers):
-        pool = Pool(assignment, workers)
+        limit = TimeLimit.of(config.search.trial_limit, config.fine_tune.steps, driver.study.results)
+        pool = Pool(assignment, workers, limit)
         if not driver.complete:
             what = "Searching" if config.search.rungs is None else "Searching, by steps of training"
             report.stage(what, driver.outlook.seconds_left(*driver.progress))
