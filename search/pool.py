@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search.failures import POISONED, Failure
+from greenfront.search.ray_folder import ray_folder
 from greenfront.search.reasons import last_line, loss_of
 from greenfront.search.successors import START_SECONDS, Successors
 from greenfront.search.time_limit import TimeLimit
@@ -187,12 +187,15 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     local = config.address == "local"
     if local:
         arguments |= {"num_cpus": workers * config.threads_per_worker, "include_dashboard": False}
-    # Workers would otherwise import from the folder the driver was started in before anything installed.
-    with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
+    with ray_folder() as folder:
+        if local:
+            # Workers would otherwise import from the folder the driver was started in before anything installed.
+            (empty := folder / "empty").mkdir()
+            arguments |= {"runtime_env": {"working_dir": str(empty)}, "_temp_dir": str(folder / "r")}
         try:
             _knock(config.address)
             with _own_signals():
-                ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
+                ray.init(address=config.address, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
                 "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
