@@ -191,7 +191,7 @@ def _search(
     assignment: Assignment,
     finalists: Finalists | None,
     report: Reporter,
-    trials: bool,
+    trials: bool = True,
 ) -> None:
     """Every trial that is still to do; then, of a run that is taken up, those whose weights are wanted again."""
     if driver.complete:
