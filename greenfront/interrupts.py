@@ -32,8 +32,8 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt
 
     # What a shell has started in the background ignores Ctrl-C, which is for others then.
-    numbers = (signal.SIGTERM,) if signal.getsignal(signal.SIGINT) is signal.SIG_IGN else (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, interrupt) for number in numbers}
+    heeded = [each for each in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     hook = sys.unraisablehook
 
     def once_more(lost: "sys.UnraisableHookArgs") -> None:

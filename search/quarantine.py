@@ -20,6 +20,7 @@ FEW = 4
 CERTAIN = 6
 """Failed trials after which any number of them is."""
 
+
 class Quarantine:
     """Follows the results of a study."""
 

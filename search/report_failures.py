@@ -34,5 +34,5 @@ def failures_part(history: History) -> str:
 def _row(result: Result) -> str:
     ended = [result.reason] if result.state == "failed" else ["then scored"]
     why = "<br>".join(escape(reason) for reason in [*result.lost, *ended])
-    cells = (str(result.number), result.plan.id, str(1 + len(result.lost)))
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}<td class=\"wrap\">{why}</td></tr>"
+    cells = "".join(f"<td>{cell}</td>" for cell in (result.number, result.plan.id, 1 + len(result.lost)))
+    return f'<tr>{cells}<td class="wrap">{why}</td></tr>'

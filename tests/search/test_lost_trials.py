@@ -4,7 +4,9 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -46,17 +48,31 @@ class DeadlyLibrary(Library):
         return super().factors(path, rank, kept)
 
 
-class Forgetful(Pool):
-    """The object store loses what came of the first trial."""
+class Owner:
+    """Has an object in the store, which is lost with it."""
 
-    forgotten: Plan | None = None
+    def put(self) -> list[Any]:
+        return [ray.put("weights")]
+
+
+def lost_object() -> Any:
+    owner = ray.remote(num_cpus=0)(Owner).remote()
+    (reference,) = ray.get(owner.put.remote())
+    ray.kill(owner)
+    return reference
+
+
+class Forgetful(Pool):
+    """The object store has lost the weights of the first trial that is scored."""
+
+    forgotten = False
 
     def wait(self, seconds: float) -> list[Finished]:
         finished = super().wait(seconds)
-        for each in finished:
-            if self.forgotten is None and not each.outcome.reason:
-                self.forgotten = Plan()
-                ray._private.internal_api.free([each.weights])
+        for place, each in enumerate(finished):
+            if not self.forgotten and not each.outcome.reason:
+                self.forgotten = True
+                finished[place] = replace(each, weights=lost_object())
         return finished
 
 
@@ -67,7 +83,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Driver, Notes, P
     suggested = [Plan({path: {"rank": 2}}) for path in (DIES_ONCE, HANGS, FULL)] + rest
     driver = driver_at(folder / "run", suggested=suggested, search={"trials": len(suggested), "sampler": "random"})
     report, sound = Notes(), assignment()
-    faulty = type(sound)(**{**vars(sound), "library": DeadlyLibrary(sound.library, folder)})
+    faulty = replace(sound, library=DeadlyLibrary(sound.library, folder))
     module = sys.modules[__name__]
     register_pickle_by_value(module)  # workers don't know the tests
     try:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from greenfront.search.encodings import AllocationEncoding
 from greenfront.search.front import Front
 from greenfront.search.history import History
 from greenfront.search.journal import Result, State
 from greenfront.search.limits import cost_axes
 from greenfront.search.proposals import without_quarantined
-from greenfront.search.encodings import AllocationEncoding
 from greenfront.search.quarantine import CERTAIN, DEADLY, FEW, Quarantine
 from greenfront.search.quarantined import Setting
 from greenfront.search.report_failures import failures_part
@@ -93,19 +93,19 @@ def dying(plan: Plan) -> str:
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
 def test_a_search_leaves_out_what_kills_and_says_so(sampler: str, tmp_path: Path) -> None:
-    search = {"trials": 40, "finalists": 4, "sampler": sampler}
+    search = {"trials": 25, "finalists": 4, "sampler": sampler}
     driver, pool, report = driver_at(tmp_path, search=search), FormulaPool(lambda _, plan: dying(plan)), Notes()
     driver.search(pool, report)
     failed = [result for result in driver.study.results if result.state == "failed"]
     assert DEADLY <= len(failed) <= DEADLY + 2  # two were under way, or suspects were many
-    assert states(driver)["scored"] == 40 - len(failed)
+    assert states(driver)["scored"] == 25 - len(failed)
     (note,) = [note for note in report.notes if "not tried any more" in note and DEADLY_SITE in note]
     assert note.startswith(f"rank 2 at {DEADLY_SITE} is not tried any more: ")
     assert note.endswith("the last: the worker died: a segmentation fault")
     assert any(result.reason == f"in quarantine: rank 2 at {DEADLY_SITE}" for result in results_in(tmp_path))
 
     # Another start knows it, and tries it neither by its sampler nor where it is suggested.
-    more = driver_at(tmp_path, search={**search, "trials": 60}, suggested=[Plan({DEADLY_SITE: {"rank": 2}})])
+    more = driver_at(tmp_path, search={**search, "trials": 30}, suggested=[Plan({DEADLY_SITE: {"rank": 2}})])
     again = FormulaPool(lambda _, plan: dying(plan))
     more.search(again, Notes())
     assert again.submitted
@@ -134,7 +134,7 @@ def test_an_allocation_has_nothing_of_it(tmp_path: Path) -> None:
 
 
 def test_the_front_and_the_report_tell_of_it(tmp_path: Path) -> None:
-    driver = driver_at(tmp_path, search={"trials": 30, "sampler": "random"})
+    driver = driver_at(tmp_path, search={"trials": 20, "sampler": "random"})
     driver.search(FormulaPool(lambda _, plan: dying(plan)), Notes())
     history = History.of(driver.run, driver.config, driver.original, driver.profiles)
     assert history is not None
