@@ -1,4 +1,4 @@
-"""Which plan is tried next: the study's where it is new, within predicted budgets, and has nothing that trials died of."""
+"""Which plan is tried next: the study's, where it is new, within the budgets, and has nothing that trials died of."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""A real search through Ray, whose workers die, hang, fail and run out of memory: it goes on, and tells of it."""
+"""A real search through Ray, one of whose workers dies and one hangs, and weights are lost: it goes on and says so."""
 
 import os
 import signal
@@ -26,8 +26,8 @@ from tests.search.toy_run import toy_space
 # Ray's own: a child it left to the system at shutdown, and an import of a module it has deprecated itself.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
-LIMIT_SECONDS = 8.0
-DIES_ONCE, HANGS, FULL = (site.path for site in toy_space().sites[:3])
+LIMIT_SECONDS = 6.0
+DIES_ONCE, HANGS, *OTHERS = (site.path for site in toy_space().sites[:4])
 
 
 class DeadlyLibrary(Library):
@@ -43,8 +43,6 @@ class DeadlyLibrary(Library):
             os.kill(os.getpid(), signal.SIGKILL)
         if rank == 2 and path == HANGS:
             time.sleep(600)
-        if rank == 2 and path == FULL:
-            raise MemoryError
         return super().factors(path, rank, kept)
 
 
@@ -56,7 +54,8 @@ class Owner:
 
 
 def lost_object() -> Any:
-    owner = ray.remote(num_cpus=0)(Owner).remote()
+    owner: Any = ray.remote(num_cpus=0)(Owner)
+    owner = owner.remote()
     (reference,) = ray.get(owner.put.remote())
     ray.kill(owner)
     return reference
@@ -79,8 +78,7 @@ class Forgetful(Pool):
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Driver, Notes, Path]:
     folder = tmp_path_factory.mktemp("lost")
-    rest = [Plan({site.path: {"rank": rank}}) for site, rank in zip(toy_space().sites[3:7], (2, 4, 6, 2), strict=True)]
-    suggested = [Plan({path: {"rank": 2}}) for path in (DIES_ONCE, HANGS, FULL)] + rest
+    suggested = [Plan({path: {"rank": 2}}) for path in (*OTHERS, DIES_ONCE, HANGS)]
     driver = driver_at(folder / "run", suggested=suggested, search={"trials": len(suggested), "sampler": "random"})
     report, sound = Notes(), assignment()
     faulty = replace(sound, library=DeadlyLibrary(sound.library, folder))
@@ -107,16 +105,9 @@ def test_one_that_hangs_is_cut_off(searched: tuple[Driver, Notes, Path]) -> None
     driver, report, _ = searched
     (hung,) = [result for result in driver.study.results if HANGS in result.plan]
     assert (hung.state, hung.failure) == ("failed", "time")
-    assert hung.reason == "it took longer than 8 s (search.trial_limit)"
+    assert hung.reason == "it took longer than 6 s (search.trial_limit)"
     assert hung.lost == ()
     assert f"trial {hung.plan.id} failed: {hung.reason}" in report.notes
-
-
-def test_one_without_memory_is_tried_once_more(searched: tuple[Driver, Notes, Path]) -> None:
-    driver, *_ = searched
-    (full,) = [result for result in driver.study.results if FULL in result.plan]
-    assert (full.state, full.failure, full.reason) == ("failed", "memory", "out of memory")
-    assert full.lost == ("out of memory",)
 
 
 def test_weights_that_the_store_has_lost_are_trained_again(searched: tuple[Driver, Notes, Path]) -> None:
@@ -128,7 +119,7 @@ def test_weights_that_the_store_has_lost_are_trained_again(searched: tuple[Drive
 
 def test_all_others_are_scored_and_kept(searched: tuple[Driver, Notes, Path]) -> None:
     driver, _, folder = searched
-    assert sorted(result.state for result in driver.study.results) == ["failed"] * 2 + ["scored"] * 5
+    assert sorted(result.state for result in driver.study.results) == ["failed"] + ["scored"] * 3
     assert results_in(folder / "run") == driver.study.results
     for result in driver.contenders.finalists():
         assert (driver.run.candidate(result.plan.id) / "model.safetensors").exists()

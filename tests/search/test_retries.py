@@ -5,9 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, WorkerCrashedError
 
+from greenfront.errors import Diverged, NoRoom, PlanError
 from greenfront.search.failures import TRIES, Failure
 from greenfront.search.pool import Finished
+from greenfront.search.reasons import failure_of, loss_of
 from greenfront.search.retries import Lost, Retries
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan
@@ -125,3 +128,26 @@ def test_weights_that_are_lost_on_the_way_are_trained_again(tmp_path: Path) -> N
     assert {result.plan for result in found} == set(pool.submitted)
     for result in driver.contenders.finalists():
         assert (driver.run.candidate(result.plan.id) / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("error", "failure", "reason"), [
+    (MemoryError(), "memory", "out of memory"),
+    (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), "memory", "out of memory: ["),
+    (KeyError("heads"), "error", "KeyError: 'heads'"),
+    (Diverged("loss is nan"), "diverged", "diverged: loss is nan"),
+    (PlanError("no such module"), "refused", "no such module"),
+    (NoRoom("it takes 5 MB"), "memory", "out of memory: it takes 5 MB"),
+])  # fmt: skip
+def test_what_an_exception_on_a_worker_means(error: Exception, failure: Failure, reason: str) -> None:
+    found, said = failure_of(error)
+    assert found == failure
+    assert said.startswith(reason)
+
+
+@pytest.mark.parametrize(("error", "failure"), [
+    (NodeDiedError("gone"), "node"),
+    (OutOfMemoryError("task ran out"), "memory"),
+    (WorkerCrashedError(), "died"),
+])  # fmt: skip
+def test_what_ray_says_instead_of_an_answer_means(error: RayError, failure: Failure) -> None:
+    assert loss_of(error)[0] == failure
