@@ -191,7 +191,7 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
         if local:
             # Workers would otherwise import from the folder the driver was started in before anything installed.
             (empty := folder / "empty").mkdir()
-            arguments |= {"runtime_env": {"working_dir": str(empty)}, "_temp_dir": str(folder / "r")}
+            arguments |= {"runtime_env": {"working_dir": str(empty)}, "_temp_dir": str(folder)}
         try:
             _knock(config.address)
             with _own_signals():

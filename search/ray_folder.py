@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 
-PREFIX = "greenfront-ray-"
-LONGEST = 40
-"""Characters of a path: Ray makes sockets further below, whose paths the system limits to 107 or less."""
+PREFIX = "gf-ray-"
+LONGEST = 16
+"""Characters of the path above: Ray makes sockets 87 characters below it, whose paths systems limit to 103 or 107."""
 SECONDS = 3.0
 """That processes which have been ended may go on writing."""
 
@@ -22,7 +22,7 @@ SECONDS = 3.0
 def ray_folder() -> Iterator[Path]:
     """A new folder while inside; also removes those of processes that were killed."""
     above = Path(tempfile.gettempdir())
-    if len(str(above)) + len(PREFIX) > LONGEST and Path("/tmp").is_dir():
+    if len(str(above)) > LONGEST and Path("/tmp").is_dir():
         above = Path("/tmp")
     _sweep(above)
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=above))
