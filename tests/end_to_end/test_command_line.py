@@ -158,7 +158,7 @@ def test_what_an_interrupted_search_found_is_verified_on_request(run: Run) -> No
     assert "Starting" not in run.verified.stdout
     found = [candidate for candidate in run.front_then["candidates"] if candidate["verified"]]
     assert {candidate["id"] for candidate in found} <= set(run.done_then)
-    assert len(found) == min(FINALISTS, len(run.done_then))
+    assert 1 <= len(found) <= FINALISTS
     assert all(candidate["score"]["test"] is not None for candidate in found)
 
 
