@@ -73,6 +73,8 @@ class Branching:
             bound, _, allowed, known = heapq.heappop(branches)
             self.nodes += 1
             found = known.within(np.where(allowed, self.loss, np.inf))
+            if not found.columns and self.forest.keeping(allowed) is None:
+                continue
             mixture = self._bounded(found)
             bound = max(bound, mixture.bound)
             if bound >= self.sought:

@@ -45,28 +45,30 @@ def solve(forest: Forest, loss: Floats, changes: Floats, most: Sequence[float]) 
     changes, limits = _distinct(np.where(finite, changes, 0.0), np.asarray(most, dtype=np.float64))
     whole = Branching(possible, loss[possible.columns], changes[:, possible.columns], limits, GAP)
     promising = whole.begin()
+    chosen = None if whole.chosen is None else possible.columns[whole.chosen]
     core = possible.keeping(promising) if whole.bound < whole.sought else None
-    left, nodes = 0, 1
-    if core is not None:
-        rest = Branching(core, loss[core.columns], changes[:, core.columns], limits, GAP, whole.bound, whole.least)
-        rest.search(_NODES)
-        left, nodes, whole.bound = len(core.columns), nodes + rest.nodes, rest.bound
-    else:
-        whole.bound = max(whole.bound, whole.sought)
-    if core is not None and rest.chosen is not None:
-        chosen: Numbers | None = core.columns[rest.chosen]
-    else:
-        chosen = None if whole.chosen is None else possible.columns[whole.chosen]
+    if core is None:  # none is better
+        return None if chosen is None else _solution(chosen, loss, max(whole.bound, whole.sought), 0, 1)
+    rest = Branching(core, loss[core.columns], changes[:, core.columns], limits, GAP, whole.bound, whole.least)
+    rest.search(_NODES)
+    if rest.chosen is not None:
+        chosen = core.columns[rest.chosen]
+    if chosen is None and rest.bound >= rest.sought:
+        return None
+    return _solution(chosen, loss, rest.bound, len(core.columns), 1 + rest.nodes)
+
+
+def _solution(chosen: Numbers | None, loss: Floats, bound: float, columns: int, nodes: int) -> Solution:
     if chosen is None:
-        return None if whole.bound >= whole.sought else Solution(None, np.inf, np.inf, left, nodes)
+        return Solution(None, np.inf, np.inf, columns, nodes)
     lost = float(loss[chosen].sum())
-    return Solution(chosen, lost, max(lost - whole.bound, 0.0) / (abs(lost) or 1.0), left, nodes)
+    return Solution(chosen, lost, max(lost - bound, 0.0) / (abs(lost) or 1.0), columns, nodes)
 
 
 def _distinct(changes: Floats, most: Floats) -> tuple[Floats, Floats]:
     """Limits without those of equal changes that allow more: a budget, and a level below it."""
-    least = dict[bytes, float]()
-    for row, limit in zip(changes, most.tolist(), strict=True):
+    least, reach = dict[bytes, float](), 1 + np.abs(changes).sum(axis=1)  # no sum is beyond it, as infinite limits are
+    for row, limit in zip(changes, np.clip(most, -reach, reach).tolist(), strict=True):
         least[row.tobytes()] = min(limit, least.get(row.tobytes(), np.inf))
     rows = [np.frombuffer(row) for row in least]
     return np.array(rows).reshape(len(rows), changes.shape[1]), np.array(list(least.values()), dtype=np.float64)
