@@ -130,6 +130,7 @@ class Driver:
         number, plan = climb.proposal.number, climb.proposal.plan
         pool.submit(number, plan.id, plan.to_json(), *([] if climb.part is None else [climb.part]))
         self._pending[number] = climb
+        self.study.begin(number)
 
     def _next(self, report: Reporter) -> Climb | None:
         """A trial that has earned its next rung, or a new plan, or None when there is neither (yet)."""

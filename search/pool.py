@@ -1,14 +1,14 @@
 """Ray workers: started, replaced when they die, stopped without leaving anything behind."""
 
+import math
 import os
-import re
 import signal
-import socket
 import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -16,11 +16,12 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
+from greenfront.search.placement import Needs, check_room, most_later, nodes_there
+from greenfront.search.reaching import join_elsewhere, knock
+from greenfront.search.shipping import check_nodes, runtime_env
 from greenfront.search.training_state import Part, Weights
 from greenfront.search.worker import Assignment, Job, Outcome, Worker
 
-REACH_SECONDS = 10.0
-"""Ray itself goes on trying an address where nobody answers for minutes."""
 START_SECONDS = 300.0
 """Importing everything takes a worker 10 s; one that Ray has no room for would be waited for in vain."""
 
@@ -118,24 +119,26 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says the future default, which Ray warns about
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    local = config.address == "local"
-    if local:
-        arguments |= {"num_cpus": workers * config.threads_per_worker, "include_dashboard": False}
-    # Workers would otherwise import from the folder the driver was started in before anything installed.
-    with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
+    needs = Needs.of(config)
+    if config.local:
+        arguments |= {"num_cpus": math.ceil(workers * needs.cpu), "include_dashboard": False}
+    with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as scratch:
         try:
-            _knock(config.address)
+            knock(config.address)
             with _own_signals():
-                ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
+                ray.init(address=config.address, runtime_env=runtime_env(config, Path(scratch)), **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
-                "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
+                "must be local, auto (a cluster's node, or RAY_ADDRESS), HOST:PORT of a cluster that this machine is a node "
+                "of, or ray://HOST:PORT"
             )
             why = last_line(error)
             if isinstance(error, ConnectionError) and "cluster at" in why:
                 why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
             raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
         try:
+            if config.local and workers:
+                check_room(workers, needs, nodes_there())
             yield
         finally:
             with _own_signals():
@@ -155,19 +158,18 @@ def _own_signals() -> Iterator[None]:
 
 
 def check_cluster(config: RayConfig) -> None:
-    """Raise RunError unless the cluster can be reached; Ray on this machine is only started when it is needed."""
-    if config.address != "local":
+    """Raise RunError unless the cluster can be reached, has room for the workers, and can run Greenfront; Ray on this
+    machine is only started when it is needed."""
+    if not config.local:
+        try:
+            knock(config.address)
+        except OSError:
+            pass  # said below, with what an address can be
+        else:
+            join_elsewhere(config.address)
         with running_ray(config, 0):
-            pass
-
-
-def _knock(address: str) -> None:
-    """Raise OSError unless somebody answers at HOST:PORT; Ray finds out itself what else an address can be."""
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", "")
-    found = re.fullmatch(r"\[?([^/\[\]]+)\]?:(\d+)", address)
-    if found is not None:
-        socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
+            check_room(config.workers, Needs.of(config), nodes_there(), most_later())
+            check_nodes(config)
 
 
 def last_line(error: BaseException) -> str:

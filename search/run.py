@@ -23,6 +23,7 @@ from greenfront.search.front import Front
 from greenfront.search.history import History
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
+from greenfront.search.mirror import mirrored
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
@@ -41,6 +42,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, unreachable_budgets
 from greenfront.search.trimming import prepare_base
@@ -85,6 +87,7 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, unreachable_budgets(run))
     check_cluster(config.ray)
+    check_storage(config.search.storage)
     run = reopened(config)
     with run.alone():
         return _run(config, run, report)
@@ -186,7 +189,8 @@ def _search(
         return
     workers = config.workers()
     report.stage(f"Starting {workers} Ray workers")
-    with running_ray(config.ray, workers):
+    name = driver.run.path.name
+    with mirrored(config.search.storage, driver.study, name, report), running_ray(config.ray, workers):
         pool = Pool(assignment, workers)
         if not driver.complete:
             what = "Searching" if config.search.rungs is None else "Searching, by steps of training"
