@@ -84,8 +84,10 @@ def test_the_database_follows_the_journal(journal: Path, url: str) -> None:
     assert same(rows(url), journal)
     assert [row.state for row in rows(url)].count(TrialState.RUNNING) == 1  # the paused one
     study = study_of(journal)
+    (paused,) = (result for result in study.results if result.state == "paused")
+    assert paused.plan == first.plan
     with mirrored(url, study, "toy", Notes()):
-        end(study, first, "scored", rungs=2)
+        end(study, Proposal(paused.number, paused.plan, paused.origin), "scored", rungs=2)
     assert same(rows(url), journal)
     assert {row.state for row in rows(url)} == {TrialState.COMPLETE, TrialState.FAIL}
 
