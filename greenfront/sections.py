@@ -7,7 +7,18 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from greenfront.errors import ConfigError
-from greenfront.field_types import Budget, File, Objectives, Rungs, Share, ShareOrAll, ShareOrNone, Storage, Text
+from greenfront.field_types import (
+    Budget,
+    File,
+    Objectives,
+    Rungs,
+    Seconds,
+    Share,
+    ShareOrAll,
+    ShareOrNone,
+    Storage,
+    Text,
+)
 from greenfront.hardware_section import TargetConfig
 from greenfront.ray_section import ResourcesConfig
 from greenfront.section import Section
@@ -106,6 +117,9 @@ class SearchConfig(Section):
     )
     storage: Storage | None = Field(
         default=None, description="a database that shows the study too", examples=["postgresql://USER@HOST/DATABASE"]
+    )
+    trial_limit: Seconds | None = Field(
+        default=None, description="of a training; default: ten times the slowest, at least 10 min", examples=["30 min"]
     )
 
     @model_validator(mode="after")

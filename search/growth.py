@@ -41,3 +41,7 @@ class Growth:
             return 0
         self._reviewed = self.clock()
         return max(0, self.wanted - present)
+
+    def __str__(self) -> str:
+        count = f"{self.workers} Ray workers" if self.workers else "as many Ray workers as the cluster has room for"
+        return f"{count}, with {self.needs} each"

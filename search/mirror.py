@@ -175,7 +175,9 @@ class Mirror:
                 if not self._away:
                     self._away = True
                     line = str(error.__cause__ or error).strip().splitlines()[0]
-                    self._report.note(f"search.storage doesn't answer, the search goes on, it gets the rest later: {line}")
+                    self._report.note(
+                        f"search.storage doesn't answer, the search goes on, it gets the rest later: {line}"
+                    )
                 if time.monotonic() > self._until:
                     self._actions.put(action)
                     return False
@@ -192,7 +194,10 @@ class Mirror:
 
     def _put(self, trial: FrozenTrial, *, under_way: bool) -> None:
         """Bring a row up to date; its finished state comes last, and constraints only with it."""
-        key, finished = asked(trial), trial.state.is_finished() and not under_way and _told(trial) and not _paused(trial)
+        key, finished = (
+            asked(trial),
+            trial.state.is_finished() and not under_way and _told(trial) and not _paused(trial),
+        )
         row = self._rows.get(key)
         if row is None:
             new = copy.deepcopy(trial)

@@ -93,5 +93,6 @@ def _total(name: str, nodes: Sequence[Resources]) -> float:
 
 def _words(amounts: Resources) -> str:
     return ", ".join(
-        f"{amount / 1e9:.3g} GB memory" if name == "memory" else f"{amount:g} {name}" for name, amount in amounts.items()
+        f"{amount / 1e9:.3g} GB memory" if name == "memory" else f"{amount:g} {name}"
+        for name, amount in amounts.items()
     )

@@ -20,6 +20,7 @@ from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
+from greenfront.search.growth import Growth
 from greenfront.search.history import History
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
@@ -35,6 +36,7 @@ from greenfront.search.prepare import (
 )
 from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets
 from greenfront.search.progress import Reporter, Silent
+from greenfront.search.quarantine import Quarantine, without_quarantined
 from greenfront.search.reopening import Earlier, check_reopened, reopened
 from greenfront.search.report import write_report
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, verified_earlier
@@ -45,6 +47,7 @@ from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, unreachable_budgets
+from greenfront.search.time_limit import TimeLimit
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, verify
@@ -137,7 +140,8 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         searched = without(config, unreachable)
         study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         adopt(study, stored_results(earlier), original, profiles, config)
-        firsts = first_plans(searched, space, losses, profiles, original.predicted, limits)
+        allowed = without_quarantined(space, losses, Quarantine(study.results))
+        firsts = first_plans(searched, space, allowed, profiles, original.predicted, limits)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
             report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")
@@ -188,10 +192,12 @@ def _search(
     if driver.complete and not (finalists and finalists.weightless()):
         return
     workers = config.workers()
-    report.stage(f"Starting {workers} Ray workers")
+    growth = Growth.of(config)
+    report.stage(f"Starting {growth}")
     name = driver.run.path.name
     with mirrored(config.search.storage, driver.study, name, report), running_ray(config.ray, workers):
-        pool = Pool(assignment, workers)
+        limit = TimeLimit.of(config.search.trial_limit, config.fine_tune.steps, driver.study.results)
+        pool = Pool(assignment, workers, limit, growth)
         if not driver.complete:
             what = "Searching" if config.search.rungs is None else "Searching, by steps of training"
             report.stage(what, driver.outlook.seconds_left(*driver.progress))
@@ -205,6 +211,7 @@ def _assignment(config: RunConfig, data: TaskData, teacher: Teacher, library: Li
         original=model, library=library, train=teacher.train, train_logits=teacher.train_logits,
         validation=data.validation, validation_logits=teacher.validation_logits, fine_tune=config.fine_tune,
         metric=config.data.metric, seed=config.search.seed, threads=config.ray.threads_per_worker,
+        device="cuda" if config.ray.resources_per_worker.gpu else "cpu",
     )  # fmt: skip
 
 

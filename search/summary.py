@@ -39,6 +39,7 @@ class Summary:
                 "search_phase_seconds": round(timing.wall, 2),
                 "workers_busy": round(timing.busy / max(workers * timing.wall, 1e-9), 4),
                 "driver_ms_per_trial": round(1000 * sum(timing.driver) / max(config.search.trials, 1), 2),
+                "worker_peak_memory_mb": round(timing.worker_peak_mb),
                 "steps_trained": steps_trained(results, config.fine_tune.steps),
                 "stopped_after_steps": stopped(results),
                 "unreachable_budgets": list(unreachable),

@@ -34,7 +34,9 @@ class Server:
 
     def start(self) -> None:
         """Answers once this returns."""
-        options = f"-p {self._port} -c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories='{self.folder}'"
+        options = (
+            f"-p {self._port} -c fsync=off -c listen_addresses=127.0.0.1 -c unix_socket_directories='{self.folder}'"
+        )
         self._run("pg_ctl", "-D", "data", "-w", "-l", "log", "-o", options, "start")
 
     def stop(self) -> None:

@@ -132,8 +132,9 @@ def test_another_machines_driver_is_dead_when_its_heart_stops(
     thread = threading.Thread(target=live)
     thread.start()
     try:
-        with pytest.raises(RunError, match=r"another driver \(elsewhere \d+\) searches in toy-"), mirrored(
-            url, study_of(journal), "toy", Notes()
+        with (
+            pytest.raises(RunError, match=r"another driver \(elsewhere \d+\) searches in toy-"),
+            mirrored(url, study_of(journal), "toy", Notes()),
         ):
             pytest.fail("it lives")
     finally:

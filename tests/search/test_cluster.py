@@ -1,0 +1,158 @@
+"""A search on a cluster of several nodes: work is shared, a node that leaves takes its trials alone, a new one helps."""
+
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import ray
+from ray._private.internal_api import node_stats
+from ray.cluster_utils import Cluster
+
+from greenfront.config import RayConfig
+from greenfront.errors import RunError
+from greenfront.search import growth, reaching, shipping
+from greenfront.search.growth import Growth
+from greenfront.search.placement import Needs
+from greenfront.search.pool import Pool, check_cluster, running_ray
+from greenfront.search.worker import Assignment, Outcome
+from tests.search.test_pool import plan
+from tests.search.tiny_assignment import assignment
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown
+WAIT = 120.0
+
+
+class Where:
+    """A job that says on which node it was done, and whether it reads what is in that node's store."""
+
+    steps = 0
+
+    def __call__(self, work: Assignment) -> tuple[Outcome, None]:
+        time.sleep(1.0)
+        assert work.train_logits is not None
+        shared = float(not work.train_logits.flags.writeable)  # lies in the node's object store, not in this process
+        return Outcome(ray.get_runtime_context().get_node_id(), shared, None, 0.0), None
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A head without processors, so that only other nodes work: one of two processors, and one of one."""
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    for processors in (2, 1):
+        made.add_node(num_cpus=processors)
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def config(cluster: Cluster) -> RayConfig:
+    return RayConfig(address=cluster.address, ship="nothing")
+
+
+def test_more_workers_than_the_cluster_can_place_are_refused_at_once(config: RayConfig) -> None:
+    check_cluster(config)
+    with pytest.raises(RunError, match=r"its 3 nodes have room for 3 of 6 with 1 CPU each: 3 CPU missing$"):
+        check_cluster(config.model_copy(update={"workers": 6}))
+
+
+def test_something_else_at_the_address_is_said_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaching, "ANSWER_SECONDS", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(RunError, match=rf"^ray\.address: a connection to '{address}' opens, but no Ray cluster"):
+            check_cluster(RayConfig(address=address))
+
+
+def answers(pool: Pool, count: int, jobs: int = 0) -> list[Outcome]:
+    """The next answers, while so many jobs more are given away."""
+    found: list[Outcome] = []
+    until = time.monotonic() + WAIT
+    while len(found) < count and time.monotonic() < until:
+        while jobs and pool.free:
+            jobs -= 1
+            pool.give(jobs, plan(1).id, Where())
+        found += [finished.outcome for finished in pool.wait(0.2)]
+    assert len(found) == count
+    return found
+
+
+def wait_for(pool: Pool, workers: int) -> None:
+    """Until so many are free."""
+    until = time.monotonic() + WAIT
+    while pool.free < workers and time.monotonic() < until:
+        pool.wait(0.2)
+    assert pool.free == workers
+
+
+def nodes(outcomes: list[Outcome]) -> set[str]:
+    return {outcome.plan_id for outcome in outcomes}
+
+
+def test_nodes_that_leave_and_join(cluster: Cluster, config: RayConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "REVIEW_SECONDS", 0.2)
+    work = replace(assignment(), train_logits=np.zeros((4_000_000, 2), np.float32))
+    with running_ray(config, 0):
+        before = stored_mb()
+        pool = Pool(work, 1, growth=Growth(Needs(1.0), None))
+        wait_for(pool, 3)
+        # What all workers need is once in the store of the driver's node, and of each other that has a worker.
+        grown = [after - then for then, after in zip(before, stored_mb(), strict=True)]
+        assert sum(0.9 * 32 < mb < 1.5 * 32 for mb in grown) == sum(mb > 1 for mb in grown) >= 2
+        there = answers(pool, 6, jobs=6)
+        assert len(nodes(there)) == 2
+        assert all(outcome.validation == 1.0 for outcome in there)  # both workers of a node read one copy
+        # The smaller node leaves in the middle of its job, which alone is lost; its worker waits for room.
+        small = min(cluster.worker_nodes, key=lambda node: len(there_on(node, there)))
+        assert ray.get_runtime_context().get_node_id() != small.node_id
+        for tag in range(3):
+            pool.give(tag, plan(1).id, Where())
+        cluster.remove_node(small, allow_graceful=False)
+        ended = answers(pool, 3)
+        assert sorted(outcome.failure for outcome in ended) == ["", "", "node"]
+        assert nodes(answers(pool, 2, jobs=2)) < nodes(there)
+        assert pool.free == 2
+        # Another joins, and is given work.
+        cluster.add_node(num_cpus=1)
+        wait_for(pool, 3)
+        assert len(nodes(answers(pool, 6, jobs=6)) - nodes(there)) == 1
+
+
+def there_on(node: Any, outcomes: list[Outcome]) -> list[Outcome]:
+    return [outcome for outcome in outcomes if outcome.plan_id == node.node_id]
+
+
+def test_workers_import_the_package_that_was_shipped(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = RayConfig(address=cluster.address)
+
+    def place() -> str:
+        import greenfront.search.plan_text as module
+
+        return str(module.__file__)
+
+    with running_ray(config, 0):
+        shipping.check_nodes(config)
+        found = ray.get(ray.remote(num_cpus=1)(place).remote())
+    assert "py_modules_files" in found
+    assert not Path(found).is_relative_to(Path(__file__).parents[2])
+
+
+def test_another_version_on_a_node_is_named(config: RayConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = shipping.versions_here()
+    with running_ray(config, 0), monkeypatch.context() as patch:
+        calls = iter([{**here, "torch": "1.0"}])
+        real = shipping.versions_here
+        patch.setattr(shipping, "versions_here", lambda: next(calls, None) or real())
+        with pytest.raises(RunError, match=r"must have the same versions .* torch [0-9.]+ there, 1\.0 here\. Install"):
+            shipping.check_nodes(config)
+
+
+def stored_mb() -> list[float]:
+    """In every node's object store."""
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    stats = [node_stats(node["NodeManagerAddress"], node["NodeManagerPort"], False).store_stats for node in nodes]
+    return sorted(each.object_store_bytes_used / 1e6 for each in stats)
