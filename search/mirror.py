@@ -176,7 +176,7 @@ class Mirror:
                     self._away = True
                     line = str(error.__cause__ or error).strip().splitlines()[0]
                     self._report.note(
-                        f"search.storage doesn't answer, the search goes on, it gets the rest later: {line}"
+                        f"search.storage doesn't answer, and is given the rest when it does again: {line}"
                     )
                 if time.monotonic() > self._until:
                     self._actions.put(action)
@@ -194,10 +194,8 @@ class Mirror:
 
     def _put(self, trial: FrozenTrial, *, under_way: bool) -> None:
         """Bring a row up to date; its finished state comes last, and constraints only with it."""
-        key, finished = (
-            asked(trial),
-            trial.state.is_finished() and not under_way and _told(trial) and not _paused(trial),
-        )
+        key = asked(trial)
+        finished = trial.state.is_finished() and not under_way and trial.user_attrs.get("state") != "paused"
         row = self._rows.get(key)
         if row is None:
             new = copy.deepcopy(trial)
@@ -244,10 +242,6 @@ def _key(row: FrozenTrial) -> str:
 def _told(trial: FrozenTrial) -> bool:
     """Whether a trial has a result, and wasn't only failed for having no driver any more."""
     return "state" in trial.user_attrs
-
-
-def _paused(trial: FrozenTrial) -> bool:
-    return trial.user_attrs.get("state") == "paused"
 
 
 @contextmanager

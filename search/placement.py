@@ -92,7 +92,7 @@ def _total(name: str, nodes: Sequence[Resources]) -> float:
 
 
 def _words(amounts: Resources) -> str:
-    return ", ".join(
-        f"{amount / 1e9:.3g} GB memory" if name == "memory" else f"{amount:g} {name}"
-        for name, amount in amounts.items()
-    )
+    words = {name: f"{amount:g} {name}" for name, amount in amounts.items()}
+    if "memory" in words:
+        words["memory"] = f"{amounts['memory'] / 1e9:.3g} GB memory"
+    return ", ".join(words.values())

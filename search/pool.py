@@ -71,8 +71,8 @@ class _Given:
 
 
 class Pool:
-    """Workers that each take one plan at a time, as many as `Growth` says. One that dies, hangs, or fails in a way that nobody
-    expected, has a successor, which is given nothing before it is there."""
+    """Workers that each take one plan at a time, as many as `Growth` says. One that dies, hangs, or fails in a way that
+    nobody expected, has a successor, which is given nothing before it is there."""
 
     def __init__(
         self, assignment: Assignment, workers: int, limit: TimeLimit | None = None, growth: Growth | None = None
@@ -220,8 +220,8 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
                 ray.init(address=config.address, runtime_env=runtime_env(config, Path(scratch)), **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
-                "must be local, auto (a cluster's node, or RAY_ADDRESS), HOST:PORT of a cluster that this machine is a node "
-                "of, or ray://HOST:PORT"
+                "must be local, auto (on a cluster's node, or by RAY_ADDRESS), HOST:PORT of a cluster that this machine "
+                "is a node of, or ray://HOST:PORT"
             )
             why = last_line(error)
             if isinstance(error, ConnectionError) and "cluster at" in why:

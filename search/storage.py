@@ -16,8 +16,10 @@ HEARTBEAT_SECONDS = 20
 GRACE_SECONDS = 60
 """A trial whose driver has given no sign of life for so long is nobody's any more."""
 CONNECT_SECONDS = 10
-OVER_A_NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "fuse.sshfs",
-                  "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.juicefs", "virtiofs", "vboxsf", "davfs")  # fmt: skip
+OVER_A_NETWORK = (
+    "nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "glusterfs", "virtiofs", "vboxsf", "davfs",
+    "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.juicefs",
+)  # fmt: skip
 """How the types of file systems begin on which SQLite's locks can't be relied on (sqlite.org/faq.html, question 5)."""
 
 

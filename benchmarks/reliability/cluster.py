@@ -2,12 +2,14 @@
 
     python benchmarks/reliability/cluster.py FILE.yaml --folder /tmp/cluster --nodes 1 2 3
 
-The nodes are real Ray nodes (raylet, object store, workers) on this machine, one processor each, beside a head that takes
-no work. FILE says what is searched; its profile is measured once, by the first search, and read by the others. Each search
-is the program as its user starts it. FOLDER/NAME is each one's run folder; one that is finished is read, not repeated.
+The nodes are real Ray nodes (raylet, object store, workers) on this machine, one processor each, beside a head that
+takes no work. FILE says what is searched; its profile is measured once, by the first search, and read by the others.
+Each search is the program as its user starts it. FOLDER/NAME is its run folder; one that is finished is read, not
+repeated.
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -64,9 +66,8 @@ class Search:
                         change(made, leaves=lost == 0)
                         lost += 1
             self.seconds = time.monotonic() - began
-            (output / "cluster.json").write_text(
-                f'{{"seconds": {self.seconds:.1f}, "stored_mb": {self.stored_mb:.1f}}}'
-            )
+            noted = {"seconds": round(self.seconds, 1), "stored_mb": round(self.stored_mb, 1)}
+            (output / "cluster.json").write_text(json.dumps(noted))
         if process.returncode:
             raise SystemExit(f"{self.name} ended with {process.returncode}: {folder / self.name}.txt")
 

@@ -1,10 +1,12 @@
-"""A search on a cluster of several nodes: work is shared, a node that leaves takes its trials alone, a new one helps."""
+"""Clusters of several nodes: work is shared, one that leaves takes its trials alone, one that joins is given work."""
 
+import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,27 +18,36 @@ from ray.cluster_utils import Cluster
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search import growth, reaching, shipping
+from greenfront.search import pool as pool_module
 from greenfront.search.growth import Growth
 from greenfront.search.placement import Needs
 from greenfront.search.pool import Pool, check_cluster, running_ray
-from greenfront.search.worker import Assignment, Outcome
-from tests.search.test_pool import plan
-from tests.search.tiny_assignment import assignment
+from greenfront.search.worker import Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown
-WAIT = 120.0
+WAIT = 60.0
 
 
-class Where:
-    """A job that says on which node it was done, and whether it reads what is in that node's store."""
+JOB: Any = SimpleNamespace(steps=0)
 
-    steps = 0
 
-    def __call__(self, work: Assignment) -> tuple[Outcome, None]:
+class Light:
+    """Stands in for a worker where only its place matters, as it starts in a moment: its answers say on which node it
+    is, and whether it reads what all workers need from that node's store."""
+
+    def __init__(self, work: Any) -> None:
+        self._work = work
+
+    def ready(self) -> int:
+        """The process id."""
+        return os.getpid()
+
+    def perform(self, job: object) -> tuple[Any, None]:
+        """Take a second."""
         time.sleep(1.0)
-        assert work.train_logits is not None
-        shared = float(not work.train_logits.flags.writeable)  # lies in the node's object store, not in this process
-        return Outcome(ray.get_runtime_context().get_node_id(), shared, None, 0.0), None
+        shared = not self._work.data.flags.writeable  # what lies in this process can be written
+        node = ray.get_runtime_context().get_node_id()
+        return SimpleNamespace(plan_id=node, validation=float(shared), seconds=1.0, steps=0, failure=""), None
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +56,9 @@ def cluster() -> Iterator[Cluster]:
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     for processors in (2, 1):
         made.add_node(num_cpus=processors)
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what nodes have is the installed package alone
     yield made
+    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     made.shutdown()
 
 
@@ -75,7 +88,7 @@ def answers(pool: Pool, count: int, jobs: int = 0) -> list[Outcome]:
     while len(found) < count and time.monotonic() < until:
         while jobs and pool.free:
             jobs -= 1
-            pool.give(jobs, plan(1).id, Where())
+            pool.give(jobs, "", JOB)
         found += [finished.outcome for finished in pool.wait(0.2)]
     assert len(found) == count
     return found
@@ -95,7 +108,8 @@ def nodes(outcomes: list[Outcome]) -> set[str]:
 
 def test_nodes_that_leave_and_join(cluster: Cluster, config: RayConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "REVIEW_SECONDS", 0.2)
-    work = replace(assignment(), train_logits=np.zeros((4_000_000, 2), np.float32))
+    monkeypatch.setattr(pool_module, "Worker", Light)
+    work: Any = SimpleNamespace(threads=1, fine_tune=SimpleNamespace(steps=1), data=np.zeros(8_000_000, np.float32))
     with running_ray(config, 0):
         before = stored_mb()
         pool = Pool(work, 1, growth=Growth(Needs(1.0), None))
@@ -105,12 +119,12 @@ def test_nodes_that_leave_and_join(cluster: Cluster, config: RayConfig, monkeypa
         assert sum(0.9 * 32 < mb < 1.5 * 32 for mb in grown) == sum(mb > 1 for mb in grown) >= 2
         there = answers(pool, 6, jobs=6)
         assert len(nodes(there)) == 2
-        assert all(outcome.validation == 1.0 for outcome in there)  # both workers of a node read one copy
+        assert all(outcome.validation == 1.0 for outcome in there)  # workers of a node read one copy
         # The smaller node leaves in the middle of its job, which alone is lost; its worker waits for room.
         small = min(cluster.worker_nodes, key=lambda node: len(there_on(node, there)))
         assert ray.get_runtime_context().get_node_id() != small.node_id
         for tag in range(3):
-            pool.give(tag, plan(1).id, Where())
+            pool.give(tag, "", JOB)
         cluster.remove_node(small, allow_graceful=False)
         ended = answers(pool, 3)
         assert sorted(outcome.failure for outcome in ended) == ["", "", "node"]

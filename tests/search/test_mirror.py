@@ -1,9 +1,9 @@
 """A study in a database beside the journal: it follows, catches up, and knows the dead from the living."""
 
+import gc
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import optuna
@@ -106,12 +106,11 @@ def test_trials_under_way_are_failed_once_their_driver_is_dead(journal: Path, ur
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heartbeats by the second, which is what SQLite's clock tells."""
     for module in (storage, mirror):
         monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 1)
         monkeypatch.setattr(module, "GRACE_SECONDS", 2)
-    yield
 
 
 @pytest.mark.usefixtures("quick")
@@ -163,6 +162,7 @@ def test_a_journal_that_is_behind_has_a_study_of_its_own(journal: Path, url: str
     assert len(results_in(journal)) == 1
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # SQLAlchemy forgets a connection whose server has died
 @pytest.mark.skipif(not INSTALLED, reason="PostgreSQL is not installed")
 def test_a_server_that_is_restarted_misses_nothing(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "RETRY_SECONDS", 0.1)
@@ -194,6 +194,7 @@ def test_a_server_that_is_restarted_misses_nothing(journal: Path, monkeypatch: p
         with mirrored(server.url, study_of(journal), "toy", Notes()):
             pass
         assert same(rows(server.url), journal)
+    gc.collect()
 
 
 def test_a_storage_that_cannot_be_used_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

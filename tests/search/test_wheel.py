@@ -14,7 +14,7 @@ def test_pip_installs_it_and_it_runs_from_there(tmp_path: Path) -> None:
     place = tmp_path / "place"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", str(wheel), f"--target={place}"]
     subprocess.run(install, check=True, capture_output=True)
-    code = "import greenfront, greenfront.search.wheel, greenfront.spaces.plan as p; print(greenfront.__file__, p.__file__)"
+    code = "import greenfront as g, greenfront.search.wheel, greenfront.spaces.plan as p; print(g.__file__, p.__file__)"
     ran = subprocess.run(
         [sys.executable, "-P", "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(place)}, capture_output=True,
         text=True, check=True,
