@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 from packaging.requirements import Requirement
-from ray.exceptions import RayError
+from ray.exceptions import NodeDiedError, RayError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from greenfront.config import RayConfig
@@ -78,17 +78,22 @@ def versions_here() -> dict[str, str]:
 def check_nodes(config: RayConfig) -> None:
     """Raise RunError where a node can't import Greenfront, or has other versions of what it shares with workers."""
     here = versions_here()
-    asked = {
-        node["NodeManagerAddress"]: ray.remote(num_cpus=0)(versions_here)
-        .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
-        .remote()
+    asked = [
+        (
+            node["NodeManagerAddress"],
+            ray.remote(num_cpus=0)(versions_here)
+            .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+            .remote(),
+        )
         for node in ray.nodes()
         if node["Alive"]
-    }
-    for node, reference in asked.items():
+    ]
+    for node, reference in asked:
         seconds = ENVIRONMENT_SECONDS if config.ship == "environment" else CHECK_SECONDS
         try:
             there: Mapping[str, str] = ray.get(reference, timeout=seconds)
+        except (TaskUnschedulableError, NodeDiedError):
+            continue  # it has left in the meantime
         except RayError as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise RunError(f"ray: Greenfront can't be used on the cluster's node {node}: {lines[-1]}") from error
