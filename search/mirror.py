@@ -21,6 +21,7 @@ import psutil
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import RDBStorage, fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import SQLAlchemyError
 
 from greenfront.errors import RunError
 from greenfront.search.progress import Reporter
@@ -49,7 +50,10 @@ def mirrored(url: str | None, study: Study, name: str, report: Reporter) -> Iter
         return
     journal = study.journal
     mirror = Mirror(connect(url), journal.trials, report)
-    found = mirror.open(str(journal.user_attrs.get(NAME, "")), name, journal.directions)
+    try:
+        found = mirror.open(str(journal.user_attrs.get(NAME, "")), name, journal.directions)
+    except (StorageInternalError, SQLAlchemyError) as error:
+        raise RunError(f"search.storage: {url} can't be reached any more: {error.__cause__ or error}") from error
     if found != journal.user_attrs.get(NAME):
         journal.set_user_attr(NAME, found)
     study.mirror = mirror
@@ -95,7 +99,10 @@ class Mirror:
         self._rows = {key: row._trial_id for key, row in rows.items()}
         self._thread.start()
         for trial in self._trials:
-            if asked(trial) not in rows or not rows[asked(trial)].state.is_finished():
+            row = rows.get(asked(trial))
+            if row is not None and row.state.is_finished() and not trial.state.is_finished():
+                del self._rows[asked(trial)]  # somebody failed it, though it is only paused
+            elif row is None or not row.state.is_finished():
                 self.write(trial)
         self._report.note(f"search.storage: the study is {study_name}")
         return study_name
@@ -164,8 +171,6 @@ class Mirror:
                 beat = time.monotonic()
 
     def _try(self, action: _Action) -> bool:
-        from sqlalchemy.exc import SQLAlchemyError
-
         while True:
             try:
                 action()

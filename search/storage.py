@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 import optuna
 import psutil
 from optuna.storages import RDBStorage
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from greenfront.errors import ConfigError, RunError
 
@@ -36,8 +37,6 @@ def connect(url: str) -> RDBStorage:
         ConfigError: no URL that SQLAlchemy knows, its driver isn't installed, or SQLite over a network.
         RunError: the database can't be reached, or is one of another version of Optuna.
     """
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-
     scheme, _, rest = url.partition("://")
     arguments: dict[str, Any] = {}
     if scheme.startswith("sqlite"):
