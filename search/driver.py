@@ -117,6 +117,11 @@ class Driver:
         return self._done >= self.config.search.trials and self.promotions.finished
 
     @property
+    def trials_left(self) -> int:
+        """How many are still to do, at least one where some wait on a rung."""
+        return max(self.config.search.trials - self._done, 0 if self.complete else 1)
+
+    @property
     def _done(self) -> int:
         return sum(result.state != "rejected" for result in self.study.results)
 

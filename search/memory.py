@@ -48,8 +48,10 @@ class MemoryWatch:
         try:
             yield
         finally:
-            self.peak_mb = peak_resident_set().megabytes
-            self._beyond_mb = max(self._beyond_mb, self.peak_mb - before_mb - known_mb)
+            peak = peak_resident_set()
+            self.peak_mb = peak.megabytes
+            if peak.source == "VmHWM":  # else it is of all that the process ever did
+                self._beyond_mb = max(self._beyond_mb, peak.megabytes - before_mb - known_mb)
 
 
 def available_mb() -> float:

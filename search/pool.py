@@ -3,13 +3,11 @@
 import math
 import os
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -20,6 +18,7 @@ from greenfront.errors import RunError
 from greenfront.search.failures import POISONED, Failure
 from greenfront.search.growth import Growth
 from greenfront.search.placement import Needs, check_room, most_later, nodes_there
+from greenfront.search.ray_folder import ray_folder
 from greenfront.search.reaching import join_elsewhere, knock
 from greenfront.search.reasons import last_line, loss_of
 from greenfront.search.shipping import check_nodes, runtime_env
@@ -213,11 +212,13 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     needs = Needs.of(config)
     if config.local:
         arguments |= {"num_cpus": math.ceil(workers * needs.cpu), "include_dashboard": False}
-    with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as scratch:
+    with ray_folder() as folder:
+        if config.local:
+            arguments["_temp_dir"] = str(folder)
         try:
             knock(config.address)
             with _own_signals():
-                ray.init(address=config.address, runtime_env=runtime_env(config, Path(scratch)), **arguments)
+                ray.init(address=config.address, runtime_env=runtime_env(config, folder), **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
                 "must be local, auto (on a cluster's node, or by RAY_ADDRESS), HOST:PORT of a cluster that this machine "

@@ -1,4 +1,4 @@
-"""Which plan is tried next: the study's, where it is new, within all predicted budgets and free of what trials died of."""
+"""Which plan is tried next: the study's, where it is new, within the budgets, and has nothing that trials died of."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -9,10 +9,10 @@ from greenfront.search.allocation import Limit, Table, perturbed
 from greenfront.search.journal import Result
 from greenfront.search.outlook import OVER
 from greenfront.search.progress import Reporter
-from greenfront.search.quarantine import Quarantine, without_quarantined
+from greenfront.search.quarantine import Quarantine
 from greenfront.search.slack import missed
 from greenfront.search.study import RANDOM, Proposal, Study
-from greenfront.spaces import Plan
+from greenfront.spaces import Plan, Settings, Space
 
 REJECTIONS = 10
 """After so many proposals in a row that can't be tried, a random allocation within the budgets is tried instead."""
@@ -75,6 +75,20 @@ class Proposals:
             return "has a result already"
         quarantined = ", ".join(found.words for found in self._quarantine.of(plan))
         return f"in quarantine: {quarantined}" if quarantined else ""
+
+
+def without_quarantined(space: Space, losses: Table, quarantine: Quarantine) -> Table:
+    """The losses with infinite ones for what is in quarantine: no solver takes it."""
+
+    def of(path: str, options: Sequence[Settings], known: Sequence[float]) -> list[float]:
+        return [
+            float("inf") if quarantine.forbids(path, settings) else loss
+            for settings, loss in zip(options, known, strict=True)
+        ]
+
+    if not quarantine.settings:
+        return losses
+    return {choice.name: of(choice.site.path, choice.options, losses[choice.name]) for choice in space.choices}
 
 
 def constraints(slack: Mapping[str, float]) -> dict[str, float]:

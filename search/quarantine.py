@@ -7,14 +7,11 @@ further trials come to tells more. Everything follows from the results, so a run
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
 
-from greenfront.search.allocation import Table
 from greenfront.search.journal import Result
-from greenfront.spaces import Plan, Space
-from greenfront.spaces.plan import Settings, Value
+from greenfront.search.quarantined import Quarantined, Setting
+from greenfront.spaces import Plan, Settings
 
 DEADLY = 3
 """Failed trials that a setting is in."""
@@ -22,30 +19,6 @@ FEW = 4
 """Settings that these share: so many are given up on suspicion. Of more, further trials acquit most."""
 CERTAIN = 6
 """Failed trials after which any number of them is."""
-
-Setting = tuple[str, str, Value]
-"""A module's path, a key of its settings and its value."""
-
-
-@dataclass(frozen=True)
-class Quarantined:
-    """A setting that isn't tried any more; `trials` are the ids of the plans that failed with it, `reason` is the
-    last one's."""
-
-    setting: Setting
-    trials: tuple[str, ...]
-    reason: str
-
-    @property
-    def words(self) -> str:
-        """`rank 64 at encoder.layer.0.output.dense`."""
-        path, key, value = self.setting
-        return f"{key} {value} at {path}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        path, key, value = self.setting
-        return {"path": path, "setting": {key: value}, "trials": [*self.trials], "reason": self.reason}
 
 
 class Quarantine:
@@ -98,20 +71,6 @@ class Quarantine:
             for setting, failed in deadly.items()
             if len(failed) >= CERTAIN or together[frozenset(failed)] <= FEW
         ]
-
-
-def without_quarantined(space: Space, losses: Table, quarantine: Quarantine) -> Table:
-    """The losses with infinite ones for what is in quarantine: no solver takes it."""
-
-    def of(path: str, options: Sequence[Settings], known: Sequence[float]) -> list[float]:
-        return [
-            float("inf") if quarantine.forbids(path, settings) else loss
-            for settings, loss in zip(options, known, strict=True)
-        ]
-
-    if not quarantine.settings:
-        return losses
-    return {choice.name: of(choice.site.path, choice.options, losses[choice.name]) for choice in space.choices}
 
 
 def _settings(plan: Plan) -> list[Setting]:
