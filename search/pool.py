@@ -221,8 +221,8 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
                 ray.init(address=config.address, runtime_env=runtime_env(config, folder), **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
-                "must be local, auto (on a cluster's node, or by RAY_ADDRESS), HOST:PORT of a cluster that this machine "
-                "is a node of, or ray://HOST:PORT"
+                "must be local, auto (on a cluster's node, or by RAY_ADDRESS), HOST:PORT of a cluster that this "
+                "machine is a node of, or ray://HOST:PORT"
             )
             why = last_line(error)
             if isinstance(error, ConnectionError) and "cluster at" in why:

@@ -4,8 +4,8 @@
 
 As `simulate.py`, whose pool this is, with everything that goes wrong on many machines: a node of 8 workers is lost
 every so many hours on average (its trials come back as lost, and are given away again), and is there again after some
-minutes; one job in so many takes longer than the others; and writing a trial takes time, beside the driver's own work. A
-row of the table for each number of workers.
+minutes; one job in so many takes longer than the others; and writing a trial takes time, beside the driver's own work.
+A row of the table for each number of workers.
 """
 
 import argparse
@@ -147,8 +147,9 @@ def main() -> None:
     troubles = Troubles(**{name: getattr(asked, name) for name in vars(Troubles())})
     source = RunFolder.existing(asked.run)
     sent = sum(_size(path) for path in (source.base, source.library, source.teacher)) / 1e6
-    print("| workers | trials | lost and repeated | busy | of it lost | driver, ms a trial | journal, MB | writing behind by, s "
-          "| object store, MB a node |\n|---|---|---|---|---|---|---|---|---|")  # fmt: skip
+    head = ("workers", "trials", "lost and repeated", "busy", "of it lost", "driver, ms a trial", "journal, MB",
+            "writing behind by, s", "object store, MB a node")  # fmt: skip
+    print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
     for workers in asked.workers:
         with tempfile.TemporaryDirectory() as folder:
             trials = asked.trials or max(200, 10 * workers)
@@ -159,8 +160,8 @@ def main() -> None:
 
 
 def row(pool: TroubledPool, journal_mb: float, sent_mb: float) -> str:
-    """Of the table. Busy is the share of all workers' time, up to the last submission, of jobs that came to something or
-    were lost; what a job still takes after that counts for neither."""
+    """Of the table. Busy is the share of all workers' time, up to the last submission, of jobs that came to something
+    or were lost."""
     span = max(pool.submitted[-1], pool.seconds)
     busy = min(1.0, (pool.worked + pool.wasted) / (pool.workers * span))
     spent = 1000 * float(np.diff([0.0, *pool.spent_at]).mean())
