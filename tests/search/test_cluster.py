@@ -67,8 +67,11 @@ def config(cluster: Cluster) -> RayConfig:
     return RayConfig(address=cluster.address, ship="nothing")
 
 
-def test_more_workers_than_the_cluster_can_place_are_refused_at_once(config: RayConfig) -> None:
+def test_more_workers_than_the_cluster_can_place_are_refused_at_once(
+    config: RayConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check_cluster(config)
+    monkeypatch.setattr(pool_module, "join_elsewhere", lambda address: None)  # which takes a process of its own
     with pytest.raises(RunError, match=r"its 3 nodes have room for 3 of 6 with 1 CPU each: 3 CPU missing$"):
         check_cluster(config.model_copy(update={"workers": 6}))
 
