@@ -5,7 +5,10 @@ import sys
 import zipfile
 from pathlib import Path
 
-from greenfront.search.shipping import SAME, pinned, versions_here
+from ray.runtime_env import RuntimeEnv
+
+from greenfront.config import RayConfig
+from greenfront.search.shipping import SAME, WORKING_DIR, pinned, runtime_env, versions_here
 from greenfront.search.wheel import ROOMS, write_wheel
 
 
@@ -41,3 +44,22 @@ def test_versions_are_those_of_this_machine() -> None:
     assert {f"{name}=={version}" for name, version in versions_here().items()} <= found
     assert set(versions_here()) == set(SAME)
     assert not any(line.startswith(("ray==", "greenfront==")) or "+" in line for line in found)
+
+
+def test_what_is_shipped_is_what_ray_takes(tmp_path: Path) -> None:
+    for ship in ("package", "environment", "nothing"):
+        scratch = tmp_path / ship
+        scratch.mkdir()
+        config = RayConfig.model_validate({"address": "auto", "ship": ship})
+        made = RuntimeEnv(**runtime_env(config, scratch))
+        assert made["working_dir"] == str(scratch / "work")
+        if ship == "package":
+            (wheel,) = made["py_modules"]
+            assert Path(wheel).is_file()
+        elif ship == "environment":
+            wheel, *others = made["pip"]["packages"]
+            assert (scratch / "work" / wheel.removeprefix(f"{WORKING_DIR}/")).is_file()
+            assert others == sorted(pinned())
+    here = tmp_path / "here"
+    here.mkdir()
+    assert set(runtime_env(RayConfig(), here)) == {"working_dir"}
