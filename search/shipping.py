@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def check_nodes(config: RayConfig) -> None:
     for node, reference in asked:
         seconds = ENVIRONMENT_SECONDS if config.ship == "environment" else CHECK_SECONDS
         try:
-            there: Mapping[str, str] = ray.get(reference, timeout=seconds)
+            there: dict[str, str] = ray.get(reference, timeout=seconds)
         except (TaskUnschedulableError, NodeDiedError):
             continue  # it has left in the meantime
         except RayError as error:
