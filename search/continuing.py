@@ -43,7 +43,8 @@ class Continue:
         # One seed for all runs of a plan (they are averaged), but not the trial's: its order of examples is used up.
         seed = (work.seed + int(plan.id, 16) + 1) % 2**32
         torch.manual_seed(seed)
-        model = compress(work.original, plan, to_train=True).to(work.device)
+        model = compress(work.original, plan, to_train=True)
+        torch.nn.Module.to(model, work.device)
         load_arrays(model, self.weights)
         if self.steps:
             train, logits = work.train, work.train_logits

@@ -171,7 +171,9 @@ class Worker:
     def _build(self, plan: Plan, seed: int) -> PreTrainedModel:
         torch.manual_seed(seed)
         work = self.assignment
-        return compress(work.original, plan, work.library, to_train=True).to(work.device)
+        model = compress(work.original, plan, work.library, to_train=True)
+        torch.nn.Module.to(model, work.device)  # in place; the model's own `to` is wrapped, and its type lost
+        return model
 
     def _answer(self, model: PreTrainedModel) -> Outputs:
         work = self.assignment
