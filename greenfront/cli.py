@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from greenfront import file_commands, run_commands
+from greenfront import file_commands, init_command, run_commands
 from greenfront.errors import GreenfrontError
 from greenfront.interrupts import interruptible
 
@@ -50,7 +50,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-app.command()(guarded(file_commands.init))
+app.command()(guarded(init_command.init))
 app.command()(guarded(file_commands.check))
 app.command()(guarded(file_commands.measure))
 app.command()(guarded(file_commands.search))

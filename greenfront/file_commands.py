@@ -1,4 +1,4 @@
-"""The commands that take a configuration file, or write one.
+"""The commands that take a configuration file.
 
 Heavy libraries are imported inside them, so that `--help` answers at once.
 """
@@ -11,38 +11,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from greenfront.errors import ConfigError
-
 File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
 Elsewhere = Annotated[
     bool, typer.Option("--elsewhere", help="Only predict targets whose profile is of another machine.")
 ]
-
-
-def init(
-    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("greenfront.yaml"),
-    model: Annotated[str | None, typer.Option(help="A model folder or hub id.")] = None,
-    task: Annotated[str | None, typer.Option(help="Such as text-classification or question-answering.")] = None,
-    train: Annotated[str | None, typer.Option(help="The training data: a CSV, JSON or Parquet file.")] = None,
-    test: Annotated[str | None, typer.Option(help="The test data.")] = None,
-    text: Annotated[str | None, typer.Option(help="The column with the text, the image or the context.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column with the label, or the answers.")] = None,
-) -> None:
-    """Write a commented configuration file."""
-    from greenfront.template import render_template
-
-    if path.exists():
-        raise ConfigError(f"{path} exists; nothing was written over")
-    given = {"model": model, "task": task, "train": train, "test": test, "column": text, "label": label}
-    content = render_template(**{name: value for name, value in given.items() if value}, folder=path.parent)
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror}") from error
-    Console().print(
-        f"{escape(str(path))} written. Edit its model and data, then:\n"
-        f"  greenfront check {escape(str(path))}\n  greenfront search {escape(str(path))}", highlight=False,
-    )  # fmt: skip
 
 
 def check(file: File, elsewhere: Elsewhere = False) -> None:
