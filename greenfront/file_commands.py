@@ -4,12 +4,15 @@ Heavy libraries are imported inside them, so that `--help` answers at once.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+from greenfront.script_options import Json, Quiet, console_of
 
 File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
 Elsewhere = Annotated[
@@ -52,13 +55,13 @@ def measure(
         print_profile(profile, files[name], console)
 
 
-def search(file: File, elsewhere: Elsewhere = False) -> None:
+def search(file: File, elsewhere: Elsewhere = False, quiet: Quiet = False, json: Json = False) -> None:
     """Search, verify and write the run folder; continues an earlier start, or takes a finished run up."""
     from greenfront.config import load_config
 
     config = load_config(file)
     assert config.output is not None
-    console = Console()
+    console = console_of(quiet, json)
     from greenfront.console import ConsoleReporter
     from greenfront.search import Front, check_reopened, front_table, resolve_targets, run_search
 
@@ -69,7 +72,9 @@ def search(file: File, elsewhere: Elsewhere = False) -> None:
             run_search(config, report)
     finally:
         front = Front.load(run.front) if run.front.exists() else None
-        if front is not None and front.candidates:  # else it ended before there was any
+        if front is not None and json:
+            sys.stdout.write(front.to_json())
+        elif front is not None and front.candidates:  # else it ended before there was any
             console.print(front_table(front))
             here = os.path.relpath(run.path)
             console.print(
