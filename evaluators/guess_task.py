@@ -66,7 +66,7 @@ def read_material(model: str, source: str | None, files: Mapping[str, str]) -> M
     try:
         config = read_config(ModelConfig(path=model, task="text-classification"))
     except DataError as error:
-        if Path(model).exists() or model.startswith((".", "~", "/")):
+        if Path(model).exists() or model.startswith((".", "~", "/")) or model.count("/") > 1:
             raise
         notes.append(f"the model could not be looked at, and what depends on it is a guess: {error}")
     return Material(model, config, tuple(found.values()), tables, look_at(tables["train"]), tuple(notes))
