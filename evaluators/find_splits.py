@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from greenfront.config import DataConfig
 from greenfront.errors import DataError
 from greenfront.evaluators.names import listed
 from greenfront.evaluators.tables import COMPRESSED, FORMATS, SPLIT_NAMES
@@ -25,20 +24,13 @@ def find_splits(source: str) -> list[Guess]:
     saved = any((place / name).is_file() for name in ("dataset_dict.json", "state.json"))
     files = [] if saved else sorted(path for path in place.iterdir() if path.is_file() and _format(path))
     if saved or not files:
-        return [Guess("data.path", source, "a folder with its splits")]
+        return [Guess("data.path", str(place), "a folder with its splits")]
     named = [path for path in files if _renamed(path, "train") is not None]
     chosen = named or (files if len(files) == 1 else [])
     if not chosen:
         names = listed(path.name for path in files)
         raise DataError(f"{source}: which file is the training data? Name one of {names}")
     return _beside(chosen[0])
-
-
-def splits_of(given: DataConfig) -> str:
-    """What will be split off the training data, in words; empty where nothing is."""
-    missing = {"test": given.test_share, "validation": given.validation_share}
-    shares = [f"{name} {share:.0%}" for name, share in missing.items() if getattr(given, name) is None]
-    return " and ".join(shares)
 
 
 def _beside(train: Path) -> list[Guess]:

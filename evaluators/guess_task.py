@@ -1,5 +1,6 @@
 """Task, columns, length and metric of a model and its data, as far as they can be seen."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,6 @@ FINDERS = {
 LANGUAGE = "causal-language-modelling"
 MAJORITY = 0.8
 """From this share of one class on, accuracy says little of the others."""
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,16 @@ def read_material(model: str, source: str | None, files: Mapping[str, str]) -> M
     Raises:
         DataError: data that can't be read, or a folder without a model.
     """
+    model = os.path.expanduser(model)
     found = {guess.key: guess for guess in find_splits(files.get("train") or source or "")}
     found |= {f"data.{split}": Guess(f"data.{split}", file, "as given") for split, file in files.items()}
     tables = read_tables(DataConfig.model_validate({key[5:]: guess.value for key, guess in found.items()}), {})
-    notes, config = [], None
+    notes: list[str] = []
+    config: PretrainedConfig | None = None
     try:
         config = read_config(ModelConfig(path=model, task="text-classification"))
     except DataError as error:
-        if Path(model).exists() or model.startswith((".", "~", "/")) or model.count("/") > 1:
+        if Path(model).exists() or model.startswith((".", "/")) or model.count("/") > 1:
             raise
         notes.append(f"the model could not be looked at, and what depends on it is a guess: {error}")
     return Material(model, config, tuple(found.values()), tables, look_at(tables["train"]), tuple(notes))
@@ -81,6 +83,7 @@ def guess_task(material: Material, given: Mapping[str, Any]) -> list[Guess]:
     """
     names = [column.name for column in material.columns]
     task, found = _task(material, given)
+    found = [Guess(guess.key, given[guess.key], "as given") if guess.key in given else guess for guess in found]
     wrong = [guess.value for guess in found if guess.value not in names]
     if wrong:
         have = f"it has {listed(map(repr, names))}{nearest(str(wrong[0]), names)}"
@@ -88,20 +91,17 @@ def guess_task(material: Material, given: Mapping[str, Any]) -> list[Guess]:
     data = DataConfig.model_validate({"train": "train", **{guess.key[5:]: guess.value for guess in found}})
     rest = [*_length(material, data, str(task.value), given), *_metric(material, data, str(task.value))]
     found = [_checked(guess, material, data, str(task.value)) for guess in found]
-    return [
-        Guess(guess.key, given[guess.key], "as given") if guess.key in given else guess
-        for guess in (task, *_splits(material, found), *found, *rest)
-    ]
+    return [task, *_splits(material, found), *found, *rest]
 
 
 def _task(material: Material, given: Mapping[str, Any]) -> tuple[Guess, list[Guess]]:
     """The task, and the columns that it reads."""
-    tasks = FINDERS if "model.task" not in given else {get_task(given["model.task"]).name: None}
+    tasks = [get_task(given["model.task"]).name] if "model.task" in given else list(FINDERS)
     possible = {task: found for task in tasks if (found := FINDERS[task](material.columns, given)) is not None}
     head = _head_task(material.config)
     has = listed(repr(column.name) for column in material.columns)
     if not possible or (next(iter(possible)) == LANGUAGE and head not in (None, LANGUAGE) and len(tasks) > 1):
-        wanted = next(iter(tasks)) if len(tasks) == 1 else head or "any task"
+        wanted = tasks[0] if len(tasks) == 1 else head or "any task"
         raise DataError(
             f"{material.source}: no columns that {wanted} could read were found among {has}; name them "
             f"(`greenfront init --task TASK --text COLUMN --label COLUMN`)"
@@ -109,7 +109,7 @@ def _task(material: Material, given: Mapping[str, Any]) -> tuple[Guess, list[Gue
     first = next(iter(possible))
     if len(tasks) == 1:
         return Guess("model.task", first, "as given"), possible[first]
-    if head in possible and head not in (first, LANGUAGE):
+    if head is not None and head in possible and head not in (first, LANGUAGE):
         return Guess("model.task", head, "the model's head", f"the columns would do for {first}"), possible[head]
     doubt = ""
     if head not in (None, first):

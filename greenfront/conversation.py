@@ -59,16 +59,17 @@ class Conversation:
         """The guesses, once whoever answers has decided those that are unsure, the budgets and anything else."""
         guesses = guess_all(material, given)
         self._console.print(said(material, guesses))
-        asked: set[str] = set()
         while True:
-            unsure = (guess for guess in guesses if guess.doubt and guess.value is not None and guess.key not in asked)
+            unsure = (guess for guess in guesses if guess.doubt and guess.value is not None)
             guess = next(unsure, None)
             if guess is None:
                 break
-            asked.add(guess.key)
             answer = self.ask(f"{guess.key}: {guess.why}; unsure: {guess.doubt}", str(guess.value))
-            if answer != str(guess.value):
-                guesses = self._with(material, given, guess.key, answer) or guesses
+            # Enter decides, too. A text is taken as it stands: a column may be called `no`.
+            value = answer if isinstance(guess.value, str) else None
+            decided = self._with(material, given, guess.key, answer, value)
+            if decided is not None:
+                guesses = decided
         for key, question in BUDGETS.items():
             while key not in given and (answer := self.ask(question)):
                 guesses = self._with(material, given, key, answer) or guesses
@@ -80,10 +81,13 @@ class Conversation:
                 self.say(ConfigError(f"must be KEY=VALUE, but got {answer!r}"))
         return guesses
 
-    def _with(self, material: "Material", given: dict[str, Any], key: str, answer: str) -> list[Guess] | None:
-        """The guesses with one more key given, which is kept; None, and why, where it can't be."""
+    def _with(
+        self, material: "Material", given: dict[str, Any], key: str, answer: str, value: str | None = None
+    ) -> list[Guess] | None:
+        """The guesses with one more key given, which is kept; None, and why, where it can't be. An answer without its
+        `value` is read as YAML."""
         try:
-            value, _ = read_yaml(answer)
+            value = read_yaml(answer)[0] if value is None else value
             guesses = guess_all(material, {**given, key: value})
             parse_config(nested({guess.key: guess.value for guess in guesses}), locate=False)
         except GreenfrontError as error:

@@ -38,6 +38,7 @@ def test_enter_takes_the_guesses(folder: Path) -> None:
     config = load_config(folder / "run.yaml")
     assert (config.data.text, config.data.label, config.data.max_length) == ("text", "kind", 16)
     assert config.budgets.latency is None
+    assert "unsure" not in (folder / "run.yaml").read_text()
 
 
 def test_answers_are_taken_and_wrong_ones_asked_again(folder: Path) -> None:

@@ -209,6 +209,7 @@ def test_a_hub_id_that_can_not_be_reached_is_said_and_written(folder: Path) -> N
             ["--data", "train.csv", "--label", "lable"],
             "no column 'lable'; it has 'text', 'label'; did you mean 'label'?",
         ),
+        (["--data", "train.csv", "--text", "txt"], "no column 'txt'; it has 'text', 'label'; did you mean 'text'?"),
         (["--data", "train.csv", "--task", "token-classification"], "no columns that token-classification could read"),
         (["--data", "train.csv", "--task", "translation"], "model.task: must be "),
         (["--data", "train.csv", "--max-length", "4"], "data.max_length: must be at least 8, but got 4"),
