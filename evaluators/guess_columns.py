@@ -1,6 +1,7 @@
 """Which columns hold what a task reads: by their names where they are usual ones, else by what stands in them."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from greenfront.evaluators.columns import Column
 from greenfront.evaluators.names import listed
@@ -162,7 +163,7 @@ def _tags_of(words: Column, tags: Column) -> bool:
     return _different(tags) < _different(words) and 4 * _different(tags) <= sum(len(t) for _, t in pairs)
 
 
-def _parts(value: object) -> list[object]:
+def _parts(value: object) -> list[Any]:
     return value if isinstance(value, list) else str(value).split()
 
 

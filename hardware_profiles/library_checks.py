@@ -82,7 +82,7 @@ def check_onnxruntime() -> Checked:
     return Checked("onnxruntime", "fine", f"{versions}, answers as PyTorch does")
 
 
-def _gflops(left: np.ndarray, right: np.ndarray) -> float:  # type: ignore[type-arg]
+def _gflops(left: np.ndarray, right: np.ndarray) -> float:
     """The best of some products in PyTorch; one fused multiply-add is two operations."""
     a, b = torch.from_numpy(left), torch.from_numpy(right)
     seconds = []

@@ -8,7 +8,7 @@ from greenfront.errors import ConfigError
 from greenfront.units import Bound, Dimension, parse_bound, parse_share
 
 OTHERS = ("accuracy_drop", "prefer", "target")
-WITH_UNIT = {cost: name for name, cost in COST_OF.items() if cost != name}
+WITH_UNIT: dict[str, str] = {cost: name for name, cost in COST_OF.items() if cost != name}
 """`latency_ms` -> `latency`: a number of it needs no unit."""
 UNIT: dict[Dimension, str] = {"time": "ms", "bytes": "MB", "count": "", "rate": "/s", "energy": "J", "mass": "g"}
 """Of a cost, by what it is."""

@@ -49,7 +49,7 @@ def test_answers_are_taken_and_wrong_ones_asked_again(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "no such folder: 'nowhere/at/all'" in result.output
     assert "budgets.latency: must be a time such as `8 ms`" in result.output
-    assert "search.trails: unknown key; did you mean `trials`?" in result.output
+    assert "search.trails: unknown key (with value 5); did you mean `trials`?" in result.output
     assert "must be KEY=VALUE, but got 'hardware.threads'" in result.output
     config = load_config(folder / "run.yaml")
     assert (config.data.label, config.search.trials) == ("letter", 5)

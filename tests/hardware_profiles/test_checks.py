@@ -18,6 +18,7 @@ from greenfront.hardware_profiles.machine_checks import (
     judge_load,
     judge_memory,
 )
+from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_wrong_products_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_onnx_runtime_answers_as_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert library_checks.check_onnxruntime().state == "fine"
-    monkeypatch.setattr(library_checks.OnnxRuntime, "missing", classmethod(lambda _: ["onnxruntime"]))
+    monkeypatch.setattr(OnnxRuntime, "missing", classmethod(lambda _: ["onnxruntime"]))
     checked = library_checks.check_onnxruntime()
     assert checked.state == "note"
     assert "pip install 'greenfront[onnx]'" in checked.remedy

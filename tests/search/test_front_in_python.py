@@ -13,6 +13,7 @@ from greenfront.search.wishes import read_wishes
 from greenfront.units import parse_bound
 from tests.search.front_builder import NO_BUDGETS, build_front
 
+TINY = BertConfig(vocab_size=16, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
 FRONT = build_front(verified=8, unverified=2, budgets=NO_BUDGETS)
 
 
@@ -70,7 +71,7 @@ def test_what_a_notebook_and_a_terminal_show() -> None:
 
 def test_a_candidate_gives_its_model_where_its_weights_are_kept(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    model = BertForSequenceClassification(BertConfig(vocab_size=16, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32))
+    model = BertForSequenceClassification(TINY)
     model.save_pretrained(run.candidate("original"))
     FRONT.save(run.front)
     found = Front.load(run.front)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+import ray
 from ray.exceptions import GetTimeoutError
 
 from greenfront.config import RayConfig
@@ -46,8 +47,8 @@ def test_what_ray_does(answer: object, state: str, words: str, monkeypatch: pyte
             return None
 
     monkeypatch.setattr(ray_check, "running_ray", nothing)
-    monkeypatch.setattr(ray_check.ray, "remote", lambda _: Task)
-    monkeypatch.setattr(ray_check.ray, "get", Answers(answer))
+    monkeypatch.setattr(ray, "remote", lambda _: Task)
+    monkeypatch.setattr(ray, "get", Answers(answer))
     checked = ray_check.check_ray()
     assert checked.state == state
     assert words in checked.found
