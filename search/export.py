@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from greenfront.config import ModelConfig, RunConfig
 from greenfront.errors import ConfigError, DataError, RunError
 from greenfront.evaluators import Examples, fitting, get_task, load_test
+from greenfront.evaluators.names import nearest
 from greenfront.evaluators.splits import stratified
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
@@ -79,8 +80,9 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False, report: Re
         id_ = front.candidate(id_).id  # any unambiguous beginning will do
     source = run.candidate(id_)
     if not (source / "config.json").exists():
-        kept = sorted(path.name for path in (run.path / "candidates").iterdir() if path.is_dir())
-        raise RunError(f"no weights of candidate {id_!r} are kept in {run.path}; kept: original, {', '.join(kept)}")
+        kept = ["original", *sorted(path.name for path in (run.path / "candidates").iterdir() if path.is_dir())]
+        hint = nearest(id_, kept) if front is None else ""  # a front has said so already
+        raise RunError(f"no weights of candidate {id_!r} are kept in {run.path}; kept: {', '.join(kept)}{hint}")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise RunError(f"--to: must be a new or empty folder, but {to} exists")
     if onnx:

@@ -71,7 +71,7 @@ def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Report
         config = parse_config(config)
     if config.output is None:
         config = config.model_copy(update={"output": Path("runs") / "search"})
-    return run_search(config, report or Silent())
+    return run_search(config, report or Silent()).located(RunFolder(Path(config.output or "")))
 
 
 def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> Front:

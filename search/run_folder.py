@@ -12,6 +12,7 @@ from typing import Any
 
 from greenfront.config import RunConfig, config_differences, load_config, to_yaml
 from greenfront.errors import ConfigError, RunError
+from greenfront.search.newer import newer
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -219,7 +220,7 @@ class RunFolder:
         try:
             return load_config(self.config, locate=False)  # data and model may have moved since
         except ConfigError as error:
-            raise RunError(f"{self.config}: can't be read: {error}") from error
+            raise RunError(f"{self.config}: can't be read: {error}{newer(self.path)}") from error
 
     def write_json(self, path: Path, document: Any) -> None:
         """One JSON document, atomically."""
