@@ -41,6 +41,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.spent import spent
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, unreachable_budgets
 from greenfront.search.trimming import prepare_base
@@ -225,6 +226,7 @@ def _write(
         front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
         analysis=kept_analysis(run, report),
         history=None if searched is None else History.of(run, searched, original, profiles),
+        spent=spent(run, config, profiles),
     )  # fmt: skip
     return front
 
