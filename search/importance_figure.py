@@ -37,9 +37,9 @@ def importance_words(history: History) -> str:
 
 
 def _table(title: str, name: str, found: Sequence[Importance]) -> str:
-    head = ("parameters", "share of the importance", "by chance, at most", "", "how many")
+    head = ("parameters", "share of the importance", "by chance, at most", "told from chance", "how many")
     rows = [
-        (each.name, Bar(each.share), wording.share(each.chance), "" if each.told else "may be chance",
+        (each.name, Bar(each.share), wording.share(each.chance), "yes" if each.told else "no",
          str(each.parameters))
         for each in found
     ]  # fmt: skip

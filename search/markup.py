@@ -52,4 +52,4 @@ def _cell(content: str | Bar, place: int) -> str:
     if place == 0:
         return f'<th scope="row">{escape(content)}</th>'
     number = content[:1].isdigit() or content[:1] in ("~", "+", "-")
-    return f'<td{" class=number" if number else ""}>{escape(content)}</td>'
+    return f"<td{' class=number' if number else ''}>{escape(content)}</td>"

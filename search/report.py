@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from greenfront.evaluators import Analysis
+from greenfront.evaluators import Analysis, Significance
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import wording
 from greenfront.search.chart import Section
@@ -17,6 +17,7 @@ from greenfront.search.markup import paragraph
 from greenfront.search.report_hardware import hardware_section
 from greenfront.search.report_search import search_section
 from greenfront.search.report_view import front_view
+from greenfront.search.settings_figure import settings_section
 from greenfront.search.significance_figure import significance_section
 from greenfront.search.slack import budgets_to_text
 from greenfront.search.spent import Spent, page_values, spent_section
@@ -33,13 +34,14 @@ def write_report(
     slower: Sequence[str] = (),
     analysis: Analysis | None = None,
     history: History | None = None,
+    losses: Significance | None = None,
     spent: Spent | None = None,
 ) -> None:
     """Write the report as one HTML file that needs no network: 0.3 MB, and about 1 kB more a trial.
 
     `profiles` and `warnings` are the targets': what predicted their costs, and what was said while the finalists were
-    measured; `slower` says which approximations were left out; `analysis`, the search's `history` and what it `spent`
-    are shown where they are known. `run_info` is shown as nested tables: machine, versions, seed, data, configuration;
+    measured; `slower` says which approximations were left out; `analysis`, the search's `history`, the `losses` of
+    settings and what the search `spent` are shown where they are known. `run_info` is shown as nested tables: machine, versions, seed, data, configuration;
     its key `run` (a folder, by default the one of `path`) stands in the title and in the `greenfront export` lines.
     Whatever comes from users (names, plans, run_info) is text, never markup.
     """
@@ -47,7 +49,7 @@ def write_report(
     sections = {
         "search": ("The search", search_section(history)),
         "hardware": ("Hardware", hardware_section(front, profiles, warnings, slower)),
-        "significance": ("Significance", significance_section(analysis)),
+        "significance": ("Significance", _significance(analysis, losses, profiles.get(front.target))),
         "cost": ("What it cost", Section(spent_section(spent))),
         "run": ("The run", Section(_info(run_info))),
     }
@@ -81,6 +83,11 @@ def _tabs(parts: Mapping[str, tuple[str, str]]) -> str:
         for name, (_, markup) in parts.items()
     )
     return f'<main><div role="tablist" aria-label="Parts of the report">{tabs}</div>{panels}</main>'
+
+
+def _significance(analysis: Analysis | None, losses: Significance | None, profile: HardwareProfile | None) -> Section:
+    walk, settings = significance_section(analysis), settings_section(losses, profile)
+    return Section(walk.markup + settings.markup, grids=walk.grids | settings.grids)
 
 
 def _summary(front: Front) -> str:

@@ -58,7 +58,7 @@ def _part(
 
 def _costs(front: Front, target: str) -> str:
     members = front.members_on(target)
-    head = ("", front.original.id, *(member.id for member in members))
+    head = ("cost", front.original.id, *(member.id for member in members))
     where = "" if front.original.measured(target) else ": here all of it"
     note = f"In brackets: how many times better than the original. ~ marks what is predicted{where}."
     name = f"costs-{front.targets.index(target)}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from greenfront.config import COST_OF, HIGHER_IS_BETTER
+from greenfront.errors import PlanError
 from greenfront.evaluators.direction import INVERTED
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
@@ -44,8 +45,8 @@ def front_view(
         "costs": _costs(front),
         "original": original,
         "candidates": candidates,
-        "others": [_other(result, profiles) for result in others if set(front.targets) <= set(profiles)],
-        "layers": layers,
+        "others": [told for result in others if (told := _other(front, result, profiles)) is not None],
+        "layers": None if layers is None else {**layers, "trimmed": _trimmed(front, known[0])},
     }
 
 
@@ -113,8 +114,15 @@ def _trial(result: Result) -> dict[str, Any]:
     }
 
 
-def _other(result: Result, profiles: Mapping[str, HardwareProfile]) -> dict[str, Any]:
-    """A trial that was not scored to the end: rejected unseen, stopped on a rung, or failed."""
+def _other(front: Front, result: Result, profiles: Mapping[str, HardwareProfile]) -> dict[str, Any] | None:
+    """A trial that was not scored to the end: rejected unseen, stopped on a rung, or failed.
+
+    None where it has no place on the plot: without a profile, or of a space that today's profiles don't know.
+    """
+    try:
+        predicted = {target: _vector(profiles[target].predict(result.plan)) for target in front.targets}
+    except (KeyError, PlanError):
+        return None
     words = {"paused": "stopped on a rung", "rejected": "rejected before training", "failed": "failed"}
     paused = result.state == "paused"
     return {
@@ -125,8 +133,13 @@ def _other(result: Result, profiles: Mapping[str, HardwareProfile]) -> dict[str,
         "reason": result.reason,
         "validation": _finite(result.validation) if paused else None,
         "test": None,
-        "predicted": {name: _vector(profile.predict(result.plan)) for name, profile in profiles.items()},
+        "predicted": predicted,
     }
+
+
+def _trimmed(front: Front, profile: HardwareProfile) -> int:
+    """Parameters that went with tokens before the search: the profile is of what candidates are built from."""
+    return front.original.costs()[profile.target.name].parameters - profile.original.parameters
 
 
 def _vector(cost: Cost) -> Sequence[float]:

@@ -26,6 +26,7 @@ from greenfront.search.metric_check import check_metric
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
+    kept_losses,
     Teacher,
     prepare_library,
     prepare_original,
@@ -226,7 +227,7 @@ def _write(
         front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
         analysis=kept_analysis(run, report),
         history=None if searched is None else History.of(run, searched, original, profiles),
-        spent=spent(run, config, profiles),
+        losses=kept_losses(run), spent=spent(run, config, profiles),
     )  # fmt: skip
     return front
 

@@ -7,12 +7,10 @@ stage times the threads that it may keep busy, energy is that times the power of
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from greenfront.config import RunConfig
 from greenfront.errors import RunError
 from greenfront.hardware_profiles import HardwareProfile
-from greenfront.hardware_profiles.cost import JOULES_PER_KWH
 from greenfront.hardware_profiles.energy import WATTS_PER_THREAD, estimated_watts
 from greenfront.search.fields import mapping
 from greenfront.search.markup import paragraph, table
@@ -55,15 +53,6 @@ class Spent:
     def kwh(self) -> float:
         """The energy."""
         return self.cpu_hours * self.watts / 1000
-
-    @property
-    def joules(self) -> float:
-        """The energy again."""
-        return self.kwh * JOULES_PER_KWH
-
-    def to_dict(self) -> dict[str, float]:
-        """What the page computes with."""
-        return {"cpu_hours": self.cpu_hours, "kwh": self.kwh}
 
 
 def spent(run: RunFolder, config: RunConfig, profiles: Mapping[str, HardwareProfile]) -> Spent | None:
@@ -118,6 +107,6 @@ def _share(power: float | None, threads: int) -> float | None:
     return None if power is None else power / threads
 
 
-def page_values(found: Spent | None) -> dict[str, Any] | None:
+def page_values(found: Spent | None) -> dict[str, float] | None:
     """What the page computes with, None where nothing is known."""
-    return None if found is None else found.to_dict()
+    return None if found is None else {"cpu_hours": found.cpu_hours, "kwh": found.kwh}

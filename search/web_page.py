@@ -16,9 +16,7 @@ REPORT_SCRIPTS = (
 """In the order in which they run; what they declare they share."""
 
 
-def web_page(
-    title: str, heading: str, summary: str, body: str, view: Mapping[str, Any], scripts: Sequence[str]
-) -> str:
+def web_page(title: str, heading: str, summary: str, body: str, view: Mapping[str, Any], scripts: Sequence[str]) -> str:
     """A whole page; `summary` and `body` are markup, `view` is what its scripts read.
 
     Its policy (Content-Security-Policy) lets nothing be fetched: the page is honest about working offline, and no name

@@ -23,7 +23,7 @@ function slackTable(candidate, slack, bounds, targets) {
       html("span", {class: "bars"}, bar, html("span", {}, over ? `missed by ${share(-spare)}` : `${share(spare)} to spare`)),
       name === binds ? "binds first" : ""];
   });
-  return table("Slack per budget", ["budget", "it has", "slack, of the limit", ""], rows, "slack");
+  return table("Slack per budget", ["budget", "it has", "slack, of the limit", "note"], rows, "slack");
 }
 
 function answerCard() {

@@ -7,6 +7,13 @@ const costsOn = (candidate, target) => candidate.cost?.[target] ?? candidate.pre
 const costOf = (candidate, target, cost) => costsOn(candidate, target)[cost.place];
 const isMeasured = (candidate, target) => candidate.cost?.[target] !== undefined;
 
+/** The measured latency's interval in brackets, nothing where it is a prediction. */
+function intervalOf(candidate) {
+  if (!isMeasured(candidate, state.target)) return "";
+  const own = costsOn(candidate, state.target);
+  return ` [${number(own[LOW])}, ${number(own[HIGH])}]`;
+}
+
 /** The bound in its cost's unit; a relative one refers to the original on that target. */
 const limitOn = (target, cost, bound) =>
   bound.relative ? bound.value * costOf(view.original, target, cost) : bound.value;

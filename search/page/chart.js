@@ -98,10 +98,11 @@ function mountChart(place) {
   place.replaceChildren(legendOf(chart), frame,
     html("div", {class: "tools"}, csvButton(name, chart.title, rows), values));
   let width = 0;
-  new ResizeObserver(() => {
-    if (frame.clientWidth && frame.clientWidth !== width) {
-      width = frame.clientWidth;
-      drawChart(frame, chart, name);
-    }
-  }).observe(frame);
+  const draw = () => {
+    if (!frame.clientWidth || frame.clientWidth === width) return;
+    width = frame.clientWidth;
+    drawChart(frame, chart, name);
+  };
+  draw();
+  new ResizeObserver(draw).observe(frame);
 }

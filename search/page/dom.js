@@ -17,16 +17,17 @@ const html = (tag, attributes = {}, ...children) => fill(document.createElement(
 const svg = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 const byId = id => document.getElementById(id);
 
+const isNumber = content => typeof content === "string" && /^[~+-]?[\d.,]+( ?[^\s\d]{1,3})?( ?[[(].*)?$/.test(content);
+
 /** A table; `head` and `rows` hold text or elements. The first cell of a row is its header. */
-function table(caption, head, rows, style = "") {
-  const cell = (content, place) => {
-    const classes = place && typeof content === "string" && /^[~+-]?[\d.]/.test(content) ? "number" : null;
-    return place ? html("td", {class: classes}, content) : html("th", {scope: "row"}, content);
-  };
+function table(caption, head, rows, kind = "") {
+  const style = (content, place) => (place && isNumber(content) ? "number" : null);
+  const cell = (content, place) => (place ? html("td", {class: style(content, place)}, content)
+    : html("th", {scope: "row"}, content));
   return html("div", {class: "wide", role: "region", tabindex: "0", "aria-label": caption},
-    html("table", {class: style},
+    html("table", {class: kind},
       html("caption", {class: "unseen"}, caption),
-      html("thead", {}, html("tr", {}, head.map(title => html("th", {scope: "col"}, title)))),
+      html("thead", {}, html("tr", {}, head.map((title, place) => html("th", {scope: "col", class: style(rows[0]?.[place], place)}, title)))),
       html("tbody", {}, rows.map(row => html("tr", {class: row.style ?? null}, row.map(cell))))));
 }
 

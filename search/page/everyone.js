@@ -1,5 +1,8 @@
 // All candidates as a table, verified ones first.
 
+const STATUS = {original: "original", front: "on the front", dominated: "dominated", infeasible: "not feasible",
+  unverified: "not a finalist"};
+
 function drawEveryone() {
   const target = state.target, costs = ["latency", "size", "memory"].map(costNamed);
   if (!costs.some(cost => cost.name === view.axis)) costs.unshift(costNamed(view.axis));
@@ -12,13 +15,13 @@ function drawEveryone() {
     const row = [look, score(c.validation), tested(c), ...costs.flatMap(cost => [
       tilde + withUnit(cost, costOf(c, target, cost)),
       compared(cost, costOf(view.original, target, cost), costOf(c, target, cost)),
-    ]), GROUPS[groupOf(c)] + (c.missed.length ? `: ${c.missed.map(plain).join(", ")}` : ""), c.tied.join(", "),
+    ]), STATUS[groupOf(c)] + (c.missed.length ? `, misses ${c.missed.map(plain).join(", ")}` : ""), c.tied.join(", "),
     c.origin + (c.finished ? ", finished" : "") + (c.untrained ? ", untrained" : "")];
     row.style = groupOf(c);
     return row;
   });
   byId("everyone").replaceChildren(
     html("p", {class: "soft"}, `On ${target}. ~ marks what is predicted, not measured. An id opens the candidate.`),
-    table("All candidates", head, rows),
+    table("All candidates", head, rows, "lines"),
     html("div", {class: "tools"}, csvButton("candidates", "all candidates", plotRows)));
 }

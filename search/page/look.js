@@ -3,7 +3,8 @@
 function costTable(candidates) {
   const target = state.target, reference = view.original;
   const tilde = candidate => (isMeasured(candidate, target) ? "" : "~");
-  const head = ["", "original", ...candidates.flatMap(c => [c.id, "against the original", "predicted (off by)"])];
+  const head = ["cost", "original", ...candidates.flatMap(c => [c.id, "against the original", "predicted (off by)"])];
+  const ends = (candidate, cost) => (cost.name === "latency" ? intervalOf(candidate) : "");
   const scores = [
     [`${view.metric} on validation`, score(reference.validation), ...candidates.flatMap(c =>
       [score(c.validation), changeOf(c.validation, reference.validation), ""])],
@@ -26,12 +27,6 @@ function costTable(candidates) {
 
 const changeOf = (value, reference) => signed(natural(value) / natural(reference) - 1).replace("NaN%", "-");
 
-function ends(candidate, cost) {
-  if (cost.name !== "latency" || !isMeasured(candidate, state.target)) return "";
-  const own = costsOn(candidate, state.target);
-  return ` [${number(own[LOW])}, ${number(own[HIGH])}]`;
-}
-
 /** How a candidate came to be: proposed, trained rung by rung, finished, measured, tested. */
 function historyOf(candidate) {
   const rows = [], {trial, finished} = candidate, latency = view.costs[0];
@@ -49,9 +44,9 @@ function historyOf(candidate) {
     rows.push([`finished: ${finished.steps} further steps`, ...scores(finished.validation, finished.divergence),
       finished.shards > 1 ? `the average of ${finished.shards} shards` : "distilled for longer"]);
   if (isMeasured(candidate, state.target))
-    rows.push(["measured", "", "", `${withUnit(latency, costOf(candidate, state.target, latency))}${ends(candidate, latency)} on ${state.target}`]);
+    rows.push(["measured", "", "", `${withUnit(latency, costOf(candidate, state.target, latency))}${intervalOf(candidate)} on ${state.target}`]);
   if (candidate.test !== null) rows.push(["scored on test", tested(candidate), "", "once, decides nothing"]);
-  return [["", view.metric, "divergence (nats)", ""], ...rows];
+  return [["when", view.metric, "divergence (nats)", "note"], ...rows];
 }
 
 function portrait(candidate) {

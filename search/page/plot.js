@@ -36,13 +36,11 @@ function noteLines(each, cost) {
     compared(cost, costOf(view.original, state.target, cost), costOf(each, state.target, cost));
   if (each.state) return [`trial ${each.number}, ${each.id}: ${each.state}`, `${each.origin}; predicted ${at}`,
     ...(each.reason ? [each.reason] : [])];
-  const own = costsOn(each, state.target), latency = view.costs[0];
-  const ends = isMeasured(each, state.target) ? ` [${number(own[LOW])}, ${number(own[HIGH])}]` : "";
-  return [labelOf(each, cost).replace(/: .*/, `: ${GROUPS[groupOf(each)]}`),
+  const latency = `latency ${withUnit(view.costs[0], costsOn(each, state.target)[0])}${intervalOf(each)}`;
+  return [`${each.id}: ${GROUPS[groupOf(each)]}`,
     `${view.metric} ${score(each.validation)} on validation, ${tested(each)} on test`,
     `${isMeasured(each, state.target) ? "" : "predicted "}${at}`,
-    ...(cost.name === "latency" ? [] : [`latency ${withUnit(latency, own[0])}`]).map(line => line + ends),
-    ...(cost.name === "latency" && ends ? [`interval${ends} ms`] : []),
+    ...(cost.name !== "latency" || intervalOf(each) ? [latency] : []),
     ...(each.missed.length ? [`misses ${each.missed.map(plain).join(", ")}`] : []),
     ...(each.tied.length ? [`statistically tied with ${each.tied.join(", ")}`] : [])];
 }
@@ -87,15 +85,15 @@ function drawPlot() {
   const clip = svg("clipPath", {id: "plot-clip"}, svg("rect", {
     x: left, y: 0, width: right - left, height: foot,
   }));
-  const words = value => (view.inverted ? (value > 0 ? score(value) : "") : short(value));
+  const scaled = {...x, low: x.low / cost.scale, high: x.high / cost.scale, holds: v => x.holds(v * cost.scale)};
+  const xTicks = wordedTicks(scaled, ticksAcross(size)).map(([value, text]) => [value * cost.scale, text]);
+  const yTicks = view.inverted ? ticksOf(y, 6).map(value => [value, value > 0 ? score(value) : ""]) : undefined;
   plot.picture = svg("svg", {
     viewBox: `0 0 ${size.width} ${size.height}`, width: size.width, height: size.height, role: "group",
     "aria-label": `${view.metric} against ${cost.title} on ${state.target}`,
   }, clip,
   axesOf(x, y, size, {x: `${cost.title} (${cost.axisUnit}) on ${state.target}`, y: `${view.metric} on ${state.y}`},
-    {xWords: value => short(value / cost.scale), yWords: words,
-      xTicks: ticksOf({...x, low: x.low / cost.scale, high: x.high / cost.scale,
-        holds: v => x.holds(v * cost.scale)}, Math.max(3, Math.floor(width / 90))).map(v => [v * cost.scale, short(v)])}),
+    {xTicks, yTicks}),
   plot.shades,
   svg("g", {"clip-path": "url(#plot-clip)", "aria-hidden": "true"}, rug, stopped, staircase(), intervals(shown)),
   plot.rings, plot.list, plot.focus, svg("g", {"aria-hidden": "true"}, labels(shown)), plot.handles);

@@ -36,11 +36,20 @@ function ticksOf(scale, most = 7) {
 const short = value => (value !== 0 && (Math.abs(value) < 1e-3 || Math.abs(value) >= 1e7)
   ? value.toExponential(0) : String(Number(value.toPrecision(4))));
 
-/** Grid, ticks and titles; `words` may write a tick otherwise, `ticks` may be given as [value, text]. */
-function axesOf(x, y, size, titles, {xTicks, yTicks, xWords = short, yWords = short} = {}) {
+/** Ticks as [value, words]: on a linear axis all with as many digits. */
+function wordedTicks(scale, most) {
+  const ticks = ticksOf(scale, most), texts = ticks.map(short);
+  if (scale.logarithmic || texts.some(text => text.includes("e"))) return ticks.map((value, i) => [value, texts[i]]);
+  const digits = Math.max(0, ...texts.map(text => (text.split(".")[1] ?? "").length));
+  return ticks.map(value => [value, value.toFixed(digits)]);
+}
+
+const ticksAcross = size => Math.max(3, Math.floor(size.width / 90));
+
+/** Grid, ticks ([value, words], round ones where none are given) and titles. */
+function axesOf(x, y, size, titles, {xTicks, yTicks} = {}) {
   const bottom = size.height - MARGIN.bottom, right = size.width - MARGIN.right;
-  const ofX = xTicks ?? ticksOf(x, Math.max(3, Math.floor(size.width / 90))).map(value => [value, xWords(value)]);
-  const ofY = yTicks ?? ticksOf(y, 6).map(value => [value, yWords(value)]);
+  const ofX = xTicks ?? wordedTicks(x, ticksAcross(size)), ofY = yTicks ?? wordedTicks(y, 6);
   return svg("g", {class: "axes", "aria-hidden": "true"},
     ofX.map(([value, text]) => [
       svg("line", {x1: x.at(value), x2: x.at(value), y1: MARGIN.top, y2: bottom}),

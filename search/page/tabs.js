@@ -29,7 +29,11 @@ function setUpTabs(draw) {
       show(next);
     });
   });
-  addEventListener("beforeprint", () => tabs.forEach(prepare));
+  addEventListener("beforeprint", () => tabs.forEach(tab => {
+    panelOf(tab).hidden = false;  // first, so that its figures find their width
+    prepare(tab);
+  }));
+  addEventListener("afterprint", () => show(tabs.find(tab => tab.getAttribute("aria-selected") === "true")));
   show(tabs[0]);
   return name => show(byId(`tab-${name}`));
 }
