@@ -61,7 +61,7 @@ class LayersPicture:
             if path is None:
                 return None
             held = [self._held[site] for site in self._outermost[path]]
-            changed = [change for site, change in changes.items() if inside(site, path) and change is not None]
+            changed = [change for site in self._inside[path] if (change := changes.get(site)) is not None]
             parameters, size = sum(each for each, _ in held), sum(each for _, each in held)
             return Cell(
                 path, plan.get(path, {}), effective.get(path, {}),
@@ -99,11 +99,16 @@ class LayersPicture:
         return common, found
 
     @cached_property
+    def _inside(self) -> dict[str, list[str]]:
+        """The sites in every module of the grid."""
+        paths = {path for row in self.grid.paths for path in row if path is not None}
+        return {path: [site for site in self._sites if inside(site, path)] for path in paths}
+
+    @cached_property
     def _outermost(self) -> dict[str, list[str]]:
         """The sites in every module of the grid that no other one in it holds."""
         found = {}
-        for path in {path for row in self.grid.paths for path in row if path is not None}:
-            held = [site for site in self._sites if inside(site, path)]
+        for path, held in self._inside.items():
             found[path] = [site for site in held if not any(o != site and inside(site, o) for o in held)]
         return found
 

@@ -41,8 +41,9 @@ def write_report(
 
     `profiles` and `warnings` are the targets': what predicted their costs, and what was said while the finalists were
     measured; `slower` says which approximations were left out; `analysis`, the search's `history`, the `losses` of
-    settings and what the search `spent` are shown where they are known. `run_info` is shown as nested tables: machine, versions, seed, data, configuration;
-    its key `run` (a folder, by default the one of `path`) stands in the title and in the `greenfront export` lines.
+    settings and what the search `spent` are shown where they are known. `run_info` is shown as nested tables: machine,
+    versions, seed, data, configuration; its key `run` (a folder, by default the one of `path`) stands in the title and
+    in the `greenfront export` lines.
     Whatever comes from users (names, plans, run_info) is text, never markup.
     """
     run = str(run_info.get("run", path.parent))

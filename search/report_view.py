@@ -32,7 +32,12 @@ def front_view(
     layers, cells = layers_document({candidate.id: candidate.plan for candidate in front.candidates}, known)
     scored = {candidate.id for candidate in everyone}
     others = [r for r in (*tried.values(), *(() if history is None else history.rejected)) if r.plan.id not in scored]
-    original, *candidates = [_candidate(front, each, tried.get(each.id), cells.get(each.id)) for each in everyone]
+    members = {target: {member.id for member in front.members_on(target)} for target in front.targets}
+    original, *candidates = [
+        _candidate(each, [target for target in front.targets if each.id in members[target]], tried.get(each.id),
+                   cells.get(each.id))
+        for each in everyone
+    ]  # fmt: skip
     return {
         "run": run,
         "folder": str(folder.resolve()),
@@ -77,9 +82,10 @@ def _costs(front: Front) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _candidate(front: Front, candidate: Candidate, result: Result | None, cells: list[int] | None) -> dict[str, Any]:
+def _candidate(
+    candidate: Candidate, fronts: list[str], result: Result | None, cells: list[int] | None
+) -> dict[str, Any]:
     score, done = candidate.score, candidate.finished
-    fronts = [target for target in front.targets if candidate in front.members_on(target)]
     return {
         "id": candidate.id,
         "origin": candidate.origin,

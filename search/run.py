@@ -26,8 +26,8 @@ from greenfront.search.metric_check import check_metric
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
-    kept_losses,
     Teacher,
+    kept_losses,
     prepare_library,
     prepare_original,
     prepare_significance,

@@ -1,7 +1,6 @@
 """The pictures of what every setting alone costs: layers by modules for each method, in nats before any training."""
 
 import math
-from collections.abc import Mapping
 
 from greenfront.evaluators import Significance
 from greenfront.hardware_profiles import HardwareProfile
@@ -11,9 +10,9 @@ from greenfront.search.layer_grid import WHOLE, LayerGrid, kind_of
 from greenfront.search.markup import grid_place, paragraph
 from greenfront.spaces import Settings
 
-LEAST_NATS = 1e-6
-"""Losses below are coloured as this."""
-Losses = Mapping[str, list[tuple[Settings, float, bool]]]
+LEAST_NATS = 1e-4
+"""Less matters to nobody, and is called so."""
+Losses = dict[str, list[tuple[Settings, float, bool]]]
 """Of one method, by path: every setting, what it costs alone, and whether that was measured by a pass."""
 
 
@@ -34,9 +33,9 @@ def settings_section(found: Significance | None, profile: HardwareProfile | None
     return Section(f"<h2>What settings cost in quality</h2>{paragraph(words)}{markup}", grids=grids)
 
 
-def _by_method(found: Significance, profile: HardwareProfile) -> dict[str, dict[str, list[tuple[Settings, float, bool]]]]:
+def _by_method(found: Significance, profile: HardwareProfile) -> dict[str, Losses]:
     """A choice whose settings in the profile aren't those that were scored (some left the space) is left out."""
-    by_method: dict[str, dict[str, list[tuple[Settings, float, bool]]]] = {}
+    by_method: dict[str, Losses] = {}
     for name, losses in found.losses.items():
         path, _, method = name.rpartition(":")
         offered = profile.sites[path].choices.get(method, []) if path in profile.sites else []
@@ -59,10 +58,10 @@ def _grid(method: str, losses: Losses, profile: HardwareProfile) -> Grid:
         if path not in losses:
             return None
         told = losses[path]
-        middle, loss, _ = told[len(told) // 2]
-        share = (_logarithm(loss) - low) / (high - low)
-        lines = [f"{_named(s)}: {wording.number(nats)} nats{'' if known else ', interpolated'}" for s, nats, known in told]
-        return GridCell(round(share, 4), f"{_named(middle)}\n{wording.number(loss)}", (path, *lines))
+        middle, typical, _ = told[len(told) // 2]
+        share = (_logarithm(typical) - low) / (high - low)
+        lines = [f"{_named(s)}: {_nats(loss)} nats{'' if known else ', interpolated'}" for s, loss, known in told]
+        return GridCell(round(share, 4), f"{_named(middle)}\n{_nats(typical)}", (path, *lines))
 
     cells = [[cell(path) for path in row] for row in whole.paths]
     columns = [place for place in range(len(whole.columns)) if any(row[place] is not None for row in cells)]
@@ -78,6 +77,10 @@ def _grid(method: str, losses: Losses, profile: HardwareProfile) -> Grid:
 
 def _named(settings: Settings) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items())
+
+
+def _nats(loss: float) -> str:
+    return f"<{LEAST_NATS:g}" if loss < LEAST_NATS else wording.number(loss)
 
 
 def _logarithm(nats: float) -> float:

@@ -1,4 +1,4 @@
-// Tables whose cells are coloured: a model layer by layer. Cividis (Nunez et al. 2018) reads alike with any colour vision.
+// Tables whose cells are coloured. Cividis (Nunez et al. 2018) reads alike with any colour vision.
 
 const CIVIDIS = ["00224e", "123570", "3b496c", "575d6d", "707173", "8a8678", "a59c74", "c3b369", "e1cc55", "fee838"]
   .map(code => [0, 2, 4].map(place => parseInt(code.slice(place, place + 2), 16)));

@@ -7,6 +7,8 @@ function handles() {
     name: cost.name, title: `Budget on ${cost.title}`, axis: x, vertical: true,
     value: bounds[cost.name] ? limitOn(state.target, cost, bounds[cost.name]) : cost.higher ? x.low : x.high,
     words: bounds[cost.name] ? limitWords(cost.name, bounds, [state.target]) : `no budget on ${plain(cost.name)}`,
+    label: bounds[cost.name]
+      ? `${cost.higher ? "at least" : "at most"} ${withUnit(cost, limitOn(state.target, cost, bounds[cost.name]))}` : "",
     ask: value => boundAt(cost, value),
   };
   if (state.y === "test") return [across];
@@ -15,6 +17,7 @@ function handles() {
     name: "accuracy_drop", title: `Budget on the loss of ${view.metric}`, axis: y, vertical: false,
     value: floor ?? y.low, words: floor === undefined ? `no budget on ${view.metric}`
       : limitWords("accuracy_drop", bounds, [state.target]),
+    label: floor === undefined ? "" : `${view.inverted ? "at most" : "at least"} ${score(floor)}`,
     ask: dropAt,
   };
   return [across, up].map(each => ({...each, size}));
@@ -49,7 +52,7 @@ function placeHandles() {
     const near = at > MARGIN.left + 0.6 * (right - MARGIN.left);
     if (vertical) fill(text, {x: at + (near ? -7 : 7), y: MARGIN.top + 12, "text-anchor": near ? "end" : "start"}, []);
     else fill(text, {x: right - 4, y: Math.min(at + 15, foot - 6), "text-anchor": "end"}, []);
-    text.textContent = each.words;
+    text.textContent = each.label || each.words;
     for (const [name, shown] of [["min", axis.low], ["max", axis.high], ["now", inside]])
       group.setAttribute(`aria-value${name}`, String(shown));
     group.setAttribute("aria-valuetext", each.words);
@@ -93,7 +96,7 @@ function stepLine(event, name) {
   const steps = {ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1, PageUp: 10, PageDown: -10}[event.key];
   if (event.key === "Delete" || event.key === "Backspace") askFor(name, null);
   else if (event.key === "Home" || event.key === "End")
-    askFor(name, each.ask(event.key === "End" ? axis.high : axis.logarithmic ? axis.low : axis.low + (axis.high - axis.low) / 100));
+    askFor(name, each.ask(event.key === "End" ? axis.high : axis.back(axis.at(axis.low) * 0.99 + axis.at(axis.high) / 100)));
   else if (steps) {
     const from = axis.at(axis.low), whole = axis.at(axis.high) - from;
     const now = axis.at(Math.min(Math.max(each.value, axis.low), axis.high));

@@ -71,7 +71,7 @@ function drawLook(named) {
   const first = candidateNamed(state.picked) ?? named, second = candidateNamed(state.other);
   const several = second && second !== first ? [first, second] : [first];
   const {head, rows} = costTable(several.filter(c => c !== view.original));
-  const name = `costs-${several.map(c => c.id).join("-")}`, title = `Every cost on ${state.target}`;
+  const name = `costs-${several.map(c => c.id).join("-")}`, title = `Every cost of ${several.map(c => c.id).join(" and ")} on ${state.target}`;
   byId("looked").replaceChildren(
     html("h3", {}, title), table(title, head, rows),
     html("div", {class: "tools"}, csvButton(name, title, () => [head, ...rows]),

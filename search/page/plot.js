@@ -16,7 +16,8 @@ function costScale(cost, from, to) {
 /** Scores worth looking at: original, front and budgets, and as much again below; with `state.low` all of them. */
 function scoreScale(from, to) {
   const groups = ["front", "dominated", "infeasible"];
-  const shown = groups.map(group => view.candidates.filter(c => groupOf(c) === group)).find(found => found.length) ?? [];
+  const found = groups.map(group => view.candidates.filter(c => groupOf(c) === group));
+  const shown = found.find(members => members.length) ?? [];
   const known = [view.original, ...(state.low ? [...view.candidates, ...view.others] : shown)].map(scoreOf)
     .concat(state.y === "test" ? [] : Object.values(floorsOf(view.budgets)))
     .filter(value => value !== null && !Number.isNaN(value));
@@ -76,7 +77,8 @@ function drawPlot() {
   }));
   plot.list = svg("g", {
     role: "listbox", tabindex: "0", "aria-label": "Candidates: arrow keys walk, Enter looks closer", id: "points",
-    onkeydown: walkPoints, onfocus: () => activate(plot.active ?? shown.at(-1)), onblur: () => plot.focus.replaceChildren(),
+    onkeydown: walkPoints, onfocus: () => activate(plot.active ?? shown.at(-1)),
+    onblur: () => plot.focus.replaceChildren(),
   }, points);
   plot.focus = svg("g", {class: "focus", "aria-hidden": "true"});
   plot.rings = svg("g", {class: "rings", "aria-hidden": "true"});
@@ -142,7 +144,7 @@ function labels(shown) {
     if (written.some(([ox, oy]) => Math.abs(ox - px) < 46 && Math.abs(oy - py) < 18)) return null;
     written.push([px, py]);
     const text = ratio(plot.cost, costOf(view.original, state.target, plot.cost), costOf(c, state.target, plot.cost));
-    return svg("text", {class: "label", x: px - 9, y: py - 10, "text-anchor": "end"}, text);
+    return svg("text", {class: "label", x: px - 10, y: py - 13, "text-anchor": "end"}, text);
   });
 }
 

@@ -72,9 +72,13 @@ def front_with_everything(
     rng = random.Random(seed)
     original = build_original()
     space = layered_space(layers)
-    drawn = (random_plan(number, space) for number in range(4 * count))
-    plans = list({plan.id: plan for plan in drawn if plan}.values())[: count + 1]
-    rejected = plans.pop()
+    found: dict[str, Plan] = {}
+    number = 0
+    while len(found) <= count:
+        if plan := random_plan(number, space):
+            found[plan.id] = plan
+        number += 1
+    *plans, rejected = found.values()
     made = []
     for number, plan in enumerate(plans):
         keep = 0.1 + 0.8 * (number % verified) / verified

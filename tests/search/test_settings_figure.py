@@ -36,7 +36,7 @@ def test_every_module_has_its_settings() -> None:
 def test_what_is_not_of_this_profile_is_left_out() -> None:
     found = losses_of_settings()
     odd = {"layer.0.f:low_rank": [0.1, 0.0], "elsewhere:bits": [0.1, 0.0], "layer.0.f:group": [0.1, 0.0]}
-    section = settings_section(Significance(odd, dict.fromkeys(odd, [0]), None), profile())
+    section = settings_section(Significance(odd, {name: [0] for name in odd}, None), profile())
     assert section.grids == {}
     assert section.markup == ""
     for nothing in (settings_section(None, profile()), settings_section(found, None)):
