@@ -120,9 +120,13 @@ def _history(front: Front, rejected: Plan) -> History:
 
 
 def _analysis() -> Analysis:
-    parts = tuple(
-        Finding(f"layer.{layer}.a", "attention", layer, 0, f"layer.{layer}", (f"layer.{layer}.a.q",),
-                0.001 * 10**layer, 0.2, "keep" if layer else "prune")
-        for layer in range(3)
-    )  # fmt: skip
-    return Analysis("speed", 0.02, 0.1, 64, parts)
+    """Three layers of twelve heads: wider than a phone."""
+    found = []
+    for layer in range(3):
+        path, block = f"layer.{layer}.a", f"layer.{layer}"
+        cost = 0.001 * 10**layer
+        found.append(
+            Finding(path, "attention", layer, 0, block, (f"{path}.q",), cost, 0.2, "keep" if layer else "prune")
+        )
+        found += [Finding(path, "head", layer, head, block, (f"{path}.q",), 0.001, 0.2, "keep") for head in range(12)]
+    return Analysis("speed", 0.02, 0.1, 64, tuple(found))
