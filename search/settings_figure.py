@@ -1,6 +1,7 @@
 """The pictures of what every setting alone costs: layers by modules for each method, in nats before any training."""
 
 import math
+from html import escape
 
 from greenfront.evaluators import Significance
 from greenfront.hardware_profiles import HardwareProfile
@@ -29,7 +30,7 @@ def settings_section(found: Significance | None, profile: HardwareProfile | None
         "validation. A cell has the middle one of the settings that its module is offered, and tells all of them; "
         "the brighter, the more it costs, on logarithms."
     )
-    markup = "".join(f"<h3>{grid.title}</h3>{grid_place(name)}" for name, grid in grids.items())
+    markup = "".join(f"<h3>{escape(grid.title)}</h3>{grid_place(name)}" for name, grid in grids.items())
     return Section(f"<h2>What settings cost in quality</h2>{paragraph(words)}{markup}", grids=grids)
 
 
