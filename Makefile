@@ -11,10 +11,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install test style lint format demo clean distclean
+.PHONY: help install test test-browser style lint format demo clean distclean
 
 help:
 	@echo "make test       install what is needed into $(VENV), then run every check: style, imports, types, tests"
+	@echo "make test-browser  the tests of report.html in a browser; needs Chromium (apt-get install chromium)"
 	@echo "make lint       the checks without the tests"
 	@echo "make format     put the code into the project's style"
 	@echo "make demo       fetch a model and its data, search, choose, export and use the result (about 8 minutes)"
@@ -50,6 +51,11 @@ test: style
 	@$(BIN)/mypy >$(VENV)/types.txt 2>&1 & checking=$$!; trap 'kill $$checking 2>/dev/null' EXIT; \
 		HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses=2 --dist=loadfile; failed=$$?; \
 		echo "==> types"; wait $$checking || failed=1; cat $(VENV)/types.txt; exit $$failed
+
+test-browser: $(INSTALLED)
+	@command -v chromium chromium-browser google-chrome >/dev/null || { echo "needs Chromium: apt-get install chromium"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,browser]'
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/browser
 
 format: $(INSTALLED)
 	@echo "==> putting the code into the project's style"

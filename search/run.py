@@ -29,6 +29,7 @@ from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
     Teacher,
+    kept_losses,
     prepare_library,
     prepare_original,
     prepare_significance,
@@ -45,6 +46,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.spent import spent
 from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, trials_left, unreachable_budgets
@@ -252,6 +254,7 @@ def _write(
     write_report(
         front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
         analysis=kept_analysis(run, report), history=history,
+        losses=kept_losses(run), spent=spent(run, config, profiles),
     )  # fmt: skip
     return front
 
