@@ -55,8 +55,12 @@ def select(run: str | Path, **wishes: Any) -> Selection:
     return _select(front, **{name: _wish(name, wish) for name, wish in wishes.items()})
 
 
-def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> "Exported":
+def export(
+    run: str | Path, id_: str, to: str | Path, *, onnx: bool = False, trust_remote_code: bool = False
+) -> "Exported":
     """Write a candidate to a folder that `from_pretrained` loads, compared with what was searched; see `Exported`.
+
+    `trust_remote_code`: run the run's metric, where that is a script.
 
     Raises:
         RunError: no such run or candidate, or the folder is in use.
@@ -64,7 +68,7 @@ def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> 
     """
     from greenfront.search.export import export as _export
 
-    return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx)
+    return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx, trust_remote_code=trust_remote_code)
 
 
 def _wish(name: str, wish: Any) -> Any:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from greenfront.errors import ConfigError
+from greenfront.terminal import Console
 
 File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
 Elsewhere = Annotated[

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
 from greenfront.errors import ConfigError
+from greenfront.terminal import Console
 
 Run = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 
@@ -93,6 +93,9 @@ def export(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The candidate's id, or `original`.", show_default=False)],
     to: Annotated[Path, typer.Option("--to", help="The folder to write.", show_default=False)],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx and an example of its use, too.")] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run the run's metric, where it is a script of its own.")
+    ] = False,
 ) -> None:
     """Write a candidate to a folder that `from_pretrained` loads, and compare it with what was searched."""
     console = Console()
@@ -101,5 +104,5 @@ def export(
     from greenfront.search.export import export as write
 
     with ConsoleReporter(console) as report:
-        done = write(RunFolder.existing(run), id_, to, onnx=onnx, report=report)
+        done = write(RunFolder.existing(run), id_, to, onnx=onnx, trust_remote_code=trust_remote_code, report=report)
     console.print(exported_table(done))

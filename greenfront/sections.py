@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from greenfront.errors import ConfigError
-from greenfront.field_types import Budget, File, Objectives, Rungs, Share, ShareOrAll, ShareOrNone, Text
+from greenfront.field_types import Budget, File, Listen, Objectives, Rungs, Share, ShareOrAll, ShareOrNone, Text
 from greenfront.hardware_section import TargetConfig
 from greenfront.section import Section
 from greenfront.space_section import SpaceConfig
@@ -26,6 +26,14 @@ class ModelConfig(Section):
 
     path: Text = Field(description="a folder, or a hub id")
     task: Task = Field(description="text-classification or another task")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _trusts_no_code(cls, raw: object) -> object:
+        if isinstance(raw, Mapping) and "trust_remote_code" in raw:
+            rule = "must be without `trust_remote_code`: code that comes with a model is never run"
+            raise ConfigError(f"{rule}; the model must be of an architecture that Transformers has itself")
+        return raw
 
 
 class DataConfig(Section):
@@ -50,6 +58,7 @@ class DataConfig(Section):
     metric: Text = Field(
         default="auto", description="auto: accuracy, answer_f1 or perplexity, by task; or f1, entity_f1, ..."
     )
+    trust_remote_code: bool = Field(default=False, description="run the code of `metric`, a script of your own")
     validation_share: Share = Field(default=0.1, description="of train, where no validation is given")
     test_share: Share = Field(default=0.1, description="of train, where no test is given")
     validation_examples: int = Field(default=1000, ge=1, description="at most so many score a trial")
@@ -140,6 +149,17 @@ class RayConfig(Section):
     address: Text = Field(default="local", description="local, auto, or a cluster's address")
     workers: int | None = Field(default=None, ge=1, description="default: cores here // threads_per_worker")
     threads_per_worker: int = Field(default=1, ge=1, description="processor threads of one worker")
+    dashboard: Listen | None = Field(
+        default=None, description="of a local Ray: a port here, or HOST:PORT", examples=["127.0.0.1:8265"]
+    )
+
+    @model_validator(mode="after")
+    def _has_its_own_dashboard(self) -> "RayConfig":
+        if self.dashboard is not None and self.address != "local":
+            raise ConfigError(
+                "must be without `dashboard` where it has an `address`: a cluster has a dashboard of its own"
+            )
+        return self
 
 
 class RunConfig(Section):

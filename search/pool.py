@@ -16,6 +16,7 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
+from greenfront.search.ray_access import dashboard, keep_token_private, on_loopback, warn_without_token
 from greenfront.search.training_state import Part, Weights
 from greenfront.search.worker import Assignment, Job, Outcome, Worker
 
@@ -109,23 +110,24 @@ class Pool:
 
 @contextmanager
 def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
-    """Ray, local or of a cluster, for the time of a search, without a dashboard.
+    """Ray, local or of a cluster, for the time of a search, without a dashboard unless one is asked for.
 
-    A local Ray listens on the machine's own address, not only on loopback: Ray chooses so. Not for untrusted networks.
+    A local Ray listens on loopback alone, and asks for the user's token.
 
     Raises:
+        ConfigError: a dashboard that can't be had.
         RunError: it can't be started or reached.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says the future default, which Ray warns about
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     local = config.address == "local"
     if local:
-        arguments |= {"num_cpus": workers * config.threads_per_worker, "include_dashboard": False}
+        arguments |= {"num_cpus": workers * config.threads_per_worker, **dashboard(config)}
     # Workers would otherwise import from the folder the driver was started in before anything installed.
     with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
         try:
             _knock(config.address)
-            with _own_signals():
+            with _own_signals(), on_loopback(local):
                 ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
@@ -135,6 +137,8 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
             if isinstance(error, ConnectionError) and "cluster at" in why:
                 why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
             raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
+        if local:
+            keep_token_private()
         try:
             yield
         finally:
@@ -158,7 +162,7 @@ def check_cluster(config: RayConfig) -> None:
     """Raise RunError unless the cluster can be reached; Ray on this machine is only started when it is needed."""
     if config.address != "local":
         with running_ray(config, 0):
-            pass
+            warn_without_token(config)
 
 
 def _knock(address: str) -> None:

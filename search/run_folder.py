@@ -12,6 +12,7 @@ from typing import Any
 
 from greenfront.config import RunConfig, config_differences, load_config, to_yaml
 from greenfront.errors import ConfigError, RunError
+from greenfront.search.containment import check_contained
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -153,6 +154,7 @@ class RunFolder:
         if run.path.exists() and not run.path.is_dir():
             raise RunError(f"output: must be a folder, but {run.path} is a file")
         if run.config.exists():
+            check_contained(run.path)
             differences = run.differences(config)
             if differences and any((run.path / "profiles").glob("*")):
                 raise run.another_configuration(differences)
@@ -194,6 +196,7 @@ class RunFolder:
         if not run.config.is_file():
             what = "is not a run folder (it has no config.yaml)" if path.exists() else "does not exist"
             raise RunError(f"{path} {what}; `greenfront search FILE` makes one")
+        check_contained(run.path)
         return run
 
     @contextmanager
@@ -228,7 +231,7 @@ class RunFolder:
     def differences(self, config: RunConfig) -> list[tuple[str, object, object]]:
         """What differs from the configuration of the earlier start: (dotted key, value here, value there)."""
         # Where trials run changes nothing about them: a run may go on with other workers.
-        ignored = ("ray.", "output")
+        ignored = ("ray.", "output", "data.trust_remote_code")
         return [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
 
     def another_configuration(self, differences: list[tuple[str, object, object]], hint: str = "") -> RunError:

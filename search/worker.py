@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, GreenfrontError
 from greenfront.evaluators import Examples, Outputs, Score, Teacher, answer, distill, score
+from greenfront.evaluators.named_metrics import trust_metric
 from greenfront.evaluators.peak_rate import share_of_peak
 from greenfront.search.acceptance import improves
 from greenfront.search.training_state import Part, Weights, pack, to_arrays, unpack
@@ -69,6 +70,7 @@ class Worker:
 
     def __init__(self, assignment: Assignment) -> None:
         torch.set_num_threads(assignment.threads)
+        trust_metric(assignment.metric)  # the driver has checked it, and sent it
         self.assignment = assignment
 
     def ready(self) -> int:
