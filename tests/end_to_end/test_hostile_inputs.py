@@ -15,7 +15,18 @@ from greenfront.search import RunFolder
 from greenfront.search.finish_record import attempts_on
 from greenfront.search.paused import PausedStates
 from greenfront.spaces import Library, Plan
-from tests.end_to_end.hostile_inputs import AUTO_CLASSES, DEEP, HOSTILE, canary, code, config_of, front, model, pickled, run
+from tests.end_to_end.hostile_inputs import (
+    AUTO_CLASSES,
+    DEEP,
+    HOSTILE,
+    canary,
+    code,
+    config_of,
+    front,
+    model,
+    pickled,
+    run,
+)
 from tests.end_to_end.place import Place, refused
 
 ESCAPE = "\x1b[2J\x1b]0;owned\x07"
@@ -83,9 +94,7 @@ def test_a_metric_is_run_where_the_configuration_trusts_it_and_that_is_said(plac
     assert "'evil.py' can't be loaded" in result.stderr.replace(f"{place.folder}/", "")  # it is no metric
 
 
-@pytest.mark.parametrize(
-    "command", ["show run", "show run --costs", "show run --json", "select run"]
-)
+@pytest.mark.parametrize("command", ["show run", "show run --costs", "show run --json", "select run"])
 def test_names_in_a_front_do_nothing_to_the_terminal(command: str, place: Place) -> None:
     def rename(raw: dict[str, object]) -> None:
         raw["metric"] = f"accuracy{ESCAPE}"

@@ -14,8 +14,8 @@ from sklearn import metrics as oracle
 
 from greenfront.errors import ConfigError
 from greenfront.evaluators import METRICS, get_metric
-from greenfront.evaluators.named_metrics import trust_metric
 from greenfront.evaluators.metrics import CountMetric, Counts
+from greenfront.evaluators.named_metrics import trust_metric
 
 
 def _oracle(name: str, labels: list[int], guesses: list[int], classes: int) -> float:
