@@ -11,11 +11,12 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install test style lint format demo clean distclean
+.PHONY: help install test style lint audit format demo clean distclean
 
 help:
 	@echo "make test       install what is needed into $(VENV), then run every check: style, imports, types, tests"
 	@echo "make lint       the checks without the tests"
+	@echo "make audit      ask for known vulnerabilities of the pinned dependencies (needs a network)"
 	@echo "make format     put the code into the project's style"
 	@echo "make demo       fetch a model and its data, search, choose, export and use the result (about 8 minutes)"
 	@echo "make clean      remove caches, build output and the demo's run; other runs, $(VENV) and examples/data stay"
@@ -50,6 +51,16 @@ test: style
 	@$(BIN)/mypy >$(VENV)/types.txt 2>&1 & checking=$$!; trap 'kill $$checking 2>/dev/null' EXIT; \
 		HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses=2 --dist=loadfile; failed=$$?; \
 		echo "==> types"; wait $$checking || failed=1; cat $(VENV)/types.txt; exit $$failed
+
+# pip-audit ends with 1 whatever went wrong, so its words decide.
+audit: $(INSTALLED)
+	@echo "==> asking PyPI for known vulnerabilities of what constraints.txt pins"
+	@$(BIN)/pip-audit --progress-spinner=off --no-deps --disable-pip --requirement constraints.txt 2>&1 \
+		| tee $(VENV)/audit.txt; \
+		grep -q '^No known vulnerabilities found' $(VENV)/audit.txt && exit; \
+		grep -q '^Found [0-9]* known vulnerabilit' $(VENV)/audit.txt || \
+			echo "==> PyPI's advisories could not be asked (no network?): nothing is known of these versions"; \
+		exit 1
 
 format: $(INSTALLED)
 	@echo "==> putting the code into the project's style"

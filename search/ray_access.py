@@ -58,7 +58,7 @@ def dashboard(config: RayConfig) -> dict[str, Any]:
 
 
 def asks_for_token() -> bool:
-    """Whether this process's Ray authenticates: of a local one the default since Ray 2.56, of a cluster never."""
+    """Whether Ray asks this process, and is asked by it, for a token: by default of a local one, in recent versions."""
     try:
         from ray._raylet import AuthenticationMode, get_authentication_mode
     except ImportError:  # an older Ray
