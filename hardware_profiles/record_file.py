@@ -40,7 +40,7 @@ def load_record(path: Path, record_type: type[_Record], what: str) -> _Record:
             wrong kind, or numbers that contradict each other; names file and place.
     """
     try:
-        raw = read_json(path)
+        raw = read_json(path, finite=False)  # what isn't finite is refused below, with its place
     except OSError as error:
         raise ConfigError(f"{path}: can't read {what}: {error.strerror}") from error
     except ValueError as error:

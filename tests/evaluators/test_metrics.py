@@ -111,5 +111,6 @@ def test_a_script_that_does_not_load_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"data\.metric: the script '.*broken\.py' can't be loaded"):
         get_metric(str(script))
     (tmp_path / "not_a_script.json").write_text(json.dumps({}))
+    trust_metric(str(tmp_path / "not_a_script.json"))
     with pytest.raises(ConfigError, match="can't be loaded"):
         get_metric(str(tmp_path / "not_a_script.json"))

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenfront.json_source import parse_json, read_json, read_text
@@ -16,11 +16,13 @@ DOCUMENTS = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(DOCUMENTS)
 def test_every_document_is_read_again(document: object) -> None:
     assert parse_json(json.dumps(document)) == document
 
 
+@settings(max_examples=40)
 @given(st.text())
 def test_any_other_text_is_refused_in_one_way(text: str) -> None:
     try:
