@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Va
 
 from greenfront.cost_names import DIMENSION_OF, Objective
 from greenfront.errors import ConfigError
-from greenfront.units import Bound, format_share, parse_bound, parse_share
+from greenfront.units import Bound, format_duration, format_share, parse_bound, parse_duration, parse_share
 from greenfront.yaml_source import shown
 
 Values = TypeVar("Values", bound=tuple[Any, ...])
@@ -17,6 +17,10 @@ Values = TypeVar("Values", bound=tuple[Any, ...])
 def _bound(value: Any, info: ValidationInfo) -> Bound:
     name = str(info.field_name)
     return value if isinstance(value, Bound) else parse_bound(value, DIMENSION_OF[name], name)
+
+
+def _seconds(value: Any, info: ValidationInfo) -> float:
+    return parse_duration(value, str(info.field_name))
 
 
 def _share(value: Any, info: ValidationInfo) -> float:
@@ -63,6 +67,7 @@ Text = Annotated[str, Field(min_length=1)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Budget = Annotated[Bound, BeforeValidator(_bound), PlainSerializer(str)]
+Seconds = Annotated[float, BeforeValidator(_seconds), PlainSerializer(format_duration)]
 Share = Annotated[float, BeforeValidator(_share), PlainSerializer(format_share)]
 ShareOrAll = Annotated[float, BeforeValidator(_share_or_all), PlainSerializer(format_share)]
 ShareOrNone = Annotated[float, BeforeValidator(_share_or_none), PlainSerializer(format_share)]

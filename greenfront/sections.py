@@ -7,7 +7,18 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from greenfront.errors import ConfigError
-from greenfront.field_types import Budget, File, Listen, Objectives, Rungs, Share, ShareOrAll, ShareOrNone, Text
+from greenfront.field_types import (
+    Budget,
+    File,
+    Listen,
+    Objectives,
+    Rungs,
+    Seconds,
+    Share,
+    ShareOrAll,
+    ShareOrNone,
+    Text,
+)
 from greenfront.hardware_section import TargetConfig
 from greenfront.section import Section
 from greenfront.space_section import SpaceConfig
@@ -111,6 +122,9 @@ class SearchConfig(Section):
     finalists: int = Field(default=8, ge=1, description="candidates measured and tested at the end")
     scored_settings: int = Field(
         default=3, ge=2, description="of a method at a module; the losses between are interpolated"
+    )
+    trial_limit: Seconds | None = Field(
+        default=None, description="of a training; default: ten times the slowest, at least 10 min", examples=["30 min"]
     )
 
     @model_validator(mode="after")

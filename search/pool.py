@@ -4,11 +4,11 @@ import os
 import re
 import signal
 import socket
-import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
@@ -16,14 +16,18 @@ from ray.exceptions import GetTimeoutError, RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
+from greenfront.search.failures import POISONED, Failure
 from greenfront.search.ray_access import dashboard, keep_token_private, on_loopback, warn_without_token
+from greenfront.search.ray_folder import ray_folder
+from greenfront.search.reasons import last_line, loss_of
+from greenfront.search.successors import START_SECONDS, Successors
+from greenfront.search.time_limit import TimeLimit
 from greenfront.search.training_state import Part, Weights
 from greenfront.search.worker import Assignment, Job, Outcome, Worker
+from greenfront.time_left import duration
 
 REACH_SECONDS = 10.0
 """Ray itself goes on trying an address where nobody answers for minutes."""
-START_SECONDS = 300.0
-"""Importing everything takes a worker 10 s; one that Ray has no room for would be waited for in vain."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +38,46 @@ class Finished:
     outcome: Outcome
     weights: Any
 
+    def brought(self) -> "Finished":
+        """The same with the weights here; where they are lost, as their machine has left since, a failure."""
+        if self.outcome.reason or self.weights is None:
+            return replace(self, weights=None)
+        try:
+            return replace(self, weights=Pool.fetch(self.weights))
+        except RayError as error:
+            failure, reason = loss_of(error)
+            lost = Outcome(self.outcome.plan_id, None, None, self.outcome.seconds, reason, failure=failure)
+            return Finished(self.tag, lost, None)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A job on its way: for which plan, the weights to come, on which worker, since when and how long at most."""
+
+    tag: int
+    plan_id: str
+    weights: Any
+    actor: Any
+    since: float
+    limit_seconds: float
+
+    def failed(self, failure: Failure, reason: str) -> Finished:
+        """That nothing came of it."""
+        seconds = time.monotonic() - self.since
+        return Finished(self.tag, Outcome(self.plan_id, None, None, seconds, reason, failure=failure), None)
+
 
 class Pool:
-    """A fixed number of workers that each take one plan at a time."""
+    """A fixed number of workers that each take one plan at a time. One that dies, hangs, or fails in a way that nobody
+    expected, has a successor, which is given nothing before it is there."""
 
-    def __init__(self, assignment: Assignment, workers: int) -> None:
+    def __init__(self, assignment: Assignment, workers: int, limit: TimeLimit | None = None) -> None:
         self._assignment = ray.put(assignment)
         self._threads = assignment.threads
-        self._running: dict[Any, tuple[int, str, Any, Any]] = {}  # outcome ref -> tag, plan id, weights ref, actor
+        self._steps = assignment.fine_tune.steps
+        self._limit = limit or TimeLimit(None, self._steps)
+        self._running: dict[Any, _Given] = {}  # by the reference of the outcome
+        self._successors = Successors(self._start)
         self._idle = [self._start() for _ in range(workers)]
         try:
             ray.get([actor.ready.remote() for actor in self._idle], timeout=START_SECONDS)
@@ -67,28 +103,31 @@ class Pool:
     def submit(self, tag: int, plan_id: str, plan_json: str, part: Part | None = None) -> None:
         """Give a plan to a free worker, for all of its training or for a part."""
         actor = self._idle.pop()
+        steps = self._steps if part is None else part.stop - part.start
         outcome, weights = actor.evaluate.options(num_returns=2).remote(plan_json, part)
-        self._running[outcome] = (tag, plan_id, weights, actor)
+        self._run(tag, plan_id, actor, outcome, weights, steps)
 
     def give(self, tag: int, plan_id: str, job: Job) -> None:
         """Give another job on a plan to a free worker."""
         actor = self._idle.pop()
         outcome, weights = actor.perform.options(num_returns=2).remote(job)
-        self._running[outcome] = (tag, plan_id, weights, actor)
+        self._run(tag, plan_id, actor, outcome, weights, job.steps)
 
     def wait(self, seconds: float) -> list[Finished]:
-        """What has finished, after at most so many seconds. A dead worker is an outcome, and gets a successor."""
-        done, _ = ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        """What has finished, after at most so many seconds. A worker that is lost is an outcome.
+
+        Raises:
+            RunError: no worker is left, and none could be started again.
+        """
+        done, _ = ray.wait([*self._running, *self._successors.references], num_returns=1, timeout=seconds)
         finished = []
         for reference in done:
-            tag, plan_id, weights, actor = self._running.pop(reference)
-            try:
-                outcome: Outcome = ray.get(reference)
-                self._idle.append(actor)
-            except RayError as error:
-                outcome = Outcome(plan_id, None, None, 0.0, f"the worker died: {last_line(error)}")
-                self._idle.append(self._start())
-            finished.append(Finished(tag, outcome, weights))
+            if reference in self._running:
+                finished.append(self._answered(reference))
+            else:
+                self._idle += self._successors.welcome(reference)
+        finished += [self._cut_off(reference) for reference in self._overdue()]
+        self._successors.check(len(self._running) + len(self._idle))
         return finished
 
     @staticmethod
@@ -96,6 +135,33 @@ class Pool:
         """Bring a candidate's weights here."""
         found: Weights | None = ray.get(weights)
         return found
+
+    def _run(self, tag: int, plan_id: str, actor: Any, outcome: Any, weights: Any, steps: int) -> None:
+        limit_seconds = self._limit.seconds(steps)
+        self._running[outcome] = _Given(tag, plan_id, weights, actor, time.monotonic(), limit_seconds)
+
+    def _answered(self, reference: Any) -> Finished:
+        given = self._running.pop(reference)
+        try:
+            outcome: Outcome = ray.get(reference)
+            finished = Finished(given.tag, outcome, given.weights)
+            self._limit.learn(outcome.seconds, outcome.steps)
+        except RayError as error:
+            finished = given.failed(*loss_of(error))
+        if finished.outcome.failure in POISONED:
+            self._successors.replace(given.actor)
+        else:
+            self._idle.append(given.actor)
+        return finished
+
+    def _overdue(self) -> list[Any]:
+        now = time.monotonic()
+        return [reference for reference, given in self._running.items() if now - given.since > given.limit_seconds]
+
+    def _cut_off(self, reference: Any) -> Finished:
+        given = self._running.pop(reference)
+        self._successors.replace(given.actor)
+        return given.failed("time", f"it took longer than {duration(given.limit_seconds)} (search.trial_limit)")
 
     def _start(self) -> Any:
         threads = str(self._threads)
@@ -123,12 +189,15 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     local = config.address == "local"
     if local:
         arguments |= {"num_cpus": workers * config.threads_per_worker, **dashboard(config)}
-    # Workers would otherwise import from the folder the driver was started in before anything installed.
-    with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
+    with ray_folder() as folder:
+        if local:
+            # Workers would otherwise import from the folder the driver was started in before anything installed.
+            (empty := folder / "empty").mkdir()
+            arguments |= {"runtime_env": {"working_dir": str(empty)}, "_temp_dir": str(folder)}
         try:
             _knock(config.address)
             with _own_signals(), on_loopback(local):
-                ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
+                ray.init(address=config.address, **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
                 "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
@@ -172,9 +241,3 @@ def _knock(address: str) -> None:
     found = re.fullmatch(r"\[?([^/\[\]]+)\]?:(\d+)", address)
     if found is not None:
         socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
-
-
-def last_line(error: BaseException) -> str:
-    """What an error of Ray's comes down to: its traceback's last line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__

@@ -16,7 +16,8 @@ from greenfront.errors import GreenfrontError, MeasureError, RunError
 from greenfront.hardware_profiles import Fingerprint, HardwareProfile, Measured, Target
 from greenfront.hardware_profiles.sampling import Progress
 from greenfront.search.measurer import ThisMachine
-from greenfront.search.pool import last_line, running_ray
+from greenfront.search.pool import running_ray
+from greenfront.search.reasons import last_line
 from greenfront.spaces import Space
 
 POLL_SECONDS = 1.0

@@ -6,7 +6,7 @@ parameters one by one on a journal file costs 90 ms a trial, in memory with join
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
 from greenfront.search.allocation_sampler import AllocationSampler
-from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
+from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.journal import NAME, Result, attributes_of, drop_torn_line, result_of
 from greenfront.search.open_trials import OpenTrials
-from greenfront.spaces import Plan, Space
+from greenfront.search.retries import Lost
+from greenfront.spaces import Plan, Settings, Space
 
 SAMPLER = "sampler"
 """The origin of a plan that was not suggested."""
@@ -39,6 +40,8 @@ SHORT = {
     "cmaes": "CmaEsSampler",
     "brute_force": "BruteForceSampler",
 }
+_LOST = "lost "
+"""What names of the study's attributes begin with that say why a plan, whose id follows, is tried again."""
 ALLOCATION = "allocation"
 """The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
 
@@ -183,6 +186,22 @@ class Study:
     def keep(self, trial: FrozenTrial) -> None:
         """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
         self._open.write(trial, finished=trial.user_attrs["state"] != "paused")
+
+    def avoid(self, forbidden: Callable[[str, Settings], bool]) -> None:
+        """Have no plan made with what is forbidden of a module's settings; a sampler that draws them will draw some."""
+        if isinstance(self._encoding, AllocationEncoding):
+            self._encoding.avoid(forbidden)
+
+    @property
+    def lost(self) -> dict[str, list[Lost]]:
+        """What `keep_lost` wrote, by plan id."""
+        kept = self._journal.user_attrs
+        lost = {name.removeprefix(_LOST): kept[name] for name in kept if name.startswith(_LOST)}
+        return {plan_id: [(job, reason) for job, reason in several] for plan_id, several in lost.items()}
+
+    def keep_lost(self, plan_id: str, lost: Sequence[Lost]) -> None:
+        """Write down which jobs of a plan were lost, as another start must not try it as often again."""
+        self._journal.set_user_attr(f"{_LOST}{plan_id}", [*lost])
 
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:
