@@ -17,7 +17,13 @@ from ray.exceptions import GetTimeoutError, RayError
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search.failures import POISONED, Failure
-from greenfront.search.ray_access import dashboard, keep_token_private, on_loopback, warn_without_token
+from greenfront.search.ray_access import (
+    check_dashboard,
+    dashboard,
+    keep_token_private,
+    on_loopback,
+    warn_without_token,
+)
 from greenfront.search.ray_folder import ray_folder
 from greenfront.search.reasons import last_line, loss_of
 from greenfront.search.successors import START_SECONDS, Successors
@@ -181,7 +187,6 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     A local Ray listens on loopback alone, and asks for the user's token.
 
     Raises:
-        ConfigError: a dashboard that can't be had.
         RunError: it can't be started or reached.
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says the future default, which Ray warns about
@@ -228,7 +233,13 @@ def _own_signals() -> Iterator[None]:
 
 
 def check_cluster(config: RayConfig) -> None:
-    """Raise RunError unless the cluster can be reached; Ray on this machine is only started when it is needed."""
+    """Refuse what Ray will not be able to do; on this machine it is only started when it is needed.
+
+    Raises:
+        ConfigError: a dashboard that can't be had.
+        RunError: a cluster that can't be reached.
+    """
+    check_dashboard(config)
     if config.address != "local":
         with running_ray(config, 0):
             warn_without_token(config)

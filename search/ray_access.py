@@ -37,23 +37,29 @@ def on_loopback(local: bool) -> Iterator[None]:
         ray_constants.ENABLE_RAY_CLUSTER = before
 
 
-def dashboard(config: RayConfig) -> dict[str, Any]:
-    """The arguments of `ray.init` for the dashboard of a local Ray: none unless it is asked for.
+def check_dashboard(config: RayConfig) -> None:
+    """Warn of a dashboard that others reach.
 
     Raises:
-        ConfigError: it is asked for, and Ray's packages for it are not installed.
+        ConfigError: one is asked for, and Ray's packages for it are not installed.
     """
     if config.dashboard is None:
-        return {"include_dashboard": False}
+        return
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         raise ConfigError(f"ray.dashboard: needs {', '.join(missing)}; `pip install 'ray[default]'` installs them")
-    host, _, port = config.dashboard.rpartition(":")
-    if host not in LOOPBACK:
+    if config.dashboard.rpartition(":")[0] not in LOOPBACK:
         _log.warning(
-            "Ray's dashboard listens on %s: whoever reaches it can run code here%s", config.dashboard,
-            ", with Ray's token" if asks_for_token() else "; Ray asks for no token (RAY_AUTH_MODE=token makes it ask)",
+            "Ray's dashboard listens on %s: whoever reaches it, and has Ray's token where Ray asks for one, can run "
+            "code here", config.dashboard,
         )  # fmt: skip
+
+
+def dashboard(config: RayConfig) -> dict[str, Any]:
+    """The arguments of `ray.init` for the dashboard of a local Ray: none unless it is asked for."""
+    if config.dashboard is None:
+        return {"include_dashboard": False}
+    host, _, port = config.dashboard.rpartition(":")
     return {"include_dashboard": True, "dashboard_host": host, "dashboard_port": int(port)}
 
 

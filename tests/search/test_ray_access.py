@@ -10,7 +10,13 @@ from ray._private import ray_constants
 from greenfront.config import RayConfig
 from greenfront.errors import ConfigError
 from greenfront.search import ray_access
-from greenfront.search.ray_access import dashboard, keep_token_private, on_loopback, warn_without_token
+from greenfront.search.ray_access import (
+    check_dashboard,
+    dashboard,
+    keep_token_private,
+    on_loopback,
+    warn_without_token,
+)
 
 
 def test_a_local_ray_is_started_as_where_there_are_no_clusters() -> None:
@@ -26,15 +32,17 @@ def test_a_local_ray_is_started_as_where_there_are_no_clusters() -> None:
 
 def test_a_dashboard_is_there_on_request(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     assert dashboard(RayConfig()) == {"include_dashboard": False}
+    check_dashboard(RayConfig())
     monkeypatch.setattr(ray_access, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"ray\.dashboard: needs aiohttp_cors.*pip install 'ray\[default\]'"):
-        dashboard(RayConfig(dashboard="127.0.0.1:8265"))
+        check_dashboard(RayConfig(dashboard="127.0.0.1:8265"))
     monkeypatch.setattr(ray_access, "find_spec", lambda name: name)
     here = RayConfig.model_validate({"dashboard": 8265})
     assert dashboard(here) == {"include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": 8265}
+    check_dashboard(here)
     assert not caplog.records
-    dashboard(RayConfig(dashboard="0.0.0.0:8265"))
-    assert "whoever reaches it can run code here" in caplog.text
+    check_dashboard(RayConfig(dashboard="0.0.0.0:8265"))
+    assert "0.0.0.0:8265: whoever reaches it" in caplog.text
 
 
 @pytest.mark.parametrize("asks", [True, False])
