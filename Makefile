@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+AUDIT := $(VENV)/audit
 RUN := runs/reuters
 
 # Bytecode is written when a module is first used: compiling all of the packages takes half of the installation.
@@ -52,10 +53,14 @@ test: style
 		HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses=2 --dist=loadfile; failed=$$?; \
 		echo "==> types"; wait $$checking || failed=1; cat $(VENV)/types.txt; exit $$failed
 
-# pip-audit ends with 1 whatever went wrong, so its words decide.
-audit: $(INSTALLED)
+# In an environment of its own: what audits is no part of what is audited. pip-audit ends with 1 whatever went wrong, so
+# its words decide.
+audit:
 	@echo "==> asking PyPI for known vulnerabilities of what constraints.txt pins"
-	@$(BIN)/pip-audit --progress-spinner=off --no-deps --disable-pip --requirement constraints.txt 2>&1 \
+	@mkdir -p $(VENV)
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+		$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	@$(AUDIT)/bin/pip-audit --progress-spinner=off --no-deps --disable-pip --requirement constraints.txt 2>&1 \
 		| tee $(VENV)/audit.txt; \
 		grep -q '^No known vulnerabilities found' $(VENV)/audit.txt && exit; \
 		grep -q '^Found [0-9]* known vulnerabilit' $(VENV)/audit.txt || \
