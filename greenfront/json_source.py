@@ -37,9 +37,13 @@ def parse_json(text: str, *, finite: bool = True) -> Any:
         ValueError: not JSON, nested more deeply than Python reads, a key that stands twice in an object, and with
             `finite` also NaN, Infinity or a number that is too large for a float.
     """
-    refused = {"parse_constant": _constant, "parse_float": _finite} if finite else {}
     try:
-        return json.loads(text, object_pairs_hook=_distinct, **refused)  # type: ignore[arg-type]
+        return json.loads(
+            text,
+            object_pairs_hook=_distinct,
+            parse_constant=_constant if finite else None,
+            parse_float=_finite if finite else None,
+        )
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

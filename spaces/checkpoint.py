@@ -60,7 +60,7 @@ def load_checkpoint(folder: Path) -> PreTrainedModel:
         raise DataError(f"{folder}: not a saved model ({type(error).__name__}: {error})") from error
     if not (isinstance(model_class, type) and issubclass(model_class, PreTrainedModel)):
         raise DataError(f"{config}: architectures must name a model class of Transformers, but got {architecture!r}")
-    if raw.get("model_type") not in CONFIG_MAPPING:
+    if str(raw.get("model_type")) not in CONFIG_MAPPING:
         rule = "code that comes with a model is never run; model_type must be one that Transformers has itself"
         raise DataError(f"{config}: {rule}, but got {raw.get('model_type')!r}")
     _check_weights(folder)

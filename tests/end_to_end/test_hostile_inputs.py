@@ -2,6 +2,7 @@
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -96,9 +97,9 @@ def test_a_metric_is_run_where_the_configuration_trusts_it_and_that_is_said(plac
 
 @pytest.mark.parametrize("command", ["show run", "show run --costs", "show run --json", "select run"])
 def test_names_in_a_front_do_nothing_to_the_terminal(command: str, place: Place) -> None:
-    def rename(raw: dict[str, object]) -> None:
+    def rename(raw: dict[str, Any]) -> None:
         raw["metric"] = f"accuracy{ESCAPE}"
-        for candidate in raw["candidates"]:  # type: ignore[attr-defined]
+        for candidate in raw["candidates"]:
             candidate["origin"] = f"{ESCAPE}<script>alert(1)</script>"
             candidate["score"]["metric"] = raw["metric"]
 
