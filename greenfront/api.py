@@ -54,8 +54,12 @@ def select(run: str | Path, **wishes: Any) -> Selection:
     return Front.load(RunFolder.existing(Path(run)).front).select(**wishes)
 
 
-def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> "Exported":
+def export(
+    run: str | Path, id_: str, to: str | Path, *, onnx: bool = False, trust_remote_code: bool = False
+) -> "Exported":
     """Write a candidate to a folder that `from_pretrained` loads, compared with what was searched; see `Exported`.
+
+    `trust_remote_code`: run the run's metric, where that is a script.
 
     Raises:
         RunError: no such run or candidate, or the folder is in use.
@@ -63,4 +67,4 @@ def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> 
     """
     from greenfront.search.export import export as _export
 
-    return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx)
+    return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx, trust_remote_code=trust_remote_code)

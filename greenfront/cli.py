@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from greenfront import doctor_command, file_commands, init_command, run_commands
 from greenfront.errors import GreenfrontError
 from greenfront.interrupts import interruptible
+from greenfront.terminal import Console
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",

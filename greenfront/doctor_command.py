@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from greenfront.checkup import Checked
+from greenfront.terminal import Console
 
 CHECKS = {
     "load": "hardware_profiles.machine_checks",  # first: the others make some themselves

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from greenfront.script_options import Json, Quiet, console_of
+from greenfront.terminal import Console
 
 File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
 Elsewhere = Annotated[

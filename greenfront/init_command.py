@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from greenfront.errors import ConfigError
 from greenfront.guess import Guess
+from greenfront.terminal import Console
 
 
 def init(

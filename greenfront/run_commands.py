@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
 
 from greenfront.errors import ConfigError, RunError
 from greenfront.script_options import Json, Quiet, console_of, write_json
+from greenfront.terminal import Console
 
 Run = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 
@@ -108,6 +108,9 @@ def export(
     id_: Annotated[str, typer.Argument(metavar="ID", help="The candidate's id, or `original`.", show_default=False)],
     to: Annotated[Path, typer.Option("--to", help="The folder to write.", show_default=False)],
     onnx: Annotated[bool, typer.Option("--onnx", help="Write model.onnx and an example of its use, too.")] = False,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run the run's metric, where it is a script of its own.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -118,7 +121,7 @@ def export(
     from greenfront.search.export import export as write
 
     with ConsoleReporter(console) as report:
-        done = write(RunFolder.existing(run), id_, to, onnx=onnx, report=report)
+        done = write(RunFolder.existing(run), id_, to, onnx=onnx, trust_remote_code=trust_remote_code, report=report)
     if json:
         write_json({**asdict(done), "folder": str(done.folder)})
         return

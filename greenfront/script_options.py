@@ -5,7 +5,8 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+
+from greenfront.terminal import Console
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and all else to stderr.")]

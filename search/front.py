@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from greenfront.config import COST_OF, BudgetsConfig
 from greenfront.errors import GreenfrontError, RunError
 from greenfront.evaluators.names import nearest
+from greenfront.json_source import parse_json, read_text
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.fields import mapping, only, strings, take
 from greenfront.search.newer import UPGRADE, newer
@@ -240,8 +241,8 @@ class Front:
     def from_json(cls, text: str) -> "Front":
         """Inverse of `to_json`; raises RunError that says what is wrong and where."""
         try:
-            raw = mapping(json.loads(text), "the document")
-        except json.JSONDecodeError as error:
+            raw = mapping(parse_json(text), "the document")
+        except ValueError as error:
             raise RunError(f"must be JSON, but {error}") from error
         version = take(raw, "version", int, "the document")
         if version > VERSION:
@@ -285,8 +286,10 @@ class Front:
     def load(cls, path: Path) -> "Front":
         """Read `front.json`; raises RunError with the path when it is missing or not a front."""
         try:
-            return cls.from_json(path.read_text(encoding="utf-8")).located(RunFolder(path.parent))
-        except (OSError, UnicodeDecodeError) as error:
+            text = read_text(path)
+        except (OSError, ValueError) as error:
             raise RunError(f"{path}: can't be read as a front: {error}") from error
+        try:
+            return cls.from_json(text).located(RunFolder(path.parent))
         except RunError as error:
             raise RunError(f"{path}: not a front of this version: {error}{newer(path.parent)}") from error

@@ -23,7 +23,7 @@ from greenfront.search.front import Front
 from greenfront.search.growth import Growth
 from greenfront.search.history import History
 from greenfront.search.limits import budget_limits, first_plans, without
-from greenfront.search.metric_check import check_metric
+from greenfront.search.metric_check import check_metric, trusted_code
 from greenfront.search.mirror import mirrored
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
@@ -87,6 +87,8 @@ def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> F
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
     check_metric(config)
+    if (said := trusted_code(config)) is not None:
+        report.note(said)
     check_sampler(config)
     config = resolve_targets(config)
     run = check_reopened(config)
