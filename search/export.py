@@ -79,8 +79,8 @@ def export(
 
     With `onnx` also `model.onnx`, for plain ONNX Runtime, and `example.py`, which uses it. Where the test data can be
     read, up to `MOST_EXAMPLES` examples are answered by the candidate here and by each of the two in a clean process;
-    the latency of each is compared with the original's in its runtime, and with what the search measured there. A metric
-    that is a script is only run with `trust_remote_code`: that the run folder names it is not enough.
+    the latency of each is compared with the original's in its runtime, and with what the search measured there. A
+    metric that is a script is only run with `trust_remote_code`: that the run folder names it is not enough.
 
     Raises:
         RunError: no weights of this candidate are kept, or the folder exists and is not empty, or can't be written.

@@ -66,7 +66,7 @@ def dashboard(config: RayConfig) -> dict[str, Any]:
 def asks_for_token() -> bool:
     """Whether Ray asks this process, and is asked by it, for a token: by default of a local one, in recent versions."""
     try:
-        from ray._raylet import AuthenticationMode, get_authentication_mode
+        from ray._raylet import AuthenticationMode, get_authentication_mode  # type: ignore[attr-defined]
     except ImportError:  # an older Ray
         return False
     return bool(get_authentication_mode() == AuthenticationMode.TOKEN)

@@ -66,7 +66,8 @@ def load_checkpoint(folder: Path) -> PreTrainedModel:
     _check_weights(folder)
     try:
         with without_bars():
-            model, info = model_class.from_pretrained(
+            load: Any = model_class.from_pretrained
+            model, info = load(
                 folder, local_files_only=True, use_safetensors=True, ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )  # fmt: skip
