@@ -6,10 +6,10 @@ parameters one by one on a journal file costs 90 ms a trial, in memory with join
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
@@ -20,10 +20,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
 from greenfront.search.allocation_sampler import AllocationSampler
-from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
+from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.journal import NAME, Result, attributes_of, drop_torn_line, result_of
 from greenfront.search.open_trials import OpenTrials
-from greenfront.spaces import Plan, Space
+from greenfront.search.retries import Lost
+from greenfront.spaces import Plan, Settings, Space
 
 SAMPLER = "sampler"
 """The origin of a plan that was not suggested."""
@@ -39,6 +40,8 @@ SHORT = {
     "cmaes": "CmaEsSampler",
     "brute_force": "BruteForceSampler",
 }
+_LOST = "lost "
+"""What names of the study's attributes begin with that say why a plan, whose id follows, is tried again."""
 ALLOCATION = "allocation"
 """The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
 
@@ -93,6 +96,16 @@ def _rehearse(sampler: optuna.samplers.BaseSampler, objectives: int) -> None:
         study.tell(study.ask(distributions), [float(value)] * objectives)
 
 
+class Follower(Protocol):
+    """Is told of every trial, beside the journal."""
+
+    def begin(self, trial: FrozenTrial) -> None:
+        """A trial is under way."""
+
+    def write(self, trial: FrozenTrial) -> None:
+        """A trial as the journal has it: finished, or paused."""
+
+
 class Study:
     """Proposes plans of a space and learns from their results. All objectives are minimised."""
 
@@ -131,6 +144,7 @@ class Study:
             self._open.restore(trial)
             self.results.append(result_of(trial))
         self.tried = {result.plan for result in self.results}  # the plans that have a result
+        self.rejected = sum(result.state == "rejected" for result in self.results)
         if not isinstance(sampler, AllocationSampler):
             # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
             rehearsal = optuna.create_study(directions=directions, sampler=sampler)
@@ -138,6 +152,12 @@ class Study:
                 if result.origin == SAMPLER:
                     rehearsal.ask(self._distributions)
         self._waiting: dict[int, optuna.Trial] = {}
+        self.mirror: Follower | None = None
+
+    @property
+    def journal(self) -> optuna.Study:
+        """As it is kept in the run folder."""
+        return self._journal
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
@@ -178,11 +198,35 @@ class Study:
             trial.set_user_attr(name, attribute)
         self.results.append(result)
         self.tried.add(result.plan)
+        self.rejected += result.state == "rejected"
         return self._memory.tell(trial, known, state)
 
     def keep(self, trial: FrozenTrial) -> None:
         """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
         self._open.write(trial, finished=trial.user_attrs["state"] != "paused")
+        if self.mirror is not None:
+            self.mirror.write(trial)
+
+    def begin(self, number: int) -> None:
+        """Say that a trial is under way, which is seen in a database alone."""
+        if self.mirror is not None and number in self._waiting:
+            self.mirror.begin(self._memory.get_trials(deepcopy=False)[number])
+
+    def avoid(self, forbidden: Callable[[str, Settings], bool]) -> None:
+        """Have no plan made with what is forbidden of a module's settings; a sampler that draws them will draw some."""
+        if isinstance(self._encoding, AllocationEncoding):
+            self._encoding.avoid(forbidden)
+
+    @property
+    def lost(self) -> dict[str, list[Lost]]:
+        """What `keep_lost` wrote, by plan id."""
+        kept = self._journal.user_attrs
+        lost = {name.removeprefix(_LOST): kept[name] for name in kept if name.startswith(_LOST)}
+        return {plan_id: [(job, reason) for job, reason in several] for plan_id, several in lost.items()}
+
+    def keep_lost(self, plan_id: str, lost: Sequence[Lost]) -> None:
+        """Write down which jobs of a plan were lost, as another start must not try it as often again."""
+        self._journal.set_user_attr(f"{_LOST}{plan_id}", [*lost])
 
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:
