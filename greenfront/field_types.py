@@ -3,6 +3,7 @@
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
@@ -51,11 +52,22 @@ def _increasing(values: Values) -> Values:
     return values
 
 
+def _storage(url: str) -> str:
+    if "://" not in url:
+        rule = "must be a URL such as postgresql://USER@HOST/DATABASE or sqlite:///FILE"
+        raise ConfigError(f"{rule}, but got {shown(url)}")
+    if ":" in urlsplit(url).netloc.rpartition("@")[0]:
+        rule = "must hold no password, which would be copied into run folder and report"
+        raise ConfigError(f"{rule}: PGPASSWORD, or the file ~/.pgpass, tells it to PostgreSQL")
+    return url
+
+
 def _off(value: object) -> object:
     return None if value in ("off", False) else value  # YAML 1.1 reads a bare `off` as false
 
 
 Text = Annotated[str, Field(min_length=1)]
+Storage = Annotated[str, AfterValidator(_storage)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Budget = Annotated[Bound, BeforeValidator(_bound), PlainSerializer(str)]

@@ -44,6 +44,7 @@ class Continue:
         seed = (work.seed + int(plan.id, 16) + 1) % 2**32
         torch.manual_seed(seed)
         model = compress(work.original, plan, to_train=True)
+        torch.nn.Module.to(model, work.device)
         load_arrays(model, self.weights)
         if self.steps:
             train, logits = work.train, work.train_logits

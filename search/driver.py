@@ -136,6 +136,7 @@ class Driver:
         number, plan = climb.proposal.number, climb.proposal.plan
         pool.submit(number, plan.id, plan.to_json(), *([] if climb.part is None else [climb.part]))
         self._pending[number] = climb
+        self.study.begin(number)
 
     def _next(self, report: Reporter) -> Climb | None:
         """One that was lost, a trial that has earned its next rung, a new plan, or None when there is none (yet)."""

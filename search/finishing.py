@@ -24,6 +24,7 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.continuing import Continue
 from greenfront.search.finish_record import Attempt, Quality, attempts_on, finished
 from greenfront.search.finishing_data import finishing_data, shards_of
+from greenfront.search.growth import Growth
 from greenfront.search.journal import Result
 from greenfront.search.keeping import Kept, keep_attempts, keep_finished
 from greenfront.search.pool import Finished, Pool, running_ray
@@ -110,7 +111,7 @@ def finish(
     )
     with running_ray(config.ray, config.workers()):
         limit = TimeLimit.of(config.search.trial_limit, config.fine_tune.steps, members)
-        pool = Pool(assignment, config.workers(), limit)
+        pool = Pool(assignment, config.workers(), limit, Growth.of(config))
         finisher = Finisher(config, run, assignment.original, processor, [*floors], parts, report)
         finisher.work(pool, members)
 

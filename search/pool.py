@@ -1,9 +1,8 @@
 """Ray workers: started, replaced when they die, stopped without leaving anything behind."""
 
+import math
 import os
-import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -12,21 +11,25 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search.failures import POISONED, Failure
+from greenfront.search.growth import Growth
+from greenfront.search.placement import Needs, check_room, most_later, nodes_there
 from greenfront.search.ray_folder import ray_folder
+from greenfront.search.reaching import join_elsewhere, knock
 from greenfront.search.reasons import last_line, loss_of
+from greenfront.search.shipping import check_nodes, runtime_env
 from greenfront.search.successors import START_SECONDS, Successors
 from greenfront.search.time_limit import TimeLimit
 from greenfront.search.training_state import Part, Weights
 from greenfront.search.worker import Assignment, Job, Outcome, Worker
 from greenfront.time_left import duration
 
-REACH_SECONDS = 10.0
-"""Ray itself goes on trying an address where nobody answers for minutes."""
+PATIENCE_SECONDS = 60.0
+"""A search that has workers begins without the rest then, which joins it."""
 
 
 @dataclass(frozen=True)
@@ -67,27 +70,46 @@ class _Given:
 
 
 class Pool:
-    """A fixed number of workers that each take one plan at a time. One that dies, hangs, or fails in a way that nobody
-    expected, has a successor, which is given nothing before it is there."""
+    """Workers that each take one plan at a time, as many as `Growth` says. One that dies, hangs, or fails in a way that
+    nobody expected, has a successor, which is given nothing before it is there."""
 
-    def __init__(self, assignment: Assignment, workers: int, limit: TimeLimit | None = None) -> None:
+    def __init__(
+        self, assignment: Assignment, workers: int, limit: TimeLimit | None = None, growth: Growth | None = None
+    ) -> None:
+        """`growth`: what a worker takes, and how many there should be, if not just `workers` with a processor for each
+        of their threads."""
         self._assignment = ray.put(assignment)
         self._threads = assignment.threads
         self._steps = assignment.fine_tune.steps
         self._limit = limit or TimeLimit(None, self._steps)
+        self._growth = growth or Growth(Needs(float(assignment.threads)), workers)
         self._running: dict[Any, _Given] = {}  # by the reference of the outcome
+        self._idle: list[Any] = []
         self._successors = Successors(self._start)
-        self._idle = [self._start() for _ in range(workers)]
-        try:
-            ray.get([actor.ready.remote() for actor in self._idle], timeout=START_SECONDS)
-        except GetTimeoutError as error:
-            cpus = ray.cluster_resources().get("CPU", 0)
-            raise RunError(
-                f"ray.workers: {workers} workers of {self._threads} threads did not start in {START_SECONDS:.0f} s; "
-                f"Ray has {cpus:g} CPUs in all"
-            ) from error
-        except RayError as error:
-            raise RunError(f"the Ray workers could not start: {last_line(error)}") from error
+        self._open(self._growth.wanted)
+
+    def _open(self, workers: int) -> None:
+        """Start so many, and wait for them; where that takes long, as others hold the cluster's nodes, for one."""
+        for _ in range(workers):
+            self._successors.add()
+        began = time.monotonic()
+        while self._successors.references:
+            waited = time.monotonic() - began
+            if waited > PATIENCE_SECONDS and self._idle:
+                return
+            if waited > START_SECONDS:
+                cpus = ray.cluster_resources().get("CPU", 0)
+                raise RunError(
+                    f"ray.workers: {workers} workers with {self._growth.needs} each did not start in "
+                    f"{START_SECONDS:.0f} s; Ray has {cpus:g} CPUs in all"
+                )
+            ready, _ = ray.wait(self._successors.references, num_returns=1, timeout=1.0)
+            for reference in ready:
+                try:
+                    ray.get(reference)
+                except RayError as error:
+                    raise RunError(f"the Ray workers could not start: {last_line(error)}") from error
+                self._idle += self._successors.welcome(reference)
 
     @property
     def free(self) -> int:
@@ -118,6 +140,9 @@ class Pool:
         Raises:
             RunError: no worker is left, and none could be started again.
         """
+        present = len(self._running) + len(self._idle) + len(self._successors.references)
+        for _ in range(self._growth.missing(present)):
+            self._successors.add()
         done, _ = ray.wait([*self._running, *self._successors.references], num_returns=1, timeout=seconds)
         finished = []
         for reference in done:
@@ -169,7 +194,7 @@ class Pool:
             "MKL_NUM_THREADS": threads,
             "TOKENIZERS_PARALLELISM": "false",
         }
-        actor_class = ray.remote(num_cpus=self._threads, runtime_env={"env_vars": environment})(Worker)
+        actor_class = ray.remote(**self._growth.needs.options(), runtime_env={"env_vars": environment})(Worker)
         return actor_class.remote(self._assignment)
 
 
@@ -184,27 +209,28 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says the future default, which Ray warns about
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    local = config.address == "local"
-    if local:
-        arguments |= {"num_cpus": workers * config.threads_per_worker, "include_dashboard": False}
+    needs = Needs.of(config)
+    if config.local:
+        arguments |= {"num_cpus": math.ceil(workers * needs.cpu), "include_dashboard": False}
     with ray_folder() as folder:
-        if local:
-            # Workers would otherwise import from the folder the driver was started in before anything installed.
-            (empty := folder / "empty").mkdir()
-            arguments |= {"runtime_env": {"working_dir": str(empty)}, "_temp_dir": str(folder)}
+        if config.local:
+            arguments["_temp_dir"] = str(folder)
         try:
-            _knock(config.address)
+            knock(config.address)
             with _own_signals():
-                ray.init(address=config.address, **arguments)
+                ray.init(address=config.address, runtime_env=runtime_env(config, folder), **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
-                "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
+                "must be local, auto (on a cluster's node, or by RAY_ADDRESS), HOST:PORT of a cluster that this "
+                "machine is a node of, or ray://HOST:PORT"
             )
             why = last_line(error)
             if isinstance(error, ConnectionError) and "cluster at" in why:
                 why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
             raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
         try:
+            if config.local and workers:
+                check_room(workers, needs, nodes_there())
             yield
         finally:
             with _own_signals():
@@ -224,16 +250,15 @@ def _own_signals() -> Iterator[None]:
 
 
 def check_cluster(config: RayConfig) -> None:
-    """Raise RunError unless the cluster can be reached; Ray on this machine is only started when it is needed."""
-    if config.address != "local":
+    """Raise RunError unless the cluster can be reached, has room for the workers, and can run Greenfront; Ray on this
+    machine is only started when it is needed."""
+    if not config.local:
+        try:
+            knock(config.address)
+        except OSError:
+            pass  # said below, with what an address can be
+        else:
+            join_elsewhere(config.address)
         with running_ray(config, 0):
-            pass
-
-
-def _knock(address: str) -> None:
-    """Raise OSError unless somebody answers at HOST:PORT; Ray finds out itself what else an address can be."""
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", "")
-    found = re.fullmatch(r"\[?([^/\[\]]+)\]?:(\d+)", address)
-    if found is not None:
-        socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
+            check_room(config.workers, Needs.of(config), nodes_there(), most_later())
+            check_nodes(config)

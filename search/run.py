@@ -20,9 +20,11 @@ from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
+from greenfront.search.growth import Growth
 from greenfront.search.history import History
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
+from greenfront.search.mirror import mirrored
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
@@ -43,6 +45,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, trials_left, unreachable_budgets
 from greenfront.search.time_limit import TimeLimit
@@ -92,6 +95,7 @@ def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> F
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, unreachable_budgets(run))
     check_cluster(config.ray)
+    check_storage(config.search.storage)
     run = reopened(config)
     with run.alone():
         return _run(config, run, report, trials)
@@ -200,10 +204,12 @@ def _search(
     if nothing and not (finalists and finalists.weightless()):
         return
     workers = config.workers()
-    report.stage(f"Starting {workers} Ray workers")
-    with running_ray(config.ray, workers):
+    growth = Growth.of(config)
+    report.stage(f"Starting {growth}")
+    name = driver.run.path.name
+    with mirrored(config.search.storage, driver.study, name, report), running_ray(config.ray, workers):
         limit = TimeLimit.of(config.search.trial_limit, config.fine_tune.steps, driver.study.results)
-        pool = Pool(assignment, workers, limit)
+        pool = Pool(assignment, workers, limit, growth)
         if not nothing:
             what = "Searching" if config.search.rungs is None else "Searching, by steps of training"
             report.stage(what, driver.outlook.seconds_left(*driver.progress))
@@ -217,6 +223,7 @@ def _assignment(config: RunConfig, data: TaskData, teacher: Teacher, library: Li
         original=model, library=library, train=teacher.train, train_logits=teacher.train_logits,
         validation=data.validation, validation_logits=teacher.validation_logits, fine_tune=config.fine_tune,
         metric=config.data.metric, seed=config.search.seed, threads=config.ray.threads_per_worker,
+        device="cuda" if config.ray.resources_per_worker.gpu else "cpu",
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
@@ -96,6 +96,16 @@ def _rehearse(sampler: optuna.samplers.BaseSampler, objectives: int) -> None:
         study.tell(study.ask(distributions), [float(value)] * objectives)
 
 
+class Follower(Protocol):
+    """Is told of every trial, beside the journal."""
+
+    def begin(self, trial: FrozenTrial) -> None:
+        """A trial is under way."""
+
+    def write(self, trial: FrozenTrial) -> None:
+        """A trial as the journal has it: finished, or paused."""
+
+
 class Study:
     """Proposes plans of a space and learns from their results. All objectives are minimised."""
 
@@ -142,6 +152,12 @@ class Study:
                 if result.origin == SAMPLER:
                     rehearsal.ask(self._distributions)
         self._waiting: dict[int, optuna.Trial] = {}
+        self.mirror: Follower | None = None
+
+    @property
+    def journal(self) -> optuna.Study:
+        """As it is kept in the run folder."""
+        return self._journal
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
@@ -188,6 +204,13 @@ class Study:
     def keep(self, trial: FrozenTrial) -> None:
         """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
         self._open.write(trial, finished=trial.user_attrs["state"] != "paused")
+        if self.mirror is not None:
+            self.mirror.write(trial)
+
+    def begin(self, number: int) -> None:
+        """Say that a trial is under way, which is seen in a database alone."""
+        if self.mirror is not None and number in self._waiting:
+            self.mirror.begin(self._memory.get_trials(deepcopy=False)[number])
 
     def avoid(self, forbidden: Callable[[str, Settings], bool]) -> None:
         """Have no plan made with what is forbidden of a module's settings; a sampler that draws them will draw some."""

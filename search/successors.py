@@ -34,6 +34,10 @@ class Successors:
     def replace(self, actor: Any) -> None:
         """End an actor, if it isn't dead, and start another."""
         ray.kill(actor)
+        self.add()
+
+    def add(self) -> None:
+        """Start one."""
         successor = self._start()
         self._starting[successor.ready.remote()] = successor
 

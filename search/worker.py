@@ -1,10 +1,11 @@
 """A Ray worker: builds a candidate, fine-tunes it quickly, scores it."""
 
 import os
+import socket
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from greenfront.config import FineTuneConfig
-from greenfront.errors import Diverged
+from greenfront.errors import Diverged, RunError
 from greenfront.evaluators import Examples, Outputs, Score, Teacher, TrainingLog, answer, distill, score
 from greenfront.evaluators.peak_rate import share_of_peak
 from greenfront.search.acceptance import improves
@@ -31,7 +32,8 @@ second validation takes a tenth of a trial, and the loss before is that of a few
 class Assignment:
     """What every worker needs, put into the object store once.
 
-    Logits (P, C) are the original's, by row; without them the original is asked again.
+    Logits (P, C) are the original's, by row; without them the original is asked again. `device`: where candidates are
+    trained and scored.
     """
 
     original: PreTrainedModel
@@ -44,6 +46,7 @@ class Assignment:
     metric: str
     seed: int
     threads: int
+    device: Literal["cpu", "cuda"] = "cpu"
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ class Worker:
     """One process with its own threads; Ray makes an actor of it."""
 
     def __init__(self, assignment: Assignment) -> None:
+        if assignment.device == "cuda" and not torch.cuda.is_available():
+            raise RunError(f"ray.resources_per_worker.gpu: PyTorch on {socket.gethostname()} finds no GPU")
         torch.set_num_threads(assignment.threads)
         self.assignment = assignment
         self._memory = MemoryWatch()
@@ -165,7 +170,10 @@ class Worker:
 
     def _build(self, plan: Plan, seed: int) -> PreTrainedModel:
         torch.manual_seed(seed)
-        return compress(self.assignment.original, plan, self.assignment.library, to_train=True)
+        work = self.assignment
+        model = compress(work.original, plan, work.library, to_train=True)
+        torch.nn.Module.to(model, work.device)  # in place; the model's own `to` is wrapped, and its type lost
+        return model
 
     def _answer(self, model: PreTrainedModel) -> Outputs:
         work = self.assignment
