@@ -80,7 +80,7 @@ raw_configs = st.fixed_dictionaries(
                 cpu=rates, gpu=st.sampled_from([0, 0.5, 2]), memory=st.sampled_from(["4 GB", "500 MiB"]),
                 custom=st.dictionaries(names, st.sampled_from([0.5, 1, 3])),
             ),
-        ),
+        ).filter(lambda ray: "address" in ray or not ray.get("resources_per_worker", {}).get("custom")),
         "output": st.sampled_from(["out", "runs/a b", "/tmp/x: #y"]),
     },
 )  # fmt: skip
