@@ -69,7 +69,7 @@ class Driver:
             if result.state == "paused":
                 self._tell(result)
         self.outlook = Outlook(config, study.results, original, self.predict, taken_over(run))
-        self._rng = np.random.default_rng(config.search.seed + len(study.results))
+        self._refused = study.refused_last % (3 * REJECTIONS)  # after a whole round there may be more trials now
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
         self._pending: dict[int, Climb] = {}
         self._saves: list[Any] = []
@@ -149,9 +149,10 @@ class Driver:
         if self._exhausted or begun >= self.config.search.trials:
             return None
         under_way = {climb.proposal.plan for climb in self._pending.values()}
-        for attempt in range(3 * REJECTIONS):
-            if attempt >= REJECTIONS:
-                plan = perturbed(self.study.space, self.losses, self.limits, self._rng)
+        while self._refused < 3 * REJECTIONS:
+            if self._refused >= REJECTIONS:
+                rng = np.random.default_rng((self.config.search.seed, self.study.asked))
+                plan = perturbed(self.study.space, self.losses, self.limits, rng)
                 if plan is not None:
                     self.study.suggest(plan, RANDOM)
             proposal = self.study.ask()
@@ -159,11 +160,14 @@ class Driver:
             over = missed(slack)
             known = proposal.plan in self.study.tried or proposal.plan in under_way
             if not over and proposal.plan and not known:
+                self._refused = 0
+                self._saves.append(self._saver.submit(self.study.begin, self.study.begun(proposal)))
                 return proposal
+            self._refused += 1
             reason = f"{OVER}: {', '.join(over)}" if over else "has a result already"
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
             self._keep(self.study.tell(rejected, None, _constraints(slack)))
-        self._exhausted = True
+        self._exhausted, self._refused = True, 0
         if begun == 1:
             report.note("one plan alone is within the budgets, as far as was found: it is tried")
         else:

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenfront.config import COST_OF, BudgetsConfig
+from greenfront.durable import write_atomic
 from greenfront.errors import GreenfrontError, RunError
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.fields import mapping, only, strings, take
-from greenfront.search.run_folder import write_atomic
 from greenfront.search.slack import (
     budget_slack,
     budgets_from_text,
@@ -25,6 +25,8 @@ __all__ = [
     "Candidate", "CandidateScore", "Front", "budget_slack", "mark_front", "missed_budgets", "pareto_mask",
 ]  # fmt: skip
 
+DROP = "delete it, and `greenfront search` writes it again from the trials, for measuring the finalists once more"
+"""What to do with a file that can't be read, and what that costs."""
 VERSION = 2
 KEYS = ("version", "metric", "targets", "budgets", "objectives", "fronts", "original", "candidates")
 
@@ -201,6 +203,6 @@ class Front:
         try:
             return cls.from_json(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: can't be read as a front: {error}") from error
+            raise RunError(f"{path}: can't be read as a front: {error}; {DROP}") from error
         except RunError as error:
-            raise RunError(f"{path}: not a front of this version: {error}") from error
+            raise RunError(f"{path}: not a front of this version: {error}; {DROP}") from error

@@ -1,7 +1,6 @@
 """`report.html`: one file with an interactive plot, every candidate's numbers and plan, and the run."""
 
 import json
-import os
 import shlex
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,6 +11,7 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from greenfront.config import COST_OF
+from greenfront.durable import write_atomic
 from greenfront.evaluators import Analysis
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import view, wording
@@ -85,9 +85,7 @@ def write_report(
         plotly=get_plotlyjs(),
         script=SCRIPT,
     )
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomic(path, page)
 
 
 def _summary(front: Front) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.approximations import left_out
 from greenfront.search.candidate import Candidate
+from greenfront.search.claim import claimed
 from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
 from greenfront.search.history import History
+from greenfront.search.kept_plans import kept_plans
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
 from greenfront.search.plot import plot_front
@@ -41,6 +44,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.status import is_finished
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, unreachable_budgets
 from greenfront.search.trimming import prepare_base
@@ -81,12 +85,11 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
     run = check_reopened(config)
     if run.front.exists() and not run.differences(config):
         front = Front.load(run.front)
-        if all(candidate.verified for candidate in (front.original, *front.members)) and front.members:
+        if is_finished(front):
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, unreachable_budgets(run))
     check_cluster(config.ray)
-    run = reopened(config)
-    with run.alone():
+    with claimed(config, reopened) as run:
         return _run(config, run, report)
 
 
@@ -134,7 +137,8 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         searched = without(config, unreachable)
         study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         adopt(study, stored_results(earlier), original, profiles, config)
-        firsts = first_plans(searched, space, losses, profiles, original.predicted, limits)
+        solve = partial(first_plans, searched, space, losses, profiles, original.predicted, limits)
+        firsts = kept_plans(run, solve)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
             report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from greenfront.config import RunConfig
 from greenfront.search.driver import Timing
+from greenfront.search.droppable import droppable
 from greenfront.search.journal import Result
 from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.run_folder import RunFolder
@@ -48,4 +49,7 @@ class Summary:
 
 def unreachable_budgets(run: RunFolder) -> tuple[str, ...]:
     """The budgets that no plan could meet, as a finished run has kept them."""
-    return tuple(json.loads(run.summary.read_text())["unreachable_budgets"]) if run.summary.exists() else ()
+    if not run.summary.exists():
+        return ()
+    with droppable(run.summary, "what the search took is forgotten"):
+        return tuple(json.loads(run.summary.read_text(encoding="utf-8"))["unreachable_budgets"])

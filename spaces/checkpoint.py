@@ -1,8 +1,6 @@
 """Folders that Transformers loads: weights, configuration with the Plan, tokenizer or image processor."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,24 +10,18 @@ import transformers
 from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 
+from greenfront.durable import replacing
 from greenfront.errors import DataError, GreenfrontError
 from greenfront.spaces.plan import Plan
 
 
 def save_checkpoint(model: PreTrainedModel, folder: Path, processor: Any = None) -> None:
     """Write model and processor so that `from_pretrained` reads them, whole or not at all."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with without_bars():
+    with replacing(folder) as partial, without_bars():
+        partial.mkdir(parents=True)
         model.save_pretrained(partial)
         if processor is not None:
             processor.save_pretrained(partial)
-    for path in partial.iterdir():
-        path.chmod(0o644)  # weights are written private; a checkpoint is for whoever may read the folder
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(partial, folder)
 
 
 def load_checkpoint(folder: Path) -> PreTrainedModel:
