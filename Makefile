@@ -42,7 +42,7 @@ style: $(INSTALLED)
 lint: style
 	@echo "==> checking types"
 	@$(BIN)/mypy
-	@$(BIN)/mypy benchmarks/*.py benchmarks/search/*.py
+	@$(BIN)/mypy benchmarks/*.py benchmarks/search/*.py benchmarks/reliability/*.py
 
 # Types are checked beside the tests, which often wait for other processes; what is wrong with types is said last.
 test: style

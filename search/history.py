@@ -78,7 +78,8 @@ def known_spans(trial: FrozenTrial, result: Result) -> list[tuple[datetime, date
     if begin is None:
         return []
     if not result.rungs:
-        return [] if end is None or end < begin else [(begin, end)]
+        # It may have been asked for by an earlier start, and was asked for while another one ran.
+        return [] if end is None or end < begin else [(max(begin, end - timedelta(seconds=result.seconds)), end)]
     first = (begin, begin + timedelta(seconds=result.rungs[0].seconds))
     last = timedelta(seconds=result.seconds - sum(rung.seconds for rung in result.rungs))
     return [first] if end is None or end < begin else [first, (end - last, end)]

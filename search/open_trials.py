@@ -27,7 +27,7 @@ _CONSTRAINTS = "constraints"
 
 
 class OpenTrials:
-    """The trials of a study that are paused, by their number in memory."""
+    """The trials of a study that are under way or paused, by their number in memory, which is that in the journal."""
 
     def __init__(self, memory: optuna.Study, storage: JournalStorage, file: JournalFile, study_name: str) -> None:
         """`file` is the one that the storage writes."""

@@ -1,18 +1,22 @@
 """What is written is there whole or not at all: after an error, after a kill at any moment, on a full disk."""
 
+import errno
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from safetensors.numpy import save_file
 
+from greenfront.cli import guarded
 from greenfront.durable import OLD, PARTIAL, replacing, restored, write_atomic, writing
 from greenfront.errors import RunError
+from tests.disks import small_disk
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,25 +141,8 @@ def test_what_made_way_comes_back_only_where_nothing_took_its_place(tmp_path: Pa
     restored(tmp_path / "missing")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 256 kB; needs root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("mounting a small file system is not allowed here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 @pytest.mark.parametrize("write", ["text", "tensors"])
-def test_a_full_disk_is_one_message_and_loses_nothing(write: str, small_disk: Path) -> None:
-    path = small_disk / "file"
-    write_atomic(path, "before")
-
+def test_a_full_disk_is_one_message_and_loses_nothing(write: str, tmp_path: Path) -> None:
     def text(partial: Path) -> None:
         partial.write_text("x" * 10**6)
 
@@ -164,10 +151,33 @@ def test_a_full_disk_is_one_message_and_loses_nothing(write: str, small_disk: Pa
 
     writers: dict[str, Callable[[Path], None]] = {"text": text, "tensors": tensors}
     said = r"file can't be written: .*No space left on device.*the same command goes on"
-    with pytest.raises(RunError, match=said), replacing(path) as partial:
-        writers[write](partial)
-    assert path.read_text() == "before"
-    assert [each.name for each in small_disk.iterdir()] == ["file"]
+    with small_disk(tmp_path / "disk", "256k") as disk:
+        path = disk / "file"
+        write_atomic(path, "before")
+        with pytest.raises(RunError, match=said), replacing(path) as partial:
+            writers[write](partial)
+        assert path.read_text() == "before"
+        assert [each.name for each in disk.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_whatever_else_meets_a_full_disk_is_one_message_too(number: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def command() -> None:
+        raise OSError(number, os.strerror(number), "/somewhere/file")
+
+    with pytest.raises(typer.Exit) as caught:
+        guarded(command)()
+    assert caught.value.exit_code == 1
+    said = capsys.readouterr().err
+    assert f"error: [Errno {number}] {os.strerror(number)}: '/somewhere/file'; what was finished before is kept" in said
+
+
+def test_other_errors_of_the_system_are_not_taken_for_a_full_disk() -> None:
+    def command() -> None:
+        raise FileNotFoundError("mine")
+
+    with pytest.raises(FileNotFoundError, match="mine"):
+        guarded(command)()
 
 
 def test_other_errors_stay_what_they_are() -> None:
