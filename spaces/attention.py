@@ -49,6 +49,14 @@ class Approximation(Protocol):
     def __call__(self, heads: Heads) -> Tensor | None:
         """The outputs (B, H, L, D); None where exact attention is the same and cheaper."""
 
+    def flops(self, length: int, width: int, *, causal: bool) -> int:
+        """Of the products for one head of this width and one input of this many tokens, in closed form."""
+
+
+def exact_flops(queries: int, keys: int, width: int) -> int:
+    """Of one head's exact attention: its scores and their product with the values."""
+    return 4 * queries * keys * width
+
 
 def attention_forward(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any

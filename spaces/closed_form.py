@@ -1,7 +1,7 @@
 """FLOPs, parameters and bytes of a Plan in closed form, from what was read once from the original.
 
 One fused multiply-add is two FLOPs. Counted are the products of matrices, as `torch.utils.flop_counter` counts them, of
-exact attention too.
+attention too, exact or approximated.
 
 Dimension letters: B batch, L sequence, F features of all heads.
 """
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from greenfront.spaces.approximation import AttentionMethod
+from greenfront.spaces.attention import Approximation, exact_flops
 from greenfront.spaces.compression import method_of
 from greenfront.spaces.effective import effective, gone
 from greenfront.spaces.layouts import attention_layout, output_path
@@ -40,7 +41,10 @@ class Part:
     shape: tuple[int, int]
     bias: bool
     rows: int
-    """Tokens that pass it in all its calls; of an attention: pairs of them, B L^2."""
+    """Tokens that pass it in all its calls."""
+    length: int = 0
+    """Tokens of an input, of an attention alone."""
+    causal: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,8 @@ class Original:
 class Footprint:
     """What a Plan leaves of a model; `bytes` are those of its parameters, and of what rounded ones are scaled with."""
 
-    flops: int | None
-    """Of the batch; None where attention is approximated, whose FLOPs have no closed form here."""
+    flops: int
+    """Of the batch."""
     parameters: int
     bytes: int
 
@@ -69,22 +73,25 @@ class Footprint:
 def read_original(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Original:
     """Read a model by running it once on a batch."""
     seen: Counter[str] = Counter()
+    lengths: dict[str, int] = {}
     sites = [site for site, _ in linear_sites(model)]
     table = embedding_site(model)
     sites += [table[0]] if table is not None else []
     # The outputs' linears say how long the sequences are that the attentions before them relate.
-    attentions = {}
+    attentions, causal = {}, {}
     for site, module in attention_sites(model):
         layout = attention_layout(site.path, module)
         if not isinstance(layout, str):
             attentions[output_path(site.path, layout)] = (site.path, (layout.heads, layout.heads * layout.unit))
+            causal[site.path] = bool(module.is_causal)
 
     def record(path: str) -> Any:
         def hook(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             shape = arguments[0].shape if arguments[0].is_floating_point() else (*arguments[0].shape, 1)
             seen[path] += arguments[0].numel() // shape[-1]
             if path in attentions:
-                seen[attentions[path][0]] += shape[0] * shape[1] ** 2
+                seen[attentions[path][0]] += shape[0] * shape[1]
+                lengths[attentions[path][0]] = shape[1]
 
         return hook
 
@@ -104,7 +111,8 @@ def read_original(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Origin
         parts[site.path] = Part(
             "embedding" if site.kind == "embedding" else "linear", site.shape, bias, seen[site.path]
         )
-    parts |= {path: Part("attention", shape, False, seen[path]) for path, shape in attentions.values()}
+    for path, shape in attentions.values():
+        parts[path] = Part("attention", shape, False, seen[path], lengths[path], causal[path])
     known: set[int] = set()
     parameters = {}
     for path, module in model.named_modules():
@@ -119,6 +127,7 @@ def footprint(original: Original, space: Space, plan: Plan) -> Footprint:
     skipped = gone(space, plan)
     changed: dict[str, Settings] = {path: s for path, s in effective(space, plan).items() if path in original.parts}
     changed |= {path: {"skipped": 1} for path in original.parts if any(inside(path, prefix) for prefix in skipped)}
+    approximations, widths = _approximations(space, changed), {site.path: site.shape[1] for site in space.sites}
     flops, rounded = original.flops, 0
     parameters = sum(
         count for path, count in original.parameters.items() if not any(inside(path, prefix) for prefix in skipped)
@@ -126,13 +135,15 @@ def footprint(original: Original, space: Space, plan: Plan) -> Footprint:
     for path, settings in changed.items():
         part = original.parts[path]
         (flops_before, before), (flops_after, after) = _size(part, {}), _size(part, settings)
+        if path in approximations and "skipped" not in settings:
+            flops_after = _approximated(part, settings, approximations[path], widths[path])
         flops += flops_after - flops_before
         if "skipped" not in settings:
             parameters += after - before
             rounded += _saved_by_rounding(part, settings)
-    approximations = _approximations(space, changed)
-    parameters += sum(sum(p.numel() for p in approximation.parameters()) for approximation in approximations)
-    return Footprint(None if approximations else flops, parameters, parameters * original.parameter_bytes - rounded)
+    distinct = {id(approximation): approximation for approximation in approximations.values()}
+    parameters += sum(sum(p.numel() for p in approximation.parameters()) for approximation in distinct.values())
+    return Footprint(flops, parameters, parameters * original.parameter_bytes - rounded)
 
 
 def _size(part: Part, settings: Settings) -> tuple[int, int]:
@@ -141,7 +152,7 @@ def _size(part: Part, settings: Settings) -> tuple[int, int]:
         return 0, 0
     if part.kind == "attention":
         heads, features = part.shape
-        return 4 * part.rows * features * int(settings.get("heads", heads)) // heads, 0
+        return exact_flops(part.rows, part.length, features * int(settings.get("heads", heads)) // heads), 0
     rank = settings.get("rank")
     if part.kind == "embedding":
         vocabulary, width = part.shape
@@ -170,16 +181,25 @@ def _saved_by_rounding(part: Part, settings: Settings) -> int:
     return weights * (_FLOAT32 - weight_bytes) - scaled * _FLOAT32
 
 
-def _approximations(space: Space, changed: Mapping[str, Settings]) -> list[nn.Module]:
-    """The approximations of attention that changes bring in, without values; those that layers share once."""
+def _approximated(part: Part, settings: Settings, approximation: nn.Module, width: int) -> int:
+    """FLOPs of an approximated attention whose heads have this width."""
+    key_heads, features = part.shape
+    heads = features * int(settings.get("heads", key_heads)) // key_heads // width
+    each = cast("Approximation", approximation).flops(part.length, width, causal=part.causal)
+    return part.rows // part.length * heads * each
+
+
+def _approximations(space: Space, changed: Mapping[str, Settings]) -> dict[str, nn.Module]:
+    """The approximations of attention that changes bring in, by their paths, without values; shared ones are one."""
     found: dict[str, nn.Module] = {}
+    shared: dict[str, nn.Module] = {}
     for site in space.sites:
         settings = {key: value for key, value in changed.get(site.path, {}).items() if key not in ("heads", "skipped")}
         if site.kind == "attention" and settings:
             method = method_of(settings)
             assert isinstance(method, AttentionMethod)
-            shared = settings.get("linformer_sharing") == "layerwise"
             with torch.device("meta"):
                 made = method.approximation(site.path, settings, site.shape[1])
-            found.setdefault(str(settings) if shared else site.path, made)
-    return list(found.values())
+            layerwise = settings.get("linformer_sharing") == "layerwise"
+            found[site.path] = shared.setdefault(str(settings), made) if layerwise else made
+    return found

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from greenfront.config import SpaceConfig
 from greenfront.spaces.approximation import AttentionMethod, amounts, whole_number
-from greenfront.spaces.attention import Heads, tracing
+from greenfront.spaces.attention import Heads, exact_flops, tracing
 from greenfront.spaces.plan import Settings
 from greenfront.spaces.token_blocks import rows
 
@@ -62,6 +62,13 @@ class ClusteredAttention(nn.Module):
         nearest = closeness.argmax(3, keepdim=True).transpose(2, 3)  # (B, H, 1, L)
         none = torch.zeros_like(closeness).transpose(2, 3)
         return none.scatter(2, nearest, valid[:, None, None].to(none.dtype).expand_as(nearest))
+
+    def flops(self, length: int, width: int, *, causal: bool) -> int:
+        """Keys compared with the seeds and summed up with values and counts, then attention to the centroids."""
+        if length <= self.clusters:
+            return exact_flops(length, length, width)
+        clustering = 2 * length * self.clusters * (width + 2 * width + 1)
+        return clustering + exact_flops(length, self.clusters, width)
 
     def extra_repr(self) -> str:
         return f"clusters={self.clusters}"

@@ -15,7 +15,7 @@ from greenfront.errors import PlanError
 from greenfront.spaces.approximation import AttentionMethod
 from greenfront.spaces.attention import Heads, tracing
 from greenfront.spaces.plan import Settings
-from greenfront.spaces.token_blocks import from_blocks, in_blocks
+from greenfront.spaces.token_blocks import blocks_of, from_blocks, in_blocks
 
 BLOCK = 32
 
@@ -26,6 +26,10 @@ class LinearAttention(nn.Module):
     def forward(self, heads: Heads) -> Tensor:
         """(B, H, L, D)."""
         return kernel_attention(F.elu(heads.query) + 1, F.elu(heads.key) + 1, heads)
+
+    def flops(self, length: int, width: int, *, causal: bool) -> int:
+        """As many features as the head is wide."""
+        return kernel_flops(length, width, width, causal=causal)
 
 
 def kernel_attention(query: Tensor, key: Tensor, heads: Heads) -> Tensor:
@@ -39,6 +43,16 @@ def kernel_attention(query: Tensor, key: Tensor, heads: Heads) -> Tensor:
     value = torch.cat([heads.value, torch.ones_like(heads.value[..., :1])], dim=3)
     sums = _causal(query, key, value) if heads.causal else query @ (key.transpose(2, 3) @ value)
     return sums[..., :-1] / sums[..., -1:].clamp(min=torch.finfo(sums.dtype).tiny)
+
+
+def kernel_flops(length: int, features: int, width: int, *, causal: bool) -> int:
+    """Of `kernel_attention` for one head and one input, in closed form."""
+    if not causal:
+        return 4 * length * features * (width + 1)
+    size = min(BLOCK, length)
+    tokens = blocks_of(length, size) * size
+    inside = 2 * tokens * size * (features + width + 1)
+    return inside + 4 * tokens * features * (width + 1)
 
 
 def _causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

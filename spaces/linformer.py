@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 from greenfront.config import SpaceConfig
 from greenfront.errors import ConfigError, PlanError
 from greenfront.spaces.approximation import AttentionMethod, whole_number
-from greenfront.spaces.attention import Heads, tracing
+from greenfront.spaces.attention import Heads, exact_flops, tracing
 from greenfront.spaces.library import Library
 from greenfront.spaces.plan import Settings, Value
 
@@ -71,6 +71,12 @@ class LinformerProjection(nn.Module):
     def _correct(correction: Tensor, column: Tensor) -> Tensor:
         """The correction (K, N) read at columns (B, L) -> (B, K, L)."""
         return correction[:, column].transpose(0, 1)
+
+    def flops(self, length: int, width: int, *, causal: bool) -> int:
+        """Keys and values pooled, then attention to the slots."""
+        if length <= self.length:
+            return exact_flops(length, length, width)
+        return 4 * self.length * length * width + exact_flops(length, self.length, width)
 
     def extra_repr(self) -> str:
         return f"length={self.length}, positions={self.positions}"

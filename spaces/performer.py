@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from greenfront.config import SpaceConfig
 from greenfront.spaces.approximation import AttentionMethod, amounts, seed_of, whole_number
 from greenfront.spaces.attention import Heads
-from greenfront.spaces.linear_attention import kernel_attention
+from greenfront.spaces.linear_attention import kernel_attention, kernel_flops
 from greenfront.spaces.plan import Settings
 
 
@@ -39,6 +39,10 @@ class PerformerAttention(nn.Module):
         largest = on_key.amax(2, keepdim=True)
         on_query = (heads.query @ directions + largest).softmax(3)
         return kernel_attention(on_query, (on_key - largest).exp(), heads)
+
+    def flops(self, length: int, width: int, *, causal: bool) -> int:
+        """The features of queries and keys, and what is done with them."""
+        return 4 * length * width * self.features + kernel_flops(length, self.features, width, causal=causal)
 
     def extra_repr(self) -> str:
         return f"features={self.features}"

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from greenfront.config import SpaceConfig
 from greenfront.spaces.approximation import AttentionMethod, amounts, whole_number
-from greenfront.spaces.attention import Heads, tracing
+from greenfront.spaces.attention import Heads, exact_flops, tracing
 from greenfront.spaces.plan import Settings
-from greenfront.spaces.token_blocks import attend, from_blocks, in_blocks, rows
+from greenfront.spaces.token_blocks import attend, blocks_of, from_blocks, in_blocks, rows
 
 BLOCK = 32
 
@@ -51,6 +51,14 @@ class SignMatchingAttention(nn.Module):
         if heads.causal:
             allowed = allowed & (place <= place[:, None])
         return torch.where(allowed, (agreements + block * key.shape[3]) * length + place, -1)
+
+    def flops(self, length: int, width: int, *, causal: bool) -> int:
+        """Every block's agreements with all keys, then its attention to those it chose."""
+        if length <= self.matches:
+            return exact_flops(length, length, width)
+        block = 1 if causal else BLOCK
+        blocks = blocks_of(length, block)
+        return 2 * blocks * length * width + exact_flops(blocks * block, self.matches, width)
 
     def extra_repr(self) -> str:
         return f"matches={self.matches}"

@@ -21,6 +21,11 @@ def in_blocks(tokens: Tensor, size: int) -> Tensor:
     return tokens.reshape(batch, heads, -1, size, width).transpose(1, 2)
 
 
+def blocks_of(length: int, size: int) -> int:
+    """How many blocks `in_blocks` makes."""
+    return -(-length // size)
+
+
 def from_blocks(blocks: Tensor, length: int) -> Tensor:
     """(B, N, H, S, W) -> (B, H, L, W), without what filled up the last block."""
     return blocks.transpose(1, 2).flatten(2, 3)[:, :, :length]

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from greenfront.config import SpaceConfig
 from greenfront.spaces.approximation import AttentionMethod, amounts, whole_number
-from greenfront.spaces.attention import Heads, tracing
+from greenfront.spaces.attention import Heads, exact_flops, tracing
 from greenfront.spaces.plan import Settings
-from greenfront.spaces.token_blocks import attend, from_blocks, in_blocks, with_neighbours
+from greenfront.spaces.token_blocks import attend, blocks_of, from_blocks, in_blocks, with_neighbours
 
 
 class WindowAttention(nn.Module):
@@ -41,6 +41,12 @@ class WindowAttention(nn.Module):
         query = torch.arange(self.tokens, device=heads.query.device)[:, None]
         distance = torch.arange(keys, device=heads.query.device) - self.tokens - query
         return distance.abs() <= self.tokens if not heads.causal else (distance <= 0) & (distance >= -self.tokens)
+
+    def flops(self, length: int, width: int, *, causal: bool) -> int:
+        """Every block's attention to itself and its neighbours."""
+        if length <= self.tokens + 1:
+            return exact_flops(length, length, width)
+        return exact_flops(blocks_of(length, self.tokens) * self.tokens, (2 if causal else 3) * self.tokens, width)
 
     def extra_repr(self) -> str:
         return f"tokens={self.tokens}"

@@ -1,15 +1,15 @@
 """The benches: problems by name and seed, and the scale that all contestants are measured on."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 from draws import MILDEST
 from indicators import Scale
 from problem import OBJECTIVE, Problem
 from recording import read
-from replay import Replay, finished, replayed
+from replay import Replay, finished, logs, replayed
 from synthetic import FLOOR, synthetic
 
 from greenfront.search.allocation import cheapest
@@ -57,7 +57,7 @@ def replay_benches(path: Path) -> list[Bench]:
     header, trials = read(path)
     name = path.name.split(".")[0]
     within = replayed(header, trials, name)
-    least = float(np.min([trial.rungs[-1].divergence for trial in finished(header, trials)]))
+    least = math.exp(min(logs(trial)[-1] for trial in finished(header, trials)))
     limits = {OBJECTIVE: MILDEST * header.original[OBJECTIVE]}
     freely = replace(within, name=f"{name}, latency alone", limits=limits)
 

@@ -24,6 +24,7 @@ from scipy.stats import kendalltau
 from sklearn.linear_model import BayesianRidge
 from states import Numbers, States
 
+from greenfront.search.allocation_sampler import RESOLUTION
 from greenfront.spaces import Plan
 
 KNOTS = 5
@@ -106,10 +107,10 @@ class Replay:
         self.steps, self.seed = tuple(header.steps), seed
         self.features = Features(header)
         raw = np.array([self.features.raw(trial.plan) for trial in whole])
-        self._logs = np.log([[rung.divergence for rung in trial.rungs] for trial in whole])
-        self.models = [Model(self.features, raw, logs) for logs in self._logs.T]
+        self._logs = np.array([logs(trial) for trial in whole])
+        self.models = [Model(self.features, raw, column) for column in self._logs.T]
         # What is left over at one rung tells of what is left over at the next.
-        residuals = np.stack([logs - model.predict(raw) for logs, model in zip(self._logs.T, self.models, strict=True)])
+        residuals = np.stack([each - model.predict(raw) for each, model in zip(self._logs.T, self.models, strict=True)])
         correlation = np.corrcoef(residuals) if len(self.steps) > 1 else np.ones((1, 1))
         self._mixing = np.linalg.cholesky(correlation + 1e-6 * np.eye(len(self.steps)))
         self._world = np.random.default_rng(seed).normal(size=max(model.size for model in self.models))
@@ -137,6 +138,11 @@ class Replay:
     def _seconds_rows(raw: Numbers) -> Numbers:
         """Linear in the predicted latency, which training follows."""
         return np.column_stack([np.ones(len(raw)), np.exp(raw[:, 1])])
+
+
+def logs(trial: Trial) -> list[float]:
+    """Logarithms of the divergences of its rungs; below the product's resolution none is better than another."""
+    return [float(np.log(max(rung.divergence, RESOLUTION))) for rung in trial.rungs]
 
 
 def finished(header: Header, trials: Sequence[Trial]) -> list[Trial]:
@@ -171,14 +177,14 @@ def validate(header: Header, trials: Sequence[Trial], folds: int = 10) -> list[t
     fold = np.random.default_rng(0).permutation(len(whole)) % folds
     found = []
     for number, steps in enumerate(header.steps):
-        logs = np.log([trial.rungs[number].divergence for trial in whole])
+        recorded = np.array([logs(trial)[number] for trial in whole])
         predicted = np.zeros(len(whole))
         for each in range(folds):
             held = fold == each
-            predicted[held] = Model(features, raw[~held], logs[~held]).predict(raw[held])
-        left = logs - predicted
-        tau = float(kendalltau(logs, predicted).statistic)
-        found.append((steps, float(1 - left.var() / logs.var()), tau, float(left.std())))
+            predicted[held] = Model(features, raw[~held], recorded[~held]).predict(raw[held])
+        left = recorded - predicted
+        tau = float(kendalltau(recorded, predicted).statistic)
+        found.append((steps, float(1 - left.var() / recorded.var()), tau, float(left.std())))
     return found
 
 

@@ -2,17 +2,21 @@
 
 import copy
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from greenfront.errors import PlanError
 from greenfront.spaces import METHODS, Plan, Settings, compress, plan_of
+from greenfront.spaces.approximation import AttentionMethod
+from greenfront.spaces.attention import Approximation
 from tests.spaces.architectures import distilbert, modernbert
-from tests.spaces.attention import asked, random_heads
+from tests.spaces.attention import asked, random_heads, run
 from tests.spaces.models import Batch, batch_for, bert, build, logits, randomized, text_batch
 
 SETTINGS: dict[str, Settings] = {
@@ -60,6 +64,22 @@ def test_it_changes_what_every_architecture_answers(method: str, name: str) -> N
     answer = logits(approximated(method, name), batch)
     assert answer.isfinite().all()
     assert (answer - logits(model_of(name), batch)).abs().max() > 1e-3
+
+
+@every_method
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("length", [1, 4, 5, 33, 70])
+def test_its_flops_are_those_that_are_counted(method: str, causal: bool, length: int) -> None:
+    if causal and method not in CAUSAL:
+        pytest.skip("it would leak the future")
+    chosen = METHODS[method]
+    assert isinstance(chosen, AttentionMethod)
+    batch, heads, width = 2, 3, 6
+    approximation = chosen.approximation("here", SETTINGS[method], width)
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        run(approximation.double(), random_heads(batch, heads, length, width, seed=0), causal=causal)
+    flops = cast("Approximation", approximation).flops(length, width, causal=causal)
+    assert batch * heads * flops == counter.get_total_flops()
 
 
 # Sign matching counts its blocks from the first place, padding or not.

@@ -1,5 +1,7 @@
 """Plans of all methods together on every architecture: they build as was foretold; clashes are refused."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -7,8 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
+from greenfront.config import SpaceConfig
 from greenfront.errors import PlanError
 from greenfront.spaces import (
+    METHODS,
     Choice,
     Plan,
     Reduction,
@@ -18,17 +22,25 @@ from greenfront.spaces import (
     compress,
     find_space,
 )
+from greenfront.spaces.approximation import AttentionMethod
 from greenfront.spaces.closed_form import footprint, read_original
 from greenfront.spaces.effective import effective
 from greenfront.spaces.modules import LowRankLinear
 from greenfront.spaces.quantized import QuantizedEmbedding, RoundedLinear
 from tests.spaces.method_contract import flops, parameters
-from tests.spaces.models import BUILDERS, LENGTH, batch_for
-from tests.spaces.structures import STRUCTURES, build, config_for, draw, structure
+from tests.spaces.models import LENGTH, batch_for
+from tests.spaces.structures import CAUSAL, STRUCTURES, build, config_for, draw, structure
 
 LAYER = "bert.encoder.layer.0"
 QUERY, OUTPUT = f"{LAYER}.attention.self.query", f"{LAYER}.attention.output.dense"
 UP, DOWN = f"{LAYER}.intermediate.dense", f"{LAYER}.output.dense"
+
+
+APPROXIMATIONS: dict[str, dict[str, Any]] = {
+    "linformer": {"linformer": {"lengths": [2, 5], "sharing": "layerwise"}},
+    "linear_attention": {},
+    **{name: {name: [2, 6]} for name in ("window", "clustered", "lsh", "performer", "sign_matching")},
+}
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
@@ -89,15 +101,23 @@ def test_bytes_of_chosen_number_formats_are_those_of_the_built_model(name: str) 
     assert formats == {8, "8w", 16}
 
 
-@pytest.mark.parametrize("name", BUILDERS)
-def test_closed_forms_say_what_they_do_not_know(name: str) -> None:
-    ready = structure(name)
-    original = read_original(ready.model, batch_for(name))
-    for plan in draw(ready.space, 4, seed=5):
-        approximated = any({"linformer", "window"} & set(settings) for settings in plan.values())
-        found = footprint(original, ready.space, plan)
-        assert (found.flops is None) == approximated
-        assert found.parameters == parameters(compress(ready.model, plan))
+@pytest.mark.parametrize("name", STRUCTURES)
+@pytest.mark.parametrize("method", APPROXIMATIONS)
+def test_closed_forms_know_approximated_attention(name: str, method: str) -> None:
+    chosen = METHODS[method]
+    assert isinstance(chosen, AttentionMethod)
+    if name in CAUSAL and chosen.leaks:
+        pytest.skip("causal attention would look into the future with it")
+    model, batch = build(name), batch_for(name)
+    options = {"methods": ["heads", "low_rank", method], "low_rank": {"align": 4}, **APPROXIMATIONS[method]}
+    space = find_space(model, SpaceConfig.model_validate(options), LENGTH)
+    original, approximated = read_original(model, batch), 0
+    for plan in draw(space, 6, seed=5):
+        built, found = compress(model, plan), footprint(original, space, plan)
+        approximated += any(method in settings for settings in plan.values())
+        assert found.flops == flops(built, name)
+        assert found.parameters == parameters(built)
+    assert approximated
 
 
 @pytest.mark.parametrize("name", STRUCTURES)
