@@ -1,11 +1,11 @@
-"""Searches whose driver, worker or raylet is killed at random moments: is anything lost, and do they go on the same way?
+"""Searches whose driver, worker or raylet is killed at random moments: is anything lost, do they go on the same way?
 
     python benchmarks/reliability/kills.py --kills 100 --folder /tmp/kills
 
 Real small searches, one worker, one after the other. Each is killed (SIGKILL) up to five times and started again with
 the same command; then it has to finish. Every second one measures its own profile; the others read that of an
 undisturbed search, and have to propose the same plans in the same order as it did. A kill comes at a random moment, or
-at one at which a file is being written. All that happened is in FOLDER/kills.jsonl: the same command goes on from there.
+while a file is being written. All that happened is in FOLDER/kills.jsonl: the same command goes on from there.
 """
 
 import argparse

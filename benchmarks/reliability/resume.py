@@ -3,8 +3,8 @@
     python benchmarks/reliability/resume.py --folder /tmp/resume
 
 Both have one worker and read one profile. It is interrupted (Ctrl-C) whenever two more trials have ended, so that of
-the trial in flight little is lost. Time is that between the beginning of the search proper (`Searching ...`) and its end
-or interrupt, so without starting; memory is the driver's highest resident size.
+the trial in flight little is lost. Time is that from the beginning of the search proper (`Searching ...`) to its end or
+interrupt, so without starting; memory is the driver's highest resident size.
 """
 
 import argparse

@@ -13,9 +13,8 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # `tests` is not installed
-from tests.end_to_end.tiny_task import OFFLINE_AND_WIDE, PROGRAM, build_task
-
 from greenfront.search.journal import results_in
+from tests.end_to_end.tiny_task import OFFLINE_AND_WIDE, PROGRAM, build_task
 
 MARK = "GREENFRONT_RELIABILITY"
 """A variable that every process of a search inherits, whoever starts it."""

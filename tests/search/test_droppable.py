@@ -47,7 +47,7 @@ def test_a_damaged_file_is_named_with_what_it_costs_to_drop_it(name: str, conten
 
 
 def test_what_can_be_read_is_read(tmp_path: Path) -> None:
-    build_front(verified=1).save(tmp_path / "front.json")
+    build_front(verified=3).save(tmp_path / "front.json")
     assert Front.load(tmp_path / "front.json").members
     kept = Kept(np.ones((3, 2)), 0.5, True)
     kept.save(tmp_path / "outputs.safetensors")

@@ -1,5 +1,6 @@
 """A run folder on a disk that is full, or can't be written: one message, and nothing that was done is lost."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from greenfront.errors import RunError
 from greenfront.search import RunFolder
 from greenfront.search.claim import claimed
 from greenfront.search.journal import results_in
+from greenfront.search.pool import Finished
 from greenfront.search.reopening import reopened
 from tests.disks import changed, small_disk
 from tests.search.test_driver import FormulaPool, Notes, driver_at
@@ -15,14 +17,30 @@ from tests.search.test_driver import weights_are_here as weights_are_here
 from tests.search.toy_run import toy_config
 
 
+class FillingPool(FormulaPool):
+    """Somebody else fills the disk meanwhile."""
+
+    def __init__(self, filler: Path) -> None:
+        super().__init__()
+        self._filler = filler
+
+    def wait(self, seconds: float) -> list[Finished]:
+        if len(self.submitted) == 5:
+            with suppress(OSError), self._filler.open("wb", buffering=0) as file:
+                while True:
+                    file.write(bytes(4096))
+        return super().wait(seconds)
+
+
 def test_a_search_goes_on_from_where_the_disk_was_full(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "disk", "400k") as disk:
-        with pytest.raises(RunError, match=r"can't be written: .*No space left on device.*the same command goes on"):
-            driver_at(disk / "run").search(FormulaPool(), Notes())
+    said = r"can't be written: .*No space left on device.*the same command goes on"
+    with small_disk(tmp_path / "disk", "4m") as disk:
+        with pytest.raises(RunError, match=said):
+            driver_at(disk / "run").search(FillingPool(disk / "filler"), Notes())
         done = results_in(disk / "run" / "study.journal")
         assert 0 < len(done) < 12
         assert not list((disk / "run").rglob("*.partial"))
-        changed(disk, "size=64m")
+        (disk / "filler").unlink()
         driver = driver_at(disk / "run")
         driver.search(FormulaPool(), Notes())
         after = results_in(disk / "run" / "study.journal")
