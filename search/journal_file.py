@@ -18,7 +18,7 @@ _NEW_TRIAL = 4
 """Optuna's number of the operation that adds a trial."""
 
 
-class JournalFile(JournalFileBackend):  # type: ignore[misc, unused-ignore]
+class JournalFile(JournalFileBackend):
     """A journal whose appends leave no half of a line in the middle, and of which several can be made one."""
 
     def __init__(self, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -72,7 +73,7 @@ def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Re
         path = run.profile(target.name)
         source = path if path.exists() else target.profile
         if path.exists():
-            check_profile(path, target, lambda given, target=target: read_profile(given, target, config, space))
+            check_profile(path, target, partial(read_profile, target=target, config=config, space=space))
         if source is None:
             profile = measure_target(target, config, run.base, space, report)
         else:

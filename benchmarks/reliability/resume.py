@@ -68,7 +68,9 @@ def watched(small: Small, interrupts: list[int]) -> Took:
 
 def one_start(small: Small, process: "subprocess.Popen[bytes]", trials: int | None) -> tuple[float, float]:
     """Seconds of searching in one start, and the driver's highest memory in MB."""
-    driver, memory, began, ended = psutil.Process(process.pid), 0.0, None, None
+    driver, memory = psutil.Process(process.pid), 0.0
+    began: float | None = None
+    ended: float | None = None
     while process.poll() is None:
         try:
             memory = max(memory, driver.memory_info().rss / 1e6)

@@ -128,7 +128,7 @@ class Small:
     def is_finished(self) -> bool:
         """Whether a front was verified."""
         front = self.output / "front.json"
-        return front.exists() and json.loads(front.read_text())["original"]["verified"]
+        return front.exists() and bool(json.loads(front.read_text())["original"]["verified"])
 
 
 def wait(process: "subprocess.Popen[bytes]", seconds: float) -> int | None:

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -16,8 +18,8 @@ from tests.search.toy_run import toy_config, toy_model, toy_profile
 
 
 def data_of(fingerprint: str) -> TaskData:
-    nothing: list[object] = [None] * 4
-    return TaskData(*nothing, (), fingerprint)  # type: ignore[arg-type]
+    """All of the data that is looked at."""
+    return cast("TaskData", SimpleNamespace(fingerprint=fingerprint))
 
 
 @pytest.fixture
