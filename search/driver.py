@@ -148,6 +148,8 @@ class Driver:
         begun = self._done + sum(not climb.behind for climb in self._pending.values())
         if self._exhausted or begun >= self.config.search.trials:
             return None
+        if self.study.under_way:
+            return self.study.ask()  # accepted by an earlier start, which then went on to refuse others
         under_way = {climb.proposal.plan for climb in self._pending.values()}
         while self._refused < 3 * REJECTIONS:
             if self._refused >= REJECTIONS:

@@ -87,11 +87,11 @@ def one_run(folder: Path, record: Path, reference: Small) -> None:
     for kill in range(len(before), KILLS_A_RUN):
         rng = random.Random(f"{number} {kill}")
         victim, writing = rng.choice(VICTIMS), rng.random() < WRITING
-        event = one_kill(small, victim, rng.uniform(0, LONGEST_MOMENT), writing)
-        if event is None:
+        came = one_kill(small, victim, rng.uniform(0, LONGEST_MOMENT), writing)
+        if came is None:
             break
         known |= small.finished_trials()
-        add(record, what="kill", run=number, trials=known, **event)
+        add(record, what="kill", run=number, trials=known, **came)
     code = finish(small)
     now = small.finished_trials()
     add(
