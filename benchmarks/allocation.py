@@ -5,7 +5,7 @@
 Space, costs and losses are those of a run. Its layers repeated up to `--layers` give the space of a deep model, whose
 losses differ from layer to layer by random factors. Limits lie at shares of the way from the original's costs to the
 least that any plan reaches; of several costs each gets one. `gap`: the share of its loss by which the best plan may be
-better than the one found; `columns`: states, and how many of them the last integer program had.
+better than the one found; `columns`: states, and how many of them prices left to be searched, in how many branches.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def main() -> None:
     arguments.add_argument("--layers", type=int, default=32)
     asked = arguments.parse_args()
     space, losses, changes = of_run(RunFolder.existing(asked.run))
-    table = Table("space", "limits", "solved", "median s", "worst s", "worst gap", "columns", "of the last program")
+    table = Table("space", "limits", "solved", "median s", "worst s", "worst gap", "columns", "searched", "branches")
     for name, problem in (
         (asked.run.name, (space, losses, changes)),
         (f"{asked.layers} layers", deeper(space, losses, changes, asked.layers)),
@@ -102,7 +102,7 @@ def row(space: Space, losses: Numbers, changes: Mapping[CostName, Numbers], cost
     """Number solved, seconds, gap, columns, over all levels."""
     columns = sum(len(site.states) for site in space.states)
     least = {cost: cheapest(space, changes[cost]) for cost in costs}
-    seconds, gaps, last = list[float](), list[float](), list[int]()
+    seconds, gaps, left, nodes = list[float](), list[float](), list[int](), list[int]()
     for level in LEVELS:
         limits = [Limit(changes[cost], level * least[cost]) for cost in costs]
         started = time.process_time()
@@ -110,10 +110,12 @@ def row(space: Space, losses: Numbers, changes: Mapping[CostName, Numbers], cost
         seconds.append(time.process_time() - started)
         if found is not None:
             gaps.append(found.gap)
-            last.append(found.columns)
+            left.append(found.columns)
+            nodes.append(found.nodes)
     return [
         f"{len(gaps)} of {len(LEVELS)}", f"{statistics.median(seconds):.2f}", f"{max(seconds):.2f}",
-        f"{max(gaps, default=0):.1e}", str(columns), f"{max(last, default=0)}",
+        f"{max(gaps, default=0):.1e}", str(columns), str(max(left, default=0)),
+        str(max(nodes, default=0)),
     ]  # fmt: skip
 
 

@@ -1,9 +1,11 @@
-"""Milliseconds of processor time to build a candidate from a run's library: with ranks alone, and with every method.
+"""Milliseconds of processor time to build a candidate from a run's library: with ranks, removals, and every method.
 
     python benchmarks/build.py runs/reuters
 
-With ranks alone at several places among those offered; with every method random valid plans, half of them uniform, half
-drawn from cheap to dear as a profile's candidates are. On one thread, quantization after training included.
+With ranks alone at several places among those offered; with every method random valid plans, each choice alone
+(`Space.random`), and drawn from cheap to dear as a profile's candidates are (`draw_plans`). What takes longest is many
+neurons and heads that stay, without ranks, all in int8: least squares for most of the inputs, and every weight rounded.
+On one thread, quantization after training included.
 """
 
 import argparse
@@ -20,11 +22,13 @@ from transformers import PreTrainedModel
 
 from greenfront.hardware_profiles.candidate_plans import draw_plans
 from greenfront.search import RunFolder
-from greenfront.spaces import METHODS, Library, Plan, Space, compress, find_space, load_checkpoint
+from greenfront.spaces import METHODS, Choice, Library, Plan, Space, compress, find_space, load_checkpoint
 from greenfront.spaces.compression import method_name
 
 PLACES = (0.75, 0.5, 0.25, 0.1)
 """0 is the least rank offered everywhere, 1 the largest, right below break-even."""
+MANY = (0.75, 0.85)
+"""Of neurons and of heads: 1,152 and 10 in MiniLM-L6."""
 REPETITIONS, PLANS, SEED = 3, 30, 2024
 LIMIT_MS = 200.0
 
@@ -47,8 +51,11 @@ def main() -> None:
             points = [round(place * (len(choice.settings) - 1)) for choice in space.choices]
             kinds[f"{', '.join(methods)}: {place:.0%} of the ranks"] = [space.plan(points)]
     every, rng = space_of(*METHODS), random.Random(SEED)
-    kinds["every method, uniform"] = [every.random(rng) for _ in range(PLANS)]
-    kinds["every method, from cheap to dear"] = draw_plans(every, PLANS, rng, set())
+    kinds["many neurons and heads, no ranks, int8 with table"] = [kept_everywhere(every, *MANY)]
+    eighths = [share / 8 for share in range(1, 8)]
+    kinds["heads and neurons from 1/8 to 7/8, no ranks, int8"] = [kept_everywhere(every, at, at) for at in eighths]
+    kinds["every method, each choice at random"] = [every.random(rng) for _ in range(PLANS)]
+    kinds["every method, random, from cheap to dear"] = draw_plans(every, PLANS, rng, set())
     for method in METHODS:
         alone = space_of(method)
         kinds[f"{method} alone, cheapest everywhere"] = [alone.plan([0] * len(alone.choices))]
@@ -63,6 +70,20 @@ def main() -> None:
     Console(width=120).print(table)
     for ms, said in sorted(slowest, reverse=True)[:3]:
         print(f"{ms:.0f} ms: {said}")
+
+
+def kept_everywhere(space: Space, neurons: float, heads: float) -> Plan:
+    """The same shares of neurons and heads in all layers, every linear and the table rounded to int8; nothing else."""
+    shares = {"width": neurons, "heads": heads}
+
+    def index(choice: Choice) -> int:
+        if choice.method == "bits":
+            return 0
+        if choice.method not in shares:
+            return len(choice.settings)
+        return min(max(round(shares[choice.method] * (len(choice.settings) + 1)) - 1, 0), len(choice.settings) - 1)
+
+    return space.plan([index(choice) for choice in space.choices])
 
 
 def built_ms(model: PreTrainedModel, plan: Plan, library: Library) -> float:

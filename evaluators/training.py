@@ -197,7 +197,8 @@ def _train(
                 if not math.isfinite(value):
                     raise Diverged(
                         f"{what} is {value} at step {step + 1} of {steps} (rate {rate:.1e}, {precision}); "
-                        f"a fine_tune.{name} below {peak:g} may help"
+                        f"a fine_tune.{name} below {peak:g} may help",
+                        steps=step + 1,
                     )
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

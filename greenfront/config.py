@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from greenfront.cost_names import COST_OF, DIMENSION_OF, HIGHER_IS_BETTER, CostName, Objective
 from greenfront.hardware_section import TargetConfig
+from greenfront.ray_section import ResourcesConfig
 from greenfront.section import Section
 from greenfront.sections import (
     BudgetsConfig,
@@ -49,6 +50,7 @@ __all__ = [
     "ModelConfig",
     "Objective",
     "RayConfig",
+    "ResourcesConfig",
     "RunConfig",
     "SearchConfig",
     "Section",

@@ -7,6 +7,7 @@
     ├── RunError     (RuntimeError) exit code 2  a run folder that can't be used
     ├── BudgetError  (ValueError)  exit code 3   no candidate meets every budget
     ├── MeasureError (RuntimeError) exit code 1  the machine can't be measured
+    ├── NoRoom       (MemoryError)  exit code 1  a trial that its machine has no memory for
     └── Diverged     (ArithmeticError) exit code 1  training met NaN or infinity
 
 A message says what, where, the value and what would be valid; the command line prints it without a traceback.
@@ -53,5 +54,13 @@ class MeasureError(GreenfrontError, RuntimeError):
     """A measurement failed, or can't be trusted."""
 
 
+class NoRoom(GreenfrontError, MemoryError):  # noqa: N818 - said of one trial, the search goes on
+    """Training a candidate would take more memory than its machine has free."""
+
+
 class Diverged(GreenfrontError, ArithmeticError):  # noqa: N818 - it is an event of training, not a fault
-    """Training met NaN or infinity and ended early."""
+    """Training met NaN or infinity and ended early, in its step number `steps` (0: before any, or nobody counted)."""
+
+    def __init__(self, message: str, steps: int = 0) -> None:
+        super().__init__(message)
+        self.steps = steps

@@ -3,12 +3,13 @@
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationInfo
 
 from greenfront.cost_names import DIMENSION_OF, Objective
 from greenfront.errors import ConfigError
-from greenfront.units import Bound, format_share, parse_bound, parse_share
+from greenfront.units import Bound, format_duration, format_share, parse_bound, parse_duration, parse_share
 from greenfront.yaml_source import shown
 
 Values = TypeVar("Values", bound=tuple[Any, ...])
@@ -17,6 +18,10 @@ Values = TypeVar("Values", bound=tuple[Any, ...])
 def _bound(value: Any, info: ValidationInfo) -> Bound:
     name = str(info.field_name)
     return value if isinstance(value, Bound) else parse_bound(value, DIMENSION_OF[name], name)
+
+
+def _seconds(value: Any, info: ValidationInfo) -> float:
+    return parse_duration(value, str(info.field_name))
 
 
 def _share(value: Any, info: ValidationInfo) -> float:
@@ -47,14 +52,26 @@ def _increasing(values: Values) -> Values:
     return values
 
 
+def _storage(url: str) -> str:
+    if "://" not in url:
+        rule = "must be a URL such as postgresql://USER@HOST/DATABASE or sqlite:///FILE"
+        raise ConfigError(f"{rule}, but got {shown(url)}")
+    if ":" in urlsplit(url).netloc.rpartition("@")[0]:
+        rule = "must hold no password, which would be copied into run folder and report"
+        raise ConfigError(f"{rule}: PGPASSWORD, or the file ~/.pgpass, tells it to PostgreSQL")
+    return url
+
+
 def _off(value: object) -> object:
     return None if value in ("off", False) else value  # YAML 1.1 reads a bare `off` as false
 
 
 Text = Annotated[str, Field(min_length=1)]
+Storage = Annotated[str, AfterValidator(_storage)]
 Positive = Annotated[int, Field(ge=1)]
 NotNegative = Annotated[int, Field(ge=0)]
 Budget = Annotated[Bound, BeforeValidator(_bound), PlainSerializer(str)]
+Seconds = Annotated[float, BeforeValidator(_seconds), PlainSerializer(format_duration)]
 Share = Annotated[float, BeforeValidator(_share), PlainSerializer(format_share)]
 ShareOrAll = Annotated[float, BeforeValidator(_share_or_all), PlainSerializer(format_share)]
 ShareOrNone = Annotated[float, BeforeValidator(_share_or_none), PlainSerializer(format_share)]

@@ -80,7 +80,13 @@ def measure(
         print_profile(profile, files[name], console)
 
 
-def search(file: File, elsewhere: Elsewhere = False) -> None:
+def search(
+    file: File,
+    elsewhere: Elsewhere = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Begin no further trial: measure and test what an earlier start found.")
+    ] = False,
+) -> None:
     """Search, verify and write the run folder; continues an earlier start, or takes a finished run up."""
     from greenfront.config import load_config
 
@@ -94,7 +100,13 @@ def search(file: File, elsewhere: Elsewhere = False) -> None:
     run = check_reopened(config)
     try:
         with ConsoleReporter(console, run.log) as report:
-            run_search(config, report)
+            run_search(config, report, trials=not verify)
+    except KeyboardInterrupt:
+        again = f"greenfront search {escape(str(file))}"
+        console.print(
+            f"`{again}` goes on; with --verify it measures and tests what is there", highlight=False, soft_wrap=True
+        )
+        raise
     finally:
         front = Front.load(run.front) if run.front.exists() else None
         if front is not None and front.candidates:  # else it ended before there was any

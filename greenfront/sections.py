@@ -7,8 +7,20 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from greenfront.errors import ConfigError
-from greenfront.field_types import Budget, File, Objectives, Rungs, Share, ShareOrAll, ShareOrNone, Text
+from greenfront.field_types import (
+    Budget,
+    File,
+    Objectives,
+    Rungs,
+    Seconds,
+    Share,
+    ShareOrAll,
+    ShareOrNone,
+    Storage,
+    Text,
+)
 from greenfront.hardware_section import TargetConfig
+from greenfront.ray_section import ResourcesConfig
 from greenfront.section import Section
 from greenfront.space_section import SpaceConfig
 from greenfront.yaml_source import shown
@@ -103,6 +115,12 @@ class SearchConfig(Section):
     scored_settings: int = Field(
         default=3, ge=2, description="of a method at a module; the losses between are interpolated"
     )
+    storage: Storage | None = Field(
+        default=None, description="a database that shows the study too", examples=["postgresql://USER@HOST/DATABASE"]
+    )
+    trial_limit: Seconds | None = Field(
+        default=None, description="of a training; default: ten times the slowest, at least 10 min", examples=["30 min"]
+    )
 
     @model_validator(mode="after")
     def _encoding_of_sampler(self) -> "SearchConfig":
@@ -137,9 +155,27 @@ class FinishConfig(Section):
 class RayConfig(Section):
     """Where candidates are fine-tuned."""
 
-    address: Text = Field(default="local", description="local, auto, or a cluster's address")
-    workers: int | None = Field(default=None, ge=1, description="default: cores here // threads_per_worker")
+    address: Text = Field(default="local", description="local, auto, HOST:PORT or ray://HOST:PORT of a cluster")
+    workers: int | None = Field(
+        default=None, ge=1, description="default: cores here // threads_per_worker; on a cluster: all it has room for"
+    )
     threads_per_worker: int = Field(default=1, ge=1, description="processor threads of one worker")
+    resources_per_worker: ResourcesConfig = ResourcesConfig()
+    ship: Literal["package", "environment", "nothing"] = Field(
+        default="package", description="to a cluster: Greenfront; with its pinned dependencies; or nothing"
+    )
+
+    @property
+    def local(self) -> bool:
+        """Whether Ray is started here for the run, and not reached elsewhere."""
+        return self.address == "local"
+
+    @model_validator(mode="after")
+    def _has_custom_resources(self) -> "RayConfig":
+        if self.local and self.resources_per_worker.custom:
+            what = ", ".join(self.resources_per_worker.custom)
+            raise ConfigError(f"must have a cluster's `address` with `resources_per_worker: custom: {what}`")
+        return self
 
 
 class RunConfig(Section):

@@ -22,6 +22,8 @@ UNITS: dict[Dimension, dict[str, float]] = {
     "energy": {"mJ": 1e-3, "J": 1.0, "kJ": 1e3, "Wh": 3600.0},
     "mass": {"mg": 1e-3, "g": 1.0, "kg": 1e3},
 }  # fmt: skip
+SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+"""Of what a search may take; budgets have shorter units."""
 EXAMPLES: dict[Dimension, str] = {
     "time": "`8 ms` or `60%` of the original",
     "bytes": "`30 MB` or `50%` of the original",
@@ -73,6 +75,24 @@ def parse_bound(text: str | float | int, dimension: Dimension, name: str) -> Bou
         rule = f"must be above zero and finite, such as {EXAMPLES[dimension]}"
         raise ConfigError(f"{name}: {rule}, but got {text!r}")
     return bound
+
+
+def parse_duration(text: str | float | int, name: str) -> float:
+    """Read a time such as `90 s`, `10 min` or `2 h` as seconds.
+
+    Raises:
+        ConfigError: not a finite number above zero with a unit; the message starts with `name`.
+    """
+    rule = "must be a time such as `90 s`, `10 min` or `2 h`"
+    value, unit = _split(text, name, rule)
+    if unit not in SECONDS or not 0 < value < math.inf:
+        raise ConfigError(f"{name}: {rule}, but got {text!r}")
+    return value * SECONDS[unit]
+
+
+def format_duration(seconds: float) -> str:
+    """Inverse of `parse_duration`."""
+    return f"{seconds:g} s"
 
 
 def parse_share(text: str | float | int, name: str, *, zero: bool = False, whole: bool = False) -> float:

@@ -14,7 +14,7 @@ from greenfront.spaces.instead import Instead
 
 def explicit_attention() -> Instead:
     """While this lasts, `scaled_dot_product_attention` is what it stands for: product, softmax, product."""
-    return Instead(F.scaled_dot_product_attention, _attention)
+    return Instead({F.scaled_dot_product_attention: _attention})
 
 
 def _attention(

@@ -21,7 +21,7 @@ from transformers import PreTrainedModel
 
 from greenfront.errors import MeasureError
 from greenfront.hardware_profiles.onnx_attention import explicit_attention
-from greenfront.hardware_profiles.onnx_quantization import dynamic_quantization
+from greenfront.hardware_profiles.onnx_quantization import rounded_products
 from greenfront.hardware_profiles.runtime import first_line
 from greenfront.spaces.answers import answer_tensors
 
@@ -114,7 +114,7 @@ def record(
     recorded = _Recorded(module, leaves, structure)
     file = BytesIO()
     try:
-        with _quiet(), torch.no_grad(), explicit_attention(), dynamic_quantization():
+        with _quiet(), torch.no_grad(), explicit_attention(), rounded_products():
             torch.onnx.export(
                 recorded, (*tensors, *weights.values()), file,  # type: ignore[arg-type]  # writes to files in memory, too
                 input_names=[*names, *weights], output_names=outputs,

@@ -76,7 +76,7 @@ class OnnxRuntime(Runtime):
         from greenfront.hardware_profiles.onnx_session import bind, open_session
 
         try:
-            arrays = {path: value.contiguous().numpy() for path, value in weights.items()}
+            arrays = {path: _array(value.contiguous()) for path, value in weights.items()}
             session = open_session(model, self._threads, arrays)
         except Exception as error:  # ONNX Runtime's errors have no base of their own
             raise MeasureError(f"ONNX Runtime can't load {name}: {first_line(error)}") from error
@@ -96,3 +96,8 @@ class OnnxRuntime(Runtime):
             return run_and_return
 
         return serve
+
+
+def _array(weight: Tensor) -> Any:
+    """As `open_session` takes it."""
+    return (weight.view(torch.uint16) if weight.dtype == torch.bfloat16 else weight).numpy()

@@ -11,12 +11,17 @@ import onnxruntime
 from numpy.typing import NDArray
 
 Array = NDArray[np.generic]
+_BFLOAT16 = 16
+"""Its number in ONNX."""
 
 
 def open_session(
     model: bytes | str, threads: int, weights: Mapping[str, Array] | None = None
 ) -> onnxruntime.InferenceSession:
-    """A session for a file's path, or a serialized model that refers to `weights` by name (they are copied)."""
+    """A session for a file's path, or a serialized model that refers to `weights` by name (they are copied).
+
+    Weights of uint16 are the bits of bfloat16, which NumPy hasn't.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -27,9 +32,14 @@ def open_session(
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # what it raises says it all
     if weights:
-        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
-        options.add_external_initializers(list(weights), values)
+        options.add_external_initializers(list(weights), [_value(array) for array in weights.values()])
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def _value(array: Array) -> onnxruntime.OrtValue:
+    if array.dtype == np.uint16:
+        return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(array, _BFLOAT16)
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
 
 
 def bind(session: onnxruntime.InferenceSession, inputs: Mapping[str, Array]) -> tuple[Callable[[], None], list[Array]]:

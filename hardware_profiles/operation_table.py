@@ -22,7 +22,10 @@ from greenfront.spaces import Settings
 from greenfront.spaces.effective import effective_settings
 from greenfront.spaces.method import Reduction
 from greenfront.spaces.places import inside
+from greenfront.spaces.plan import Value
 
+_Key = frozenset[tuple[str, Value]]
+"""One module's settings. A set: text would take a search longer to write than all else that prices its states."""
 SIDES = {"out": 0, "in": 1}
 """Which number of a linear's shape they are."""
 
@@ -74,7 +77,7 @@ class OperationTable:
 
     def latency_ms(self, group: str, settings: Settings) -> float:
         """Of one call; raises KeyError for what this table hasn't."""
-        entry = self._entries[group, settings_key(settings)]
+        entry = self._entries[group, _key(settings)]
         return sum(weight * measured.latency.interval_ms.median for measured, weight in self._measured(entry))
 
     def changes(self, plan: Mapping[str, Settings]) -> list[SiteChange]:
@@ -104,7 +107,7 @@ class OperationTable:
 
     def refusal(self, path: str, part: Settings) -> str | None:
         """Why the runtime refused one method's setting at a site; None where it didn't."""
-        return self._refused.get((path, settings_key(part)))
+        return self._refused.get((path, _key(part)))
 
     def _check(self, path: str, settings: Settings) -> None:
         use = self.sites.get(path)
@@ -145,7 +148,7 @@ class OperationTable:
 
     def _alone(self, path: str, settings: Settings) -> _Amount:
         """A module without those in it that are sites themselves, which its own settings may have changed."""
-        key = (path, settings_key(settings))
+        key = (path, _key(settings))
         if key not in self._known:
             amount = _Amount()
             if "skipped" not in settings:
@@ -171,7 +174,7 @@ class OperationTable:
         use = self.sites[path]
         resizing = {r.setting for r in use.reductions if r.path == path and r.side != "all"}
         wanted = {key: value for key, value in settings.items() if key not in resizing}
-        entry = self._entries.get((use.group, settings_key(wanted)))
+        entry = self._entries.get((use.group, _key(wanted)))
         if entry is not None:
             return [(entry, 1.0)]
         found = []
@@ -179,7 +182,7 @@ class OperationTable:
             rest = {key: value for key, value in wanted.items() if key != side}
             for size, share in self._neighbours(use, side, int(wanted[side])):
                 near = {**rest, side: size} if size < use.shape[SIDES[side]] else rest
-                entry = self._entries.get((use.group, settings_key(near)))
+                entry = self._entries.get((use.group, _key(near)))
                 if entry is None:
                     break
                 found.append((entry, share))
@@ -199,19 +202,19 @@ class OperationTable:
         """The measured operations that an entry's latency comes from, and their weights."""
         if isinstance(entry, OperationCost):
             return [(entry, 1.0)]
-        below, above = (self._entries[entry.group, settings_key(each)] for each in (entry.below, entry.above))
+        below, above = (self._entries[entry.group, _key(each)] for each in (entry.below, entry.above))
         assert isinstance(below, OperationCost)
         assert isinstance(above, OperationCost)
         return [(below, 1 - entry.share), (above, entry.share)]
 
     @cached_property
-    def _known(self) -> dict[tuple[str, str], _Amount]:
+    def _known(self) -> dict[tuple[str, _Key], _Amount]:
         return {}
 
     @cached_property
-    def _entries(self) -> dict[tuple[str, str], OperationCost | Interpolated]:
+    def _entries(self) -> dict[tuple[str, _Key], OperationCost | Interpolated]:
         entries: list[OperationCost | Interpolated] = [*self.operations, *self.interpolated]
-        return {(entry.group, settings_key(entry.settings)): entry for entry in entries}
+        return {(entry.group, _key(entry.settings)): entry for entry in entries}
 
     @cached_property
     def _sizes(self) -> dict[tuple[str, str], list[int]]:
@@ -232,5 +235,9 @@ class OperationTable:
         return {path: [other for other in self.sites if other != path and inside(other, path)] for path in self.sites}
 
     @cached_property
-    def _refused(self) -> dict[tuple[str, str], str]:
-        return {(entry.site, settings_key(entry.settings)): entry.reason for entry in self.refused}
+    def _refused(self) -> dict[tuple[str, _Key], str]:
+        return {(entry.site, _key(entry.settings)): entry.reason for entry in self.refused}
+
+
+def _key(settings: Settings) -> _Key:
+    return frozenset(settings.items())

@@ -131,11 +131,11 @@ class HardwareProfile:
             ConfigError: throughput, which is no sum.
         """
         _check_summed(cost)
-        found = []
-        for state in site.states:
-            change = self.table.change(site.path, state.effective, state.own)
-            found.append(math.inf if change is None else self._value(change, cost))
-        return found
+        known = self._changed.get(site.path)
+        if known is None or known[0] is not site:
+            known = site, [self.table.change(site.path, state.effective, state.own) for state in site.states]
+            self._changed[site.path] = known
+        return [math.inf if change is None else self._value(change, cost) for change in known[1]]
 
     def summed_limit(self, cost: CostName, limit: float) -> float:
         """The limit on the original's cost plus a plan's summed changes that is as good as this one on its cost.
@@ -203,6 +203,11 @@ class HardwareProfile:
             rule = f"must be {sampled}, as in original_latency"
             raise ConfigError(f"{path}: original.latency_ms.median: {rule}, but got {said}")
         return profile
+
+    @cached_property
+    def _changed(self) -> dict[str, tuple[SiteStates, list[SiteChange | None]]]:
+        """What states change, by site: every cost is asked for in turn."""
+        return {}
 
     @cached_property
     def _cached(self) -> Cached:

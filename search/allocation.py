@@ -1,8 +1,8 @@
 """Closed-form allocations: the plan with the least predicted loss under measured costs, by integer programming.
 
 One state per site, `min sum x_ij loss_ij` subject to `sum x_ij cost_ijk <= limit_k` for every limit k, x binary:
-Puzzle's multiple-choice knapsack (Bercovich et al. 2024, 2411.19146, section 3.2), solved by SciPy's HiGHS. Where the
-states of a site depend on another's, so many of them are chosen as of those that allow them: a forest of such choices.
+Puzzle's multiple-choice knapsack (Bercovich et al. 2024, 2411.19146, section 3.2). Where the states of a site depend on
+another's, so many of them are chosen as of those that allow them: a forest of such choices.
 """
 
 from collections.abc import Mapping, Sequence

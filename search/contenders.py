@@ -4,11 +4,11 @@ import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from greenfront.config import COST_OF, RunConfig
 from greenfront.hardware_profiles.cost import Cost
-from greenfront.search.front import pareto_mask
+from greenfront.search.forest import Floats
+from greenfront.search.growing_front import GrowingFront
 from greenfront.search.journal import Result
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import summed_cost
@@ -26,8 +26,12 @@ class Contenders:
         predict: Callable[[Plan], Mapping[str, Cost]],
     ) -> None:
         self._config, self._run, self._predict = config, run, predict
-        self._results = [result for result in results if result.state == "scored"]
-        self._costs: dict[Plan, list[float]] = {}
+        self._names = [name for name in config.objectives if name in COST_OF] or ["latency"]
+        self._by_metric = GrowingFront[Result](1 + len(self._names))
+        self._by_divergence = GrowingFront[Result](1 + len(self._names))
+        for result in results:
+            if result.state == "scored":
+                self.add(result)
         self._spared: frozenset[str] = frozenset()
 
     def spare(self, ids: Collection[str]) -> None:
@@ -36,11 +40,14 @@ class Contenders:
 
     def would_take(self, result: Result) -> bool:
         """Whether a scored result would be a contender."""
-        return result in Contenders(self._config, self._run, [*self._results, result], self._predict)._best()
+        by_metric, by_divergence = self._points(result)
+        return self._by_metric.takes(by_metric) or self._by_divergence.takes(by_divergence)
 
     def add(self, result: Result) -> None:
         """Take a scored result in, once its weights are safe."""
-        self._results.append(result)
+        by_metric, by_divergence = self._points(result)
+        self._by_metric.add(result, by_metric)
+        self._by_divergence.add(result, by_divergence)
 
     def prune(self) -> None:
         """Delete the weights of results that others dominate now, unless they are finished: see `keep_finished`."""
@@ -63,16 +70,17 @@ class Contenders:
         """
         most = self._config.search.finalists if most is None else most
         left, chosen = self._best(), list[Result]()
-        by_metric = {result.plan.id for result in self._non_dominated(lambda result: -_number(result.validation))}
+        costs = {result.number: self._point(result) for result in left}
+        by_metric = {result.plan.id for result in self._by_metric.items}
         for ids in (by_metric & set(feasible), set(feasible), by_metric, {result.plan.id for result in left}):
             group = [result for result in left if result.plan.id in ids and (weightless or self.complete(result))]
-            kept = sorted(group, key=self._point)
+            kept = sorted(group, key=lambda result: costs[result.number])
             while len(kept) > most - len(chosen):
-                points = np.array([[-_number(result.validation), *self._point(result)] for result in kept])
+                points = np.array([[-_number(result.validation), *costs[result.number]] for result in kept])
                 kept.pop(len(kept) - 1 - int(np.argmin(crowding(points)[::-1])))  # of equals the dearest
             chosen += kept
             left = [result for result in left if result not in group]
-        return sorted(chosen, key=self._point)
+        return sorted(chosen, key=lambda result: costs[result.number])
 
     def complete(self, result: Result) -> bool:
         """Whether a result's weights, and its outputs on validation, are in the run folder."""
@@ -80,26 +88,20 @@ class Contenders:
         return (folder / "config.json").exists() and outputs.exists()
 
     def _best(self) -> list[Result]:
-        by_metric = self._non_dominated(lambda result: -_number(result.validation))
-        by_divergence = self._non_dominated(lambda result: _number(result.divergence))
-        return by_metric + [result for result in by_divergence if result not in by_metric]
+        known = {result.number for result in self._by_metric.items}
+        return self._by_metric.items + [each for each in self._by_divergence.items if each.number not in known]
 
-    def _non_dominated(self, quality: Callable[[Result], float]) -> list[Result]:
-        """Results that no other beats in `quality`, which is minimised, and in every cost."""
-        if not self._results:
-            return []
-        mask = pareto_mask(np.array([[quality(result), *self._point(result)] for result in self._results]))
-        return [result for result, wins in zip(self._results, mask, strict=True) if wins]
+    def _points(self, result: Result) -> tuple[Floats, Floats]:
+        """(D,) The metric, and the divergence, each with the costs."""
+        costs = self._point(result)
+        return np.array([-_number(result.validation), *costs]), np.array([_number(result.divergence), *costs])
 
     def _point(self, result: Result) -> list[float]:
-        if result.plan not in self._costs:
-            cost = self._predict(result.plan)[self._config.hardware[0].name]
-            names = [name for name in self._config.objectives if name in COST_OF] or ["latency"]
-            self._costs[result.plan] = [cost.value(summed_cost(name)) for name in names]
-        return self._costs[result.plan]
+        cost = self._predict(result.plan)[self._config.hardware[0].name]
+        return [cost.value(summed_cost(name)) for name in self._names]
 
 
-def crowding(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def crowding(points: Floats) -> Floats:
     """How far apart the neighbours of each point (N x objectives) are, as shares of the objectives' ranges, summed.
 
     Infinite for the best and the worst in one of them (Deb et al. 2002, NSGA-II, section III.B).

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from greenfront.errors import Diverged
 from greenfront.evaluators import answer, distill, score
 from greenfront.evaluators.examples import Indices, pick
+from greenfront.search.reasons import failure_of
 from greenfront.search.training_state import Weights, load_arrays, to_arrays
 from greenfront.search.worker import Assignment, Outcome, frozen_paths
 from greenfront.spaces import Plan, complete, compress
@@ -35,17 +35,16 @@ class Continue:
         plan, started = Plan.from_json(self.plan_json), time.perf_counter()
         try:
             return self._run(work, plan, started)
-        except Diverged as error:
-            reason = f"diverged: {error}"
         except Exception as error:  # a run outlives a member that can't be trained on: it stays as it was
-            reason = f"{type(error).__name__}: {error}"
-        return Outcome(plan.id, None, None, time.perf_counter() - started, reason), None
+            failure, reason = failure_of(error)
+        return Outcome(plan.id, None, None, time.perf_counter() - started, reason, failure=failure), None
 
     def _run(self, work: Assignment, plan: Plan, started: float) -> tuple[Outcome, Weights | None]:
         # One seed for all runs of a plan (they are averaged), but not the trial's: its order of examples is used up.
         seed = (work.seed + int(plan.id, 16) + 1) % 2**32
         torch.manual_seed(seed)
         model = compress(work.original, plan, to_train=True)
+        torch.nn.Module.to(model, work.device)
         load_arrays(model, self.weights)
         if self.steps:
             train, logits = work.train, work.train_logits

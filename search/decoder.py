@@ -1,21 +1,19 @@
 """From losses to a plan within limits in milliseconds: Lagrangian relaxation on the forest of a space's sites.
 
-Under prices of the limits the best plan is a dynamic program (`forest.py`). Prices come from the linear program that
-mixes the plans found so far (Dantzig & Wolfe 1960): its dual values price the next one, until none is worth more. It
-has a row per limit and one that says that shares add up to 1, so its basis is a matrix of a few rows, and a round costs
-little more than its dynamic program. What a mixture can't say is mended by exchanging the plans of single trees among
-those found, then single states of sites. Letters: N columns, K limits, T trees, S sites, P plans found.
+The best mixture of plans (`mixing.py`) has a few of them, and prices. What a mixture can't say is mended by exchanging
+the plans of single trees among those found, then single states of sites. Letters: N columns, K limits, T trees, S
+sites, P plans found.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from greenfront.search.exchanges import WITHIN, exchange
 from greenfront.search.forest import Floats, Forest, Numbers
+from greenfront.search.mixing import Found, Mixer, Mixture
 
-ROUNDS = 60
 _WORTH = 1e-3
 """Rounds end when a plan would lower the mixture's loss by less than this share of it."""
 _ENOUGH = 0.05
@@ -23,33 +21,6 @@ _ENOUGH = 0.05
 _EXCHANGES = 256
 """States that one of a plan's may be exchanged for, of the least regret under the prices: one of much regret is in no
 plan that is much better than the mixture."""
-_DEAREST = 1e7
-"""The price of missing a limit: of all of a row's range, in units of the largest loss of a column."""
-
-
-@dataclass
-class Found:
-    """The plans found under one set of losses, for whatever limits come next: those of one help with another."""
-
-    loss: Floats
-    """(N,)"""
-    columns: list[Numbers] = field(default_factory=list)
-    """P times the columns chosen (S,)."""
-    losses: list[Floats] = field(default_factory=list)
-    """P times the losses of the trees (T,)."""
-    costs: list[Floats] = field(default_factory=list)
-    """P times what the trees change in every limit (K, T)."""
-
-
-@dataclass(frozen=True)
-class _Mixture:
-    """The shares of plans found that lose least within the limits, together."""
-
-    loss: float
-    plans: tuple[int, ...]
-    """Which have a share."""
-    prices: Floats
-    """(K,)"""
 
 
 @dataclass(frozen=True)
@@ -61,7 +32,10 @@ class Decoder:
 
     def decode(self, found: Found, most: Floats) -> Numbers | None:
         """The columns (S,) of a plan that loses little within the limits `most` (K,); None where none was found."""
-        mixture = self._mixed(found, most)
+        return self.whole(found, most, self._mixer.mixed(found, most, _WORTH))
+
+    def whole(self, found: Found, most: Floats, mixture: Mixture) -> Numbers | None:
+        """A plan that loses little more than a mixture of plans found."""
         start, best, least = self._rounded(found, most, mixture.prices), None, np.inf
         for columns in (start, *(found.columns[number] for number in mixture.plans)):
             refined = self._refined(columns, found.loss, most, mixture.prices)
@@ -71,88 +45,10 @@ class Decoder:
                 break
         return best
 
-    def _priced(self, found: Found, prices: Floats) -> None:
-        """Add the best plan under prices (K,)."""
-        priced = found.loss + prices @ self.changes if len(prices) else found.loss
-        columns = np.flatnonzero(self.forest.best(priced)[0])
-        of_trees = np.zeros((1 + len(self.changes), self.forest.trees))
-        tree = self.forest.tree[columns]
-        for sums, numbers in zip(of_trees, (found.loss, *self.changes), strict=True):
-            np.add.at(sums, tree, numbers[columns])
-        found.columns.append(columns)
-        found.losses.append(of_trees[0])
-        found.costs.append(of_trees[1:])
-
-    def _mixed(self, found: Found, most: Floats) -> _Mixture:
-        """The best mixture within the limits, its plans added to those found."""
-        finite = np.abs(found.loss[np.isfinite(found.loss)])
-        limits, unit = len(most), max(float(finite.max(initial=0.0)), 1e-30)
-        if not found.columns:
-            self._priced(found, np.zeros(limits))
-        dearest = _DEAREST * unit
-        # The basis: a plan, and what is left of each limit or missing to it. Columns of the program are plans, then
-        # what is left of each limit, then what is missing.
-        cost, loss = self._totals(found, most)
-        basis = [("plan", 0), *(("left" if cost[0, k] <= 0 else "missing", k) for k in range(limits))]
-        for _ in range(ROUNDS):
-            matrix = np.array([self._column(kind, number, cost) for kind, number in basis]).T
-            worth = {"left": 0.0, "missing": dearest}
-            value = np.array([loss[number] if kind == "plan" else worth[kind] for kind, number in basis])
-            inverse = np.linalg.inv(matrix)
-            dual = value @ inverse
-            prices, threshold = -dual[:limits], dual[limits]
-            entering = self._entering(prices, threshold, dearest, cost, loss)
-            if entering is None:
-                before = len(found.columns)
-                self._priced(found, np.maximum(prices, 0) / self._scale)
-                cost, loss = self._totals(found, most)
-                gain = threshold - (loss[before] + prices @ cost[before])
-                if gain <= _WORTH * abs(threshold) + 1e-12 * unit:
-                    break
-                entering = ("plan", before)
-            direction = inverse @ self._column(*entering, cost)
-            share = inverse[:, limits]  # the right-hand side is zero but for the shares' sum
-            ratios = np.where(direction > 1e-9, share / np.where(direction > 1e-9, direction, 1.0), np.inf)
-            leaving = int(np.argmin(ratios))
-            if not np.isfinite(ratios[leaving]):
-                break
-            basis[leaving] = entering
-        plans = tuple(number for kind, number in basis if kind == "plan")
-        return _Mixture(float(threshold), plans, np.maximum(prices, 0) / self._scale)
-
-    def _totals(self, found: Found, most: Floats) -> tuple[Floats, Floats]:
-        """Of every plan found: what it changes beyond each limit (P, K), in ranges of the row, and its loss (P,)."""
-        costs = np.array(found.costs).sum(axis=2)
-        return (costs - most) / self._scale, np.array(found.losses).sum(axis=1)
-
-    def _column(self, kind: str, number: int, cost: Floats) -> Floats:
-        """A column of the linear program (K + 1,)."""
-        limits = cost.shape[1]
-        if kind == "plan":
-            return np.append(cost[number], 1.0)
-        unit = np.zeros(limits + 1)
-        unit[number] = 1.0 if kind == "left" else -1.0
-        return unit
-
-    def _entering(
-        self, prices: Floats, threshold: float, dearest: float, cost: Floats, loss: Floats
-    ) -> tuple[str, int] | None:
-        """The column among those known that lowers the loss of the mixture the most, None where none does."""
-        reduced = loss + cost @ prices - threshold
-        best = int(np.argmin(reduced))
-        if reduced[best] < -_WORTH * abs(threshold) - 1e-15 * dearest:
-            return "plan", best
-        for k, of_limit in enumerate(prices):
-            if of_limit < -1e-15 * dearest:
-                return "left", k
-            if of_limit > dearest * (1 + 1e-9):
-                return "missing", k
-        return None
-
     def _rounded(self, found: Found, most: Floats, prices: Floats) -> Numbers:
         """A whole plan, within the limits if exchanges come to one, made of the trees of those found."""
         losses, costs = np.array(found.losses), np.array(found.costs) / self._scale[:, None]
-        over, loss = self._totals(found, most)
+        over, loss = self._mixer.totals(found, most)
         missed = np.maximum(over - WITHIN, 0).sum(axis=1)
         current = int(np.lexsort((loss, missed))[0])
         trees = losses.shape[1]
@@ -218,7 +114,9 @@ class Decoder:
         return asks
 
     @cached_property
+    def _mixer(self) -> Mixer:
+        return Mixer(self.forest, self.changes)
+
+    @property
     def _scale(self) -> Floats:
-        """(K,) The range of every row."""
-        span = np.ptp(self.changes, axis=1) if self.changes.size else np.ones(len(self.changes))
-        return np.where(span > 0, span, 1.0)
+        return self._mixer.scale

@@ -1,46 +1,47 @@
 """The search itself: ask for a plan, have a worker score it, tell the result, keep the best ones' weights."""
 
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 from optuna.trial import FrozenTrial
 
 from greenfront.config import RunConfig
 from greenfront.evaluators import Outputs
-from greenfront.hardware_profiles import Cost, HardwareProfile
-from greenfront.search.allocation import Limit, Table, perturbed
+from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search.allocation import Limit, Table
 from greenfront.search.candidate import Candidate
 from greenfront.search.contenders import Contenders
 from greenfront.search.journal import Result
 from greenfront.search.keeping import keep_candidate
 from greenfront.search.objectives import objective_costs, objective_values
-from greenfront.search.outlook import OVER, Outlook, trial_words
+from greenfront.search.outlook import Outlook, trial_words
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
+from greenfront.search.predictions import Predictions
 from greenfront.search.progress import Reporter
 from greenfront.search.promotions import Climb, Promotions
+from greenfront.search.proposals import Proposals, constraints
+from greenfront.search.retries import Retries
 from greenfront.search.run_folder import RunFolder
-from greenfront.search.slack import budget_slack, missed
-from greenfront.search.study import RANDOM, Proposal, Study
+from greenfront.search.saving import Saving
+from greenfront.search.slack import budget_slack
+from greenfront.search.study import Proposal, Study
 from greenfront.search.taken_over import taken_over
 from greenfront.search.training_state import Weights
 from greenfront.spaces import Plan
 
-REJECTIONS = 10
-"""After so many proposals over budget in a row, a random allocation within the budgets is tried instead."""
-
 
 @dataclass
 class Timing:
-    """Where the search phase's time went, in seconds."""
+    """Where the search phase's time went, in seconds, and the most memory that a worker held, in MB."""
 
     wall: float = 0.0
     busy: float = 0.0
     driver: list[float] = field(default_factory=list)
+    worker_peak_mb: float = 0.0
 
 
 class Driver:
@@ -61,6 +62,7 @@ class Driver:
         self.config, self.run, self.study, self.profiles = config, run, study, profiles
         self.original, self.losses, self.limits = original, losses, limits
         self.model, self.processor = model, processor
+        self.predict = Predictions(profiles)
         self.timing = Timing()
         self.contenders = Contenders(config, run, study.results, self.predict)
         self.paused = PausedStates(run.paused)
@@ -69,15 +71,12 @@ class Driver:
             if result.state == "paused":
                 self._tell(result)
         self.outlook = Outlook(config, study.results, original, self.predict, taken_over(run))
-        self._refused = study.refused_last % (3 * REJECTIONS)  # after a whole round there may be more trials now
-        self._saver = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
+        self.retries = Retries(study.lost, lambda *lost: self._saving.submit(study.keep_lost, *lost))
+        self.proposals = Proposals(study, losses, limits, config.search.seed, self._slack, self._keep)
+        self._saving = Saving()
         self._pending: dict[int, Climb] = {}
-        self._saves: list[Any] = []
-        self._exhausted = False
-
-    def predict(self, plan: Plan) -> dict[str, Cost]:
-        """Predicted cost per target."""
-        return {name: profile.predict(plan) for name, profile in self.profiles.items()}
+        self._again = deque[Climb]()  # those of them that are given to a worker once more
+        self._lost = deque[tuple[Climb, Finished]]()  # whose weights were lost on the way
 
     def search(self, pool: Pool, report: Reporter) -> None:
         """Keep every worker busy until all trials are done; on any exception what is finished is kept."""
@@ -92,21 +91,23 @@ class Driver:
                 if ready is not None and pool.free:
                     self._submit(pool, ready)
                     ready = None
-                elif not pool.busy:
-                    break
-                else:
+                elif ready is not None or pool.busy:
                     for finished in pool.wait(1.0):
-                        if ready is not None:
+                        if ready is not None and pool.free:
                             self._submit(pool, ready)
                             ready = None
-                        self._timed(self._record, finished, report)
+                        self._timed(self._record, self._pending.pop(finished.tag), finished, report)
                         self._advance(report)
-            self._saves.append(self._saver.submit(self.paused.clear))  # nothing goes on any more
+                else:
+                    self._saving.wait()
+                    if not self._lost:
+                        break
+                while self._lost:
+                    self._timed(self._record, *self._lost.popleft(), report)
+            self._saving.submit(self.paused.clear)  # nothing goes on any more
         finally:
             self.timing.wall += time.perf_counter() - started
-            for save in self._saves:
-                save.result()
-            self._saver.shutdown()
+            self._saving.close()
 
     @property
     def complete(self) -> bool:
@@ -114,8 +115,13 @@ class Driver:
         return self._done >= self.config.search.trials and self.promotions.finished
 
     @property
+    def trials_left(self) -> int:
+        """How many are still to do, at least one where some wait on a rung."""
+        return max(self.config.search.trials - self._done, 0 if self.complete else 1)
+
+    @property
     def _done(self) -> int:
-        return sum(result.state != "rejected" for result in self.study.results)
+        return len(self.study.results) - self.study.rejected
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -130,73 +136,58 @@ class Driver:
         number, plan = climb.proposal.number, climb.proposal.plan
         pool.submit(number, plan.id, plan.to_json(), *([] if climb.part is None else [climb.part]))
         self._pending[number] = climb
+        self.study.begin(number)
 
     def _next(self, report: Reporter) -> Climb | None:
-        """A trial that has earned its next rung, or a new plan, or None when there is neither (yet)."""
+        """One that was lost, a trial that has earned its next rung, a new plan, or None when there is none (yet)."""
+        if self._again:
+            return self._again.popleft()
         climb = self.promotions.next(self._pending.values(), last=False)
         if climb is None and (proposal := self._propose(report)) is not None:
             return self.promotions.first(proposal)
         climb = climb or self.promotions.next(self._pending.values(), last=True)
         if climb is None:
             return None
-        for save in self._saves:
-            save.result()  # what it goes on from may be on its way to the disk
+        self._saving.wait()  # what it goes on from may be on its way to the disk
         return self.promotions.resumed(climb, report)
 
     def _propose(self, report: Reporter) -> Proposal | None:
-        """A plan that is new and within every predicted budget, or None when enough are under way or none is left."""
+        """A plan to try, or None when enough are under way or none is left."""
         begun = self._done + sum(not climb.behind for climb in self._pending.values())
-        if self._exhausted or begun >= self.config.search.trials:
+        if self.proposals.exhausted or begun >= self.config.search.trials:
             return None
-        if self.study.under_way:
-            return self.study.ask()  # accepted by an earlier start, which then went on to refuse others
-        under_way = {climb.proposal.plan for climb in self._pending.values()}
-        while self._refused < 3 * REJECTIONS:
-            if self._refused >= REJECTIONS:
-                rng = np.random.default_rng((self.config.search.seed, self.study.asked))
-                plan = perturbed(self.study.space, self.losses, self.limits, rng)
-                if plan is not None:
-                    self.study.suggest(plan, RANDOM)
-            proposal = self.study.ask()
-            slack = self._slack(proposal.plan)
-            over = missed(slack)
-            known = proposal.plan in self.study.tried or proposal.plan in under_way
-            if not over and proposal.plan and not known:
-                self._refused = 0
-                self._saves.append(self._saver.submit(self.study.begin, self.study.begun(proposal)))
-                return proposal
-            self._refused += 1
-            reason = f"{OVER}: {', '.join(over)}" if over else "has a result already"
-            rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
-            self._keep(self.study.tell(rejected, None, _constraints(slack)))
-        self._exhausted, self._refused = True, 0
-        if begun == 1:
+        proposal = self.proposals.next({climb.proposal.plan for climb in self._pending.values()})
+        if proposal is not None:
+            self._saving.submit(self.study.keep_accepted, self.study.accepted(proposal))
+        elif begun == 1:
             report.note("one plan alone is within the budgets, as far as was found: it is tried")
         else:
             report.note(f"no further plan within the budgets was found after {begun} trials")
-        return None
+        return proposal
 
-    def _record(self, finished: Finished, report: Reporter) -> None:
-        ended = [save for save in self._saves if save.done()]
-        for save in ended:
-            save.result()  # a full disk ends the search now, not after all trials
-        self._saves = [save for save in self._saves if save not in ended]
-        climb = self._pending.pop(finished.tag)
-        self.timing.busy += finished.outcome.seconds
-        result = self.promotions.result(climb, finished.outcome)
+    def _record(self, climb: Climb, finished: Finished, report: Reporter) -> None:
+        self._saving.check()  # a full disk ends the search now, not after all trials
+        outcome, job = finished.outcome, self.promotions.rungs[climb.rung]
+        self.timing.busy += outcome.seconds
+        self.timing.worker_peak_mb = max(self.timing.worker_peak_mb, outcome.peak_mb or 0.0)
+        if self.retries.again(outcome, job, report):
+            self._pending[climb.proposal.number] = climb
+            self._again.append(climb)
+            return
+        result = self.promotions.result(climb, outcome, self.retries.reasons(outcome.plan_id))
         trial = self._tell(result)
         for other in self.promotions.record(result):
             self._tell(other)
         self.outlook.add(result)
+        self.proposals.learn(result, report)
         if result.state == "failed":
             report.note(f"trial {result.plan.id} failed: {result.reason}")
             self._keep(trial)
-            self._saves.append(self._saver.submit(self.paused.drop, result.plan.id))
+            self._saving.submit(self.paused.drop, result.plan.id)
             return
-        save = self._save if result.state == "scored" else self._pause
-        self._saves.append(self._saver.submit(save, result, trial, finished))
+        self._saving.submit(self._save if result.state == "scored" else self._pause, result, trial, climb, finished)
         for id_ in self.promotions.given_up():
-            self._saves.append(self._saver.submit(self.paused.drop, id_))
+            self._saving.submit(self.paused.drop, id_)
         cost = self.predict(result.plan)[self.config.hardware[0].name]
         report.note(trial_words(result, self.promotions.where(result), cost, self.config.data.metric))
 
@@ -204,26 +195,31 @@ class Driver:
         """Give the study a result, a paused one as what is expected of it."""
         expected = self.promotions.expected(result)
         slack = self._slack(result.plan, expected.validation)
-        return self.study.tell(result, self._values(expected), _constraints(slack))
+        return self.study.tell(result, self._values(expected), constraints(slack))
 
-    def _save(self, result: Result, trial: FrozenTrial, finished: Finished) -> None:
+    def _save(self, result: Result, trial: FrozenTrial, climb: Climb, finished: Finished) -> None:
         """Keep a contender's weights, then write the journal, then drop the weights of those it beats."""
         if self.contenders.would_take(result):
-            fetched = Pool.fetch(finished.weights)
-            assert fetched is not None
+            finished = finished.brought()
+            if finished.outcome.failure:
+                self._lost.append((climb, finished))
+                return
             assert finished.outcome.outputs is not None
-            self.keep_weights(result.plan, fetched, finished.outcome.outputs, result.untrained)
+            self.keep_weights(result.plan, finished.weights, finished.outcome.outputs, result.untrained)
         # In this order: what the journal holds has weights, and nothing is deleted before its better is safe.
         self.study.keep(trial)
         self.contenders.add(result)
         self.contenders.prune()
         self.paused.drop(result.plan.id)
 
-    def _pause(self, result: Result, trial: FrozenTrial, finished: Finished) -> None:
+    def _pause(self, result: Result, trial: FrozenTrial, climb: Climb, finished: Finished) -> None:
         """Keep what a paused trial goes on from, then write the journal."""
-        state = Pool.fetch(finished.weights)
-        if state is not None:
-            self.paused.save(result.plan.id, result.rungs[-1].steps, state)
+        finished = finished.brought()
+        if finished.outcome.failure:
+            self._lost.append((climb, finished))
+            return
+        if finished.weights is not None:
+            self.paused.save(result.plan.id, result.rungs[-1].steps, finished.weights)
         self.study.keep(trial)
 
     def keep_weights(self, plan: Plan, weights: Weights, outputs: Outputs, untrained: bool) -> None:
@@ -231,7 +227,7 @@ class Driver:
         keep_candidate(self.run, self.model, plan, weights, outputs, self.processor, untrained=untrained)
 
     def _keep(self, trial: FrozenTrial) -> None:
-        self._saves.append(self._saver.submit(self.study.keep, trial))
+        self._saving.submit(self.study.keep, trial)
 
     def _slack(self, plan: Plan, validation: float | None = None) -> dict[str, float]:
         """Slack per budget under predicted costs; budgets on the score only where there is one."""
@@ -252,8 +248,3 @@ class Driver:
             return function(*arguments)
         finally:
             self.timing.driver.append(time.perf_counter() - started)
-
-
-def _constraints(slack: Mapping[str, float]) -> dict[str, float]:
-    """Optuna's sign: met at or below zero."""
-    return {name: -share for name, share in slack.items()}

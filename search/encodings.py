@@ -5,7 +5,7 @@ on every cost of the objectives and how much more or less groups of choices lose
 the plan of least loss within every limit, so that whatever is proposed can be had (after SPDY, 2201.13096, section 3).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,12 +14,13 @@ from optuna.distributions import BaseDistribution, FloatDistribution, IntDistrib
 from optuna.trial import FrozenTrial
 
 from greenfront.search.allocation import Axis, Limit, Table, worth_having
-from greenfront.search.decoder import Decoder, Found
+from greenfront.search.decoder import Decoder
 from greenfront.search.forest import Floats, Forest, Numbers, flat, ordered
 from greenfront.search.groups import Groups, Parts
 from greenfront.search.integer_program import solve
+from greenfront.search.mixing import Found
 from greenfront.search.plan_states import PlanStates
-from greenfront.spaces import Plan, Space
+from greenfront.spaces import Plan, Settings, Space
 
 WIDEST = 4.0
 """How far a multiplier's logarithm may be from zero: a loss may be 55 times what it was predicted as."""
@@ -85,7 +86,7 @@ class AllocationEncoding:
         self._forest = forest = Forest.of(space)
         every = [*(limit.change for limit in limits), *(axis.change for axis in axes)]
         changes = np.array([flat(space, change) for change in every])
-        possible = np.isfinite(changes).all(axis=0)
+        self._possible = possible = np.isfinite(changes).all(axis=0)
         self._impossible = np.where(possible, 0.0, np.inf)
         self._decoder = Decoder(forest, np.where(possible, changes, 0.0))
         self._parts = Parts.of(space, losses, self.groups)
@@ -111,6 +112,12 @@ class AllocationEncoding:
     def plan(self, parameters: Mapping[str, Any]) -> Plan:
         """The one of least loss there."""
         return self.allocated(parameters).plan
+
+    def avoid(self, forbidden: Callable[[str, Settings], bool]) -> None:
+        """From now on, mean no plan with what is forbidden of a module's settings."""
+        allowed = np.array([not forbidden(path, own) for path, own in self._own])
+        self._impossible = np.where(self._possible & allowed, 0.0, np.inf)
+        self._remembered.clear()
 
     @property
     def correlation(self) -> Floats:

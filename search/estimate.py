@@ -20,6 +20,7 @@ from greenfront.search.reopening import check_reopened
 from greenfront.search.sampling import check_sampler
 from greenfront.search.search_space import search_space
 from greenfront.search.some_examples import some_batches
+from greenfront.search.storage import check_storage
 from greenfront.search.trimming import trimmed_for_a_while
 from greenfront.spaces import Space
 from greenfront.spaces.answers import answer_rows
@@ -63,6 +64,7 @@ def overview(config: RunConfig) -> Overview:
     if config.output is not None:
         check_reopened(config)
     check_cluster(config.ray)
+    check_storage(config.search.storage)
     check_sampler(config)
     data, processor = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)

@@ -20,7 +20,7 @@ from greenfront.hardware_profiles.target import Target
 from greenfront.hardware_profiles.workload import workload
 from greenfront.search.export_check import FOLDER, ONNX, Expected, Questions, in_clean_process
 from greenfront.search.export_example import example_script
-from greenfront.search.export_latency import LatencyCheck, check_latency
+from greenfront.search.export_latency import check_latency
 from greenfront.search.front import Front
 from greenfront.search.progress import Reporter, Silent
 from greenfront.search.run_folder import RunFolder
@@ -43,7 +43,7 @@ class Form:
     score: float | None = None
     """The metric on test examples; more is better."""
     latency_share: float | None = None
-    """Of the original's latency."""
+    """Of the original's latency in the same runtime."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False, report: Re
 
     With `onnx` also `model.onnx`, for plain ONNX Runtime, and `example.py`, which uses it. Where the test data can be
     read, up to `MOST_EXAMPLES` examples are answered by the candidate here and by each of the two in a clean process;
-    the latency is compared in the runtime that the candidate was measured in.
+    the latency of each is compared with the original's in its runtime, and with what the search measured there.
 
     Raises:
         RunError: no weights of this candidate are kept, or the folder exists and is not empty, or can't be written.
@@ -139,22 +139,14 @@ def _compared(run: RunFolder, id_: str, folder: Path, onnx: bool, front: Front |
 
     candidate = Form(weight_bytes(run.candidate(id_)) / 1e6, score=expected.score)
     if front is not None and id_ != front.original.id:
-        found = check_latency(config, run.original, front.candidate(id_), front.original, written, report)
-        if isinstance(found, str):
-            notes.append(found)
-        else:
-            notes += [found.warning] if found.warning else []
-            candidate = replace(candidate, latency_share=found.searched)
-            saved, in_onnx = _timed(saved, in_onnx, found)
+        checks, said = check_latency(config, run.original, front.candidate(id_), front.original, written, report)
+        notes += said
+        candidate = replace(candidate, latency_share=next((c.searched for c in checks if c.searched is not None), None))
+        share = {check.runtime: check.exported for check in checks}
+        saved = replace(saved, latency_share=share.get("torch"))
+        in_onnx = in_onnx and replace(in_onnx, latency_share=share.get(OnnxRuntime.name))
     count = 0 if examples is None else len(examples)
     return Exported(folder, config.data.metric, count, candidate, saved, in_onnx, tuple(notes))
-
-
-def _timed(saved: Form, in_onnx: Form | None, found: LatencyCheck) -> tuple[Form, Form | None]:
-    """The two forms, with its latency the one that was timed."""
-    if found.runtime == OnnxRuntime.name and in_onnx is not None:
-        return saved, replace(in_onnx, latency_share=found.exported)
-    return replace(saved, latency_share=found.exported), in_onnx
 
 
 def _test_examples(folder: Path, model: PreTrainedModel, config: RunConfig, notes: list[str]) -> Examples | None:

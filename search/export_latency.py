@@ -1,12 +1,12 @@
-"""How fast an export is: timed beside the original in fresh processes, against what the search measured."""
+"""How fast an export is in each form: timed beside the original in fresh processes, against what was searched."""
 
 import statistics
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from greenfront.config import RunConfig, TargetConfig
+from greenfront.config import RunConfig
 from greenfront.errors import ConfigError, MeasureError
 from greenfront.hardware_profiles import Target, check_target
 from greenfront.hardware_profiles.jobs import Job
@@ -22,22 +22,25 @@ from greenfront.search.progress import Reporter
 from greenfront.spaces import load_checkpoint
 
 PROCESSES, SECONDS = 4, 1.0
-"""One alone tells what it drew (`processes.py`); and the seconds of timing in each."""
+"""One alone tells what it drew (`processes.py`), enough for what is compared with nothing; and the seconds in each."""
 LARGEST_DIFFERENCE = 0.1
 """Between the two ratios, as a share of the one that the search measured: more is worth a warning."""
 
 
 @dataclass(frozen=True)
 class LatencyCheck:
-    """A candidate's latency as a share of the original's: as the search measured it, and as its export has it here."""
+    """The latency of what was written for one runtime, as a share of the original's: as it is here, and as searched."""
 
     runtime: str
-    searched: float
     exported: float
+    searched: float | None = None
+    """What the search measured in this runtime; None where it measured in others alone."""
 
     @property
-    def warning(self) -> str | None:
-        """What to say where the two are far from each other."""
+    def note(self) -> str | None:
+        """What to say where the two are far from each other, or aren't two."""
+        if self.searched is None:
+            return f"latency in {self.runtime}: timed now, beside the original there; the search didn't measure it"
         if abs(self.exported / self.searched - 1) <= LARGEST_DIFFERENCE:
             return None
         return (
@@ -49,10 +52,11 @@ class LatencyCheck:
 def check_latency(
     config: RunConfig, original: Path, candidate: Candidate, base: Candidate, written: Mapping[str, Path],
     report: Reporter,
-) -> LatencyCheck | str:  # fmt: skip
-    """Time what was `written` for the runtime of the first target that was measured on this machine.
+) -> tuple[list[LatencyCheck], list[str]]:  # fmt: skip
+    """Time what was written for each runtime, as the first target has it that the search measured in it here.
 
-    Where another process measures just now, this one keeps away: an export goes on beside a running search.
+    A runtime that it measured in nowhere is timed more shortly, as the first target of all but for the runtime. Where
+    another process measures just now, this one keeps away: an export goes on beside a running search.
 
     Args:
         original: the original's checkpoint.
@@ -60,36 +64,47 @@ def check_latency(
         written: runtime -> the file or folder for it.
 
     Returns:
-        The check, or why there is none, as a sentence.
+        A check for each form that was timed, and why others weren't, or weren't compared, as sentences.
     """
-    targets = [t for t in config.hardware if candidate.measured(t.name) and not t.elsewhere and t.resource is None]
-    if not targets:
-        return "latency: not compared, since the candidate was never measured on this machine"
-    fitting = [target for target in targets if target.runtime in written]
-    if not fitting:
-        return f"latency: not compared, since it was measured in {targets[0].runtime}; --onnx writes a file for it"
-    try:
-        return _timed(fitting[0], config, original, candidate, base, written, report)
-    except (ConfigError, MeasureError) as error:
-        return f"latency: not compared: {error}"
+    configured = [t for t in config.hardware if candidate.measured(t.name) and not t.elsewhere and t.resource is None]
+    if not configured:
+        return [], ["latency: not compared, since the candidate was never measured on this machine"]
+    found, notes = list[LatencyCheck](), list[str]()
+    for runtime, export in written.items():
+        try:
+            targets = [full_target(target, config) for target in configured]
+            same = next((target for target in targets if target.runtime == runtime), None)
+            target, processes = same or replace(targets[0], runtime=runtime, compile=False), PROCESSES if same else 1
+            check_target(target)
+            exported = _timed(target, original, export, processes, report)
+        except (ConfigError, MeasureError) as error:
+            notes.append(f"latency in {runtime}: not compared: {error}")
+            continue
+        check = LatencyCheck(runtime, exported, _searched(candidate, base, same.name) if same else None)
+        found.append(check)
+        notes += [check.note] if check.note else []
+        if (searched := targets[0].runtime) not in written:
+            notes.append(f"latency in {searched}: not compared, though it was searched; --onnx writes a file for it")
+    return found, notes
 
 
-def _timed(
-    config_target: TargetConfig, config: RunConfig, original: Path, candidate: Candidate, base: Candidate,
-    written: Mapping[str, Path], report: Reporter,
-) -> LatencyCheck:  # fmt: skip
-    target = full_target(config_target, config)
-    check_target(target)
-    report.stage("Timing it beside the original")
+def _searched(candidate: Candidate, base: Candidate, target: str) -> float:
+    """The share that the search measured on a target."""
+    latency_ms, of_original = (each.costs()[target].latency_ms.median for each in (candidate, base))
+    return latency_ms / of_original
+
+
+def _timed(target: Target, original: Path, export: Path, processes: int, report: Reporter) -> float:
+    """The export's latency as a share of the original's, the mean over so many processes."""
+    report.stage(f"Timing it beside the original in {target.runtime}")
     ratios = []
     with machine_lock(wait=False), tempfile.TemporaryDirectory(prefix="greenfront-deployed-") as scratch:
-        deployed = _deployed(target, original, written[target.runtime], Path(scratch))
-        for process in range(PROCESSES):
+        deployed = _deployed(target, original, export, Path(scratch))
+        for process in range(processes):
             samples_ms = run_job(Job("latency", target, deployed, process, SECONDS)).samples_ms
             ratios.append(ratio_interval(samples_ms["export"], samples_ms["original"], seed=0).median)
-            report.advance(process + 1, PROCESSES)
-    costs = [each.costs()[target.name].latency_ms.median for each in (candidate, base)]
-    return LatencyCheck(target.runtime, costs[0] / costs[1], statistics.fmean(ratios))
+            report.advance(process + 1, processes)
+    return statistics.fmean(ratios)
 
 
 def _deployed(target: Target, original: Path, export: Path, scratch: Path) -> dict[str, str]:

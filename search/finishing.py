@@ -24,12 +24,15 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.continuing import Continue
 from greenfront.search.finish_record import Attempt, Quality, attempts_on, finished
 from greenfront.search.finishing_data import finishing_data, shards_of
+from greenfront.search.growth import Growth
 from greenfront.search.journal import Result
 from greenfront.search.keeping import Kept, keep_attempts, keep_finished
 from greenfront.search.pool import Finished, Pool, running_ray
 from greenfront.search.progress import Reporter
+from greenfront.search.retries import Retries
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import accuracy_floors
+from greenfront.search.time_limit import TimeLimit
 from greenfront.search.training_state import Weights, to_arrays
 from greenfront.search.verify import unverified
 from greenfront.search.worker import Assignment
@@ -107,7 +110,8 @@ def finish(
         None if took is None else took * (1 + len(parts)) / config.workers(),
     )
     with running_ray(config.ray, config.workers()):
-        pool = Pool(assignment, config.workers())
+        limit = TimeLimit.of(config.search.trial_limit, config.fine_tune.steps, members)
+        pool = Pool(assignment, config.workers(), limit, Growth.of(config))
         finisher = Finisher(config, run, assignment.original, processor, [*floors], parts, report)
         finisher.work(pool, members)
 
@@ -138,6 +142,7 @@ class Finisher:
     floors: Sequence[float]
     parts: Sequence[Indices]
     report: Reporter
+    retries: Retries = field(default_factory=Retries)
 
     def work(self, pool: Pool, members: Sequence[Result]) -> None:
         """Every member's runs, on whatever worker is free."""
@@ -151,8 +156,12 @@ class Finisher:
                 pool.give(given, member.result.plan.id, job)
                 running[given] = member, job
                 given += 1
-            for ended in pool.wait(1.0):
-                waiting.extend(self._take(*running.pop(ended.tag), ended))
+            for ended in map(Finished.brought, pool.wait(1.0)):
+                member, job = running.pop(ended.tag)
+                if self.retries.again(ended.outcome, id(job), self.report):
+                    waiting.appendleft((member, job))
+                    continue
+                waiting.extend(self._take(member, job, ended))
                 done += 1
                 self.report.advance(done, total)
 
@@ -172,7 +181,7 @@ class Finisher:
 
     def _take(self, member: _Member, job: Continue, ended: Finished) -> list[tuple[_Member, Continue]]:
         """Take in what a run came to; the run that follows from it, if any."""
-        outcome, weights = ended.outcome, None if ended.outcome.reason else Pool.fetch(ended.weights)
+        outcome, weights = ended.outcome, ended.weights
         follows: list[tuple[_Member, Continue]] = []
         member.runs -= 1
         member.seconds += outcome.seconds

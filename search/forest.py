@@ -90,10 +90,7 @@ class Forest:
     def best(self, costs: Floats) -> tuple[NDArray[np.bool_], Floats]:
         """(N,) costs -> (N,) the choice with the least sum, of equal ones the first; (T,) what each tree comes to."""
         totals, least = self.sums(costs)
-        columns = np.flatnonzero(totals == least[self.context])
-        contexts, first = np.unique(self.context[columns], return_index=True)
-        winner = columns[first]
-        assert len(contexts) == len(self.depth)
+        winner = self._winners(totals, least)
         wanted, chosen = self.depth == 0, np.zeros(len(totals), dtype=np.bool_)
         for level in self._levels:
             asking, asked = self.asking[level.askings], self.asked[level.askings]
@@ -111,6 +108,21 @@ class Forest:
             of_context[level.contexts] = np.minimum.reduceat(regrets[asking], level.asked_from)
             regrets[level.columns] += of_context[self.context[level.columns]]
         return regrets
+
+    def carried(self, costs: Floats, values: Floats) -> Floats:
+        """(N,) costs, values -> (N,) the value of each with those of what is best by costs among what it asks for."""
+        winner, carried = self._winners(*self.sums(costs)), values.astype(np.float64)
+        for level in reversed(self._levels):
+            asking, asked = self.asking[level.askings], self.asked[level.askings]
+            carried += np.bincount(asking, weights=carried[winner[asked]], minlength=len(carried))
+        return carried
+
+    def _winners(self, totals: Floats, least: Floats) -> Numbers:
+        """(C,) The first column of each context that has the least, of what `sums` gives."""
+        columns = np.flatnonzero(totals == least[self.context])
+        contexts, first = np.unique(self.context[columns], return_index=True)
+        assert len(contexts) == len(self.depth)
+        return columns[first]
 
     def keeping(self, possible: NDArray[np.bool_]) -> "Forest | None":
         """With only these of its columns (N,), and of them only what a choice can take; None where there is no choice.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from greenfront.durable import write_atomic
 from greenfront.errors import GreenfrontError, RunError
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.fields import mapping, only, strings, take
+from greenfront.search.quarantined import Quarantined
 from greenfront.search.slack import (
     budget_slack,
     budgets_from_text,
@@ -29,6 +31,8 @@ DROP = "delete it, and `greenfront search` writes it again from the trials, for 
 """What to do with a file that can't be read, and what that costs."""
 VERSION = 2
 KEYS = ("version", "metric", "targets", "budgets", "objectives", "fronts", "original", "candidates")
+QUARANTINED = "quarantined"
+"""A key that stands there only where there is something to say."""
 
 
 def pareto_mask(points: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -78,6 +82,7 @@ def _objective(candidate: Candidate, name: str, target: str) -> float:
 class Front:
     """Every candidate of a run with the original; `candidates` does not repeat the original.
 
+    `quarantined` are the settings that the search gave up on, as trials with them failed.
     Every target has its own front; that of the first stands in `on_front`, in `members` and on the plots. Budgets
     hold on every target.
 
@@ -92,6 +97,7 @@ class Front:
     budgets: BudgetsConfig
     objectives: tuple[str, ...]
     version: int = VERSION
+    quarantined: tuple[Quarantined, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -148,7 +154,7 @@ class Front:
 
     def to_json(self) -> str:
         """The document `front.json`, indented."""
-        document = {
+        document: dict[str, Any] = {
             "version": self.version,
             "metric": self.metric,
             "targets": list(self.targets),
@@ -158,6 +164,8 @@ class Front:
             "original": self.original.to_dict(),
             "candidates": [candidate.to_dict() for candidate in self.candidates],
         }
+        if self.quarantined:
+            document[QUARANTINED] = [each.to_dict() for each in self.quarantined]
         return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
     @classmethod
@@ -170,7 +178,7 @@ class Front:
         version = take(raw, "version", int, "the document")
         if version != VERSION:
             raise RunError(f"version must be {VERSION}, but got {version}")
-        only(raw, KEYS, "the document")
+        only({key: value for key, value in raw.items() if key != QUARANTINED}, KEYS, "the document")
         candidates = take(raw, "candidates", list, "the document")
         targets = strings(raw, "targets", "the document")
         fronts = only(take(raw, "fronts", dict, "the document"), targets, "fronts")
@@ -187,6 +195,10 @@ class Front:
                 targets=targets,
                 budgets=budgets_from_text(take(raw, "budgets", dict, "the document")),
                 objectives=strings(raw, "objectives", "the document"),
+                quarantined=tuple(
+                    Quarantined.from_dict(each, f"{QUARANTINED}[{i}]")
+                    for i, each in enumerate(take(raw, QUARANTINED, list, "the document") if QUARANTINED in raw else ())
+                ),
             )
         except RunError:
             raise

@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.search.encodings import PLAN
+from greenfront.search.failures import Failure
 from greenfront.search.journal_file import open_journal
 from greenfront.spaces import Plan
 
@@ -35,6 +36,8 @@ class Result:
     `rungs`: the scores before its training was finished, lowest first. A paused trial is as its last one says.
     `untrained`: what is scored is the candidate as it was built; training was not needed, or made it no better.
     `steps`: those that its training took up to its score; None where an earlier version did not write them down.
+    `failure`: the kind of a failed one's reason, where it was written down; of a scored one `reason` says why its
+    training ended early. `lost`: why it was tried again, once or more often.
     """
 
     number: int
@@ -48,6 +51,8 @@ class Result:
     rungs: tuple[RungScore, ...] = ()
     untrained: bool = False
     steps: int | None = None
+    failure: Failure = ""
+    lost: tuple[str, ...] = ()
 
     @property
     def needless(self) -> bool:
@@ -63,8 +68,11 @@ def attributes_of(result: Result) -> dict[str, Any]:
         "reason": result.reason,
     }  # fmt: skip
     rungs = [[rung.steps, rung.validation, rung.divergence, rung.seconds] for rung in result.rungs]
+    told = {
+        "rungs": rungs, "untrained": result.untrained, "failure": result.failure, "lost": [*result.lost],
+    }  # fmt: skip
     steps = {} if result.steps is None else {"steps": result.steps}
-    return attributes | ({"rungs": rungs} if rungs else {}) | ({"untrained": True} if result.untrained else {}) | steps
+    return attributes | {name: value for name, value in told.items() if value} | steps
 
 
 def result_of(trial: FrozenTrial) -> Result:
@@ -74,7 +82,8 @@ def result_of(trial: FrozenTrial) -> Result:
     result = Result(
         trial.number, Plan.from_json(attributes[PLAN]), attributes["origin"], attributes["state"],
         attributes["validation"], attributes["divergence"], attributes["seconds"], attributes["reason"], rungs,
-        attributes.get("untrained", False), attributes.get("steps"),
+        attributes.get("untrained", False), attributes.get("steps"), attributes.get("failure", ""),
+        tuple(attributes.get("lost", ())),
     )  # fmt: skip
     if trial.state != TrialState.RUNNING:
         return result
@@ -83,7 +92,7 @@ def result_of(trial: FrozenTrial) -> Result:
     steps = None if result.steps is None else min(result.steps, rungs[-1].steps)
     return replace(
         result, state="paused", validation=rungs[-1].validation, divergence=rungs[-1].divergence, seconds=seconds,
-        reason="", untrained=False, steps=steps,
+        reason="", untrained=False, steps=steps, failure="",
     )  # fmt: skip
 
 

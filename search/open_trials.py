@@ -80,6 +80,13 @@ class OpenTrials:
         trial.user_attrs, trial.system_attrs = dict(attributes), dict(trial.system_attrs)
         return trial
 
+    def as_begun(self, trial: FrozenTrial) -> FrozenTrial:
+        """A trial with the time at which it was asked for first, by which the journal and a database know it."""
+        if trial.number in self._written:
+            trial = copy.copy(trial)
+            trial.datetime_start = self._written[trial.number][1].datetime_start
+        return trial
+
     def begin(self, trial: FrozenTrial) -> None:
         """Write a trial that was asked for to the journal, unless it stands there from an earlier start."""
         if trial.number not in self._written:
@@ -87,6 +94,7 @@ class OpenTrials:
 
     def write(self, trial: FrozenTrial, *, finished: bool) -> None:
         """Bring the journal up to date with a trial, in one append; constraints come only with its finished state."""
+        trial.datetime_start = self.as_begun(trial).datetime_start
         if not finished:
             trial = copy.deepcopy(trial)
             _forget_constraints(trial)

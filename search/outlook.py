@@ -34,6 +34,7 @@ class Outlook:
         self._config, self._results, self._original, self._predict = config, results, original, predict
         self._progression, self._stored = Progression(config, original), stored
         self._best: dict[str, tuple[float, str]] = {}
+        self._seen, self._over = 0, 0
         for result in results:
             self.add(result)
         self._gained = 0.0
@@ -53,7 +54,10 @@ class Outlook:
         """By heading; only what there is something to say of."""
         gained = f" ({self._gained:+.4f} by the last trial)" if round(self._gained, 4) else ""
         found = ", ".join(text for _, text in self._best.values()) or "no finished trial within the budgets yet"
-        over = sum(result.state == "rejected" and result.reason.startswith(OVER) for result in self._results)
+        # Results that are new since the last words: a rejected one stays what it is.
+        new, self._seen = self._results[self._seen :], len(self._results)
+        self._over += sum(result.state == "rejected" and result.reason.startswith(OVER) for result in new)
+        over = self._over
         return {
             "hypervolume": f"{self._progression.hypervolume:.4f}{gained}",
             "best": found,

@@ -1,28 +1,35 @@
 """Ray workers: started, replaced when they die, stopped without leaving anything behind."""
 
+import math
 import os
-import re
 import signal
-import socket
-import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import RayError
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
+from greenfront.search.failures import POISONED, Failure
+from greenfront.search.growth import Growth
+from greenfront.search.placement import Needs, check_room, most_later, nodes_there
+from greenfront.search.ray_folder import ray_folder
+from greenfront.search.reaching import join_elsewhere, knock
+from greenfront.search.reasons import last_line, loss_of
+from greenfront.search.shipping import check_nodes, runtime_env
+from greenfront.search.successors import START_SECONDS, Successors
+from greenfront.search.time_limit import TimeLimit
 from greenfront.search.training_state import Part, Weights
 from greenfront.search.worker import Assignment, Job, Outcome, Worker
+from greenfront.time_left import duration
 
-REACH_SECONDS = 10.0
-"""Ray itself goes on trying an address where nobody answers for minutes."""
-START_SECONDS = 300.0
-"""Importing everything takes a worker 10 s; one that Ray has no room for would be waited for in vain."""
+PATIENCE_SECONDS = 60.0
+"""A search that has workers begins without the rest then, which joins it."""
 
 
 @dataclass(frozen=True)
@@ -33,25 +40,76 @@ class Finished:
     outcome: Outcome
     weights: Any
 
+    def brought(self) -> "Finished":
+        """The same with the weights here; where they are lost, as their machine has left since, a failure."""
+        if self.outcome.reason or self.weights is None:
+            return replace(self, weights=None)
+        try:
+            return replace(self, weights=Pool.fetch(self.weights))
+        except RayError as error:
+            failure, reason = loss_of(error)
+            lost = Outcome(self.outcome.plan_id, None, None, self.outcome.seconds, reason, failure=failure)
+            return Finished(self.tag, lost, None)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A job on its way: for which plan, the weights to come, on which worker, since when and how long at most."""
+
+    tag: int
+    plan_id: str
+    weights: Any
+    actor: Any
+    since: float
+    limit_seconds: float
+
+    def failed(self, failure: Failure, reason: str) -> Finished:
+        """That nothing came of it."""
+        seconds = time.monotonic() - self.since
+        return Finished(self.tag, Outcome(self.plan_id, None, None, seconds, reason, failure=failure), None)
+
 
 class Pool:
-    """A fixed number of workers that each take one plan at a time."""
+    """Workers that each take one plan at a time, as many as `Growth` says. One that dies, hangs, or fails in a way that
+    nobody expected, has a successor, which is given nothing before it is there."""
 
-    def __init__(self, assignment: Assignment, workers: int) -> None:
+    def __init__(
+        self, assignment: Assignment, workers: int, limit: TimeLimit | None = None, growth: Growth | None = None
+    ) -> None:
+        """`growth`: what a worker takes, and how many there should be, if not just `workers` with a processor for each
+        of their threads."""
         self._assignment = ray.put(assignment)
         self._threads = assignment.threads
-        self._running: dict[Any, tuple[int, str, Any, Any]] = {}  # outcome ref -> tag, plan id, weights ref, actor
-        self._idle = [self._start() for _ in range(workers)]
-        try:
-            ray.get([actor.ready.remote() for actor in self._idle], timeout=START_SECONDS)
-        except GetTimeoutError as error:
-            cpus = ray.cluster_resources().get("CPU", 0)
-            raise RunError(
-                f"ray.workers: {workers} workers of {self._threads} threads did not start in {START_SECONDS:.0f} s; "
-                f"Ray has {cpus:g} CPUs in all"
-            ) from error
-        except RayError as error:
-            raise RunError(f"the Ray workers could not start: {last_line(error)}") from error
+        self._steps = assignment.fine_tune.steps
+        self._limit = limit or TimeLimit(None, self._steps)
+        self._growth = growth or Growth(Needs(float(assignment.threads)), workers)
+        self._running: dict[Any, _Given] = {}  # by the reference of the outcome
+        self._idle: list[Any] = []
+        self._successors = Successors(self._start)
+        self._open(self._growth.wanted)
+
+    def _open(self, workers: int) -> None:
+        """Start so many, and wait for them; where that takes long, as others hold the cluster's nodes, for one."""
+        for _ in range(workers):
+            self._successors.add()
+        began = time.monotonic()
+        while self._successors.references:
+            waited = time.monotonic() - began
+            if waited > PATIENCE_SECONDS and self._idle:
+                return
+            if waited > START_SECONDS:
+                cpus = ray.cluster_resources().get("CPU", 0)
+                raise RunError(
+                    f"ray.workers: {workers} workers with {self._growth.needs} each did not start in "
+                    f"{START_SECONDS:.0f} s; Ray has {cpus:g} CPUs in all"
+                )
+            ready, _ = ray.wait(self._successors.references, num_returns=1, timeout=1.0)
+            for reference in ready:
+                try:
+                    ray.get(reference)
+                except RayError as error:
+                    raise RunError(f"the Ray workers could not start: {last_line(error)}") from error
+                self._idle += self._successors.welcome(reference)
 
     @property
     def free(self) -> int:
@@ -66,28 +124,34 @@ class Pool:
     def submit(self, tag: int, plan_id: str, plan_json: str, part: Part | None = None) -> None:
         """Give a plan to a free worker, for all of its training or for a part."""
         actor = self._idle.pop()
+        steps = self._steps if part is None else part.stop - part.start
         outcome, weights = actor.evaluate.options(num_returns=2).remote(plan_json, part)
-        self._running[outcome] = (tag, plan_id, weights, actor)
+        self._run(tag, plan_id, actor, outcome, weights, steps)
 
     def give(self, tag: int, plan_id: str, job: Job) -> None:
         """Give another job on a plan to a free worker."""
         actor = self._idle.pop()
         outcome, weights = actor.perform.options(num_returns=2).remote(job)
-        self._running[outcome] = (tag, plan_id, weights, actor)
+        self._run(tag, plan_id, actor, outcome, weights, job.steps)
 
     def wait(self, seconds: float) -> list[Finished]:
-        """What has finished, after at most so many seconds. A dead worker is an outcome, and gets a successor."""
-        done, _ = ray.wait(list(self._running), num_returns=1, timeout=seconds)
+        """What has finished, after at most so many seconds. A worker that is lost is an outcome.
+
+        Raises:
+            RunError: no worker is left, and none could be started again.
+        """
+        present = len(self._running) + len(self._idle) + len(self._successors.references)
+        for _ in range(self._growth.missing(present)):
+            self._successors.add()
+        done, _ = ray.wait([*self._running, *self._successors.references], num_returns=1, timeout=seconds)
         finished = []
         for reference in done:
-            tag, plan_id, weights, actor = self._running.pop(reference)
-            try:
-                outcome: Outcome = ray.get(reference)
-                self._idle.append(actor)
-            except RayError as error:
-                outcome = Outcome(plan_id, None, None, 0.0, f"the worker died: {last_line(error)}")
-                self._idle.append(self._start())
-            finished.append(Finished(tag, outcome, weights))
+            if reference in self._running:
+                finished.append(self._answered(reference))
+            else:
+                self._idle += self._successors.welcome(reference)
+        finished += [self._cut_off(reference) for reference in self._overdue()]
+        self._successors.check(len(self._running) + len(self._idle))
         return finished
 
     @staticmethod
@@ -96,6 +160,33 @@ class Pool:
         found: Weights | None = ray.get(weights)
         return found
 
+    def _run(self, tag: int, plan_id: str, actor: Any, outcome: Any, weights: Any, steps: int) -> None:
+        limit_seconds = self._limit.seconds(steps)
+        self._running[outcome] = _Given(tag, plan_id, weights, actor, time.monotonic(), limit_seconds)
+
+    def _answered(self, reference: Any) -> Finished:
+        given = self._running.pop(reference)
+        try:
+            outcome: Outcome = ray.get(reference)
+            finished = Finished(given.tag, outcome, given.weights)
+            self._limit.learn(outcome.seconds, outcome.steps)
+        except RayError as error:
+            finished = given.failed(*loss_of(error))
+        if finished.outcome.failure in POISONED:
+            self._successors.replace(given.actor)
+        else:
+            self._idle.append(given.actor)
+        return finished
+
+    def _overdue(self) -> list[Any]:
+        now = time.monotonic()
+        return [reference for reference, given in self._running.items() if now - given.since > given.limit_seconds]
+
+    def _cut_off(self, reference: Any) -> Finished:
+        given = self._running.pop(reference)
+        self._successors.replace(given.actor)
+        return given.failed("time", f"it took longer than {duration(given.limit_seconds)} (search.trial_limit)")
+
     def _start(self) -> Any:
         threads = str(self._threads)
         environment = {
@@ -103,7 +194,7 @@ class Pool:
             "MKL_NUM_THREADS": threads,
             "TOKENIZERS_PARALLELISM": "false",
         }
-        actor_class = ray.remote(num_cpus=self._threads, runtime_env={"env_vars": environment})(Worker)
+        actor_class = ray.remote(**self._growth.needs.options(), runtime_env={"env_vars": environment})(Worker)
         return actor_class.remote(self._assignment)
 
 
@@ -118,24 +209,28 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says the future default, which Ray warns about
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    local = config.address == "local"
-    if local:
-        arguments |= {"num_cpus": workers * config.threads_per_worker, "include_dashboard": False}
-    # Workers would otherwise import from the folder the driver was started in before anything installed.
-    with tempfile.TemporaryDirectory(prefix="greenfront-ray-") as empty:
+    needs = Needs.of(config)
+    if config.local:
+        arguments |= {"num_cpus": math.ceil(workers * needs.cpu), "include_dashboard": False}
+    with ray_folder() as folder:
+        if config.local:
+            arguments["_temp_dir"] = str(folder)
         try:
-            _knock(config.address)
+            knock(config.address)
             with _own_signals():
-                ray.init(address=config.address, runtime_env={"working_dir": empty} if local else None, **arguments)
+                ray.init(address=config.address, runtime_env=runtime_env(config, folder), **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
-                "must be local, auto (a cluster's node, or RAY_ADDRESS) or HOST:PORT of a cluster that can be reached"
+                "must be local, auto (on a cluster's node, or by RAY_ADDRESS), HOST:PORT of a cluster that this "
+                "machine is a node of, or ray://HOST:PORT"
             )
             why = last_line(error)
             if isinstance(error, ConnectionError) and "cluster at" in why:
                 why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
             raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
         try:
+            if config.local and workers:
+                check_room(workers, needs, nodes_there())
             yield
         finally:
             with _own_signals():
@@ -155,22 +250,15 @@ def _own_signals() -> Iterator[None]:
 
 
 def check_cluster(config: RayConfig) -> None:
-    """Raise RunError unless the cluster can be reached; Ray on this machine is only started when it is needed."""
-    if config.address != "local":
+    """Raise RunError unless the cluster can be reached, has room for the workers, and can run Greenfront; Ray on this
+    machine is only started when it is needed."""
+    if not config.local:
+        try:
+            knock(config.address)
+        except OSError:
+            pass  # said below, with what an address can be
+        else:
+            join_elsewhere(config.address)
         with running_ray(config, 0):
-            pass
-
-
-def _knock(address: str) -> None:
-    """Raise OSError unless somebody answers at HOST:PORT; Ray finds out itself what else an address can be."""
-    if address == "auto":
-        address = os.environ.get("RAY_ADDRESS", "")
-    found = re.fullmatch(r"\[?([^/\[\]]+)\]?:(\d+)", address)
-    if found is not None:
-        socket.create_connection((found[1], int(found[2])), REACH_SECONDS).close()
-
-
-def last_line(error: BaseException) -> str:
-    """What an error of Ray's comes down to: its traceback's last line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+            check_room(config.workers, Needs.of(config), nodes_there(), most_later())
+            check_nodes(config)

@@ -91,17 +91,21 @@ class Promotions:
             report.note(f"{plan.id}: its weights after {done} steps are gone; it is trained again from the start")
         return replace(climb, part=part, taken=part.start if climb.taken else 0)
 
-    def result(self, climb: Climb, outcome: Outcome) -> Result:
-        """What came of a climb: the trial is failed, paused on its rung, or finished and so scored."""
+    def result(self, climb: Climb, outcome: Outcome, lost: tuple[str, ...] = ()) -> Result:
+        """What came of a climb: the trial is failed, paused on its rung, or finished and so scored; `lost` is why it
+        was tried more than once."""
         proposal, seconds = climb.proposal, outcome.seconds + sum(rung.seconds for rung in climb.behind)
         result = Result(
             proposal.number, proposal.plan, proposal.origin, "failed", seconds=seconds, reason=outcome.reason,
-            rungs=climb.behind, steps=climb.taken,
+            rungs=climb.behind, steps=climb.taken, failure=outcome.failure, lost=lost,
         )  # fmt: skip
         if outcome.validation is None or outcome.divergence is None:
             return result
         steps = None if outcome.steps is None else climb.taken + outcome.steps
-        result = replace(result, validation=outcome.validation, divergence=outcome.divergence, steps=steps)
+        result = replace(
+            result, validation=outcome.validation, divergence=outcome.divergence, steps=steps, reason=outcome.note,
+            failure="",
+        )  # fmt: skip
         if climb.rung == len(self.rungs) - 1:
             return replace(result, state="scored", untrained=outcome.untrained)
         here = RungScore(self.rungs[climb.rung], outcome.validation, outcome.divergence, outcome.seconds)
@@ -139,6 +143,8 @@ class Promotions:
 
     def given_up(self) -> list[str]:
         """The ids of trials of which it has turned out by now that they won't go on: their states aren't needed."""
+        if len(self.rungs) == 1:
+            return []
         trials = self._climbing()
         found = [self._ladder.hopeless(rung, trials) for rung, steps in enumerate(self.rungs[:-1]) if steps > 0]
         new = {r.plan.id for r in self._results if any(r.number in numbers for numbers in found)} - self._hopeless

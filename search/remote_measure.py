@@ -16,7 +16,9 @@ from greenfront.errors import GreenfrontError, MeasureError, RunError
 from greenfront.hardware_profiles import Fingerprint, HardwareProfile, Measured, Target
 from greenfront.hardware_profiles.sampling import Progress
 from greenfront.search.measurer import ThisMachine
-from greenfront.search.pool import last_line, running_ray
+from greenfront.search.placement import nodes_there
+from greenfront.search.pool import running_ray
+from greenfront.search.reasons import last_line
 from greenfront.spaces import Space
 
 POLL_SECONDS = 1.0
@@ -114,9 +116,10 @@ class Node:
 
 @contextmanager
 def node_with(resource: str, config: RayConfig) -> Iterator[Node]:
-    """The node that carries a resource, held for the time of the context: others wait for it.
+    """The node that carries a resource, held for the time of the context with all of its processors: whatever else is
+    to run there through Ray waits, and is waited for.
 
-    Greenfront must be installed there, in the same version and with the target's runtime.
+    The target's runtime must be installed there.
 
     Raises:
         RunError: the cluster can't be reached, or none of its nodes carries the resource.
@@ -129,8 +132,10 @@ def node_with(resource: str, config: RayConfig) -> Iterator[Node]:
                 f"hardware: resource must be carried by a node of the cluster at {config.address!r}, "
                 f"but none has {resource!r}; there are {', '.join(own)}"
             )
+        carriers = [node for node in nodes_there() if node.get(resource, 0) >= 1]
+        processors = max((node.get("CPU", 0.0) for node in carriers), default=0.0)
         # Two threads of execution: one measures, the other says how far it is.
-        actor_class = ray.remote(num_cpus=0, resources={resource: 1.0})(NodeActor)
+        actor_class = ray.remote(num_cpus=processors, resources={resource: 1.0})(NodeActor)
         actor: Any = actor_class.options(max_concurrency=2).remote()
         try:
             _begin(actor, resource)
@@ -144,7 +149,7 @@ def _begin(actor: Any, resource: str) -> None:
     started = actor.progress.remote()
     ready, _ = ray.wait([started], timeout=START_SECONDS)
     if not ready:
-        _log.warning("waiting: another measurement holds the resource %s of the cluster", resource)
+        _log.warning("waiting: something else holds the node with %s, or some of its processors", resource)
         ray.wait([started])
 
 

@@ -6,6 +6,7 @@ from greenfront.search.drawn import Figures
 from greenfront.search.history import History
 from greenfront.search.hypervolume_figure import hypervolume_figures, hypervolume_words
 from greenfront.search.importance_figure import importance_figures, importance_words
+from greenfront.search.report_failures import failures_part
 from greenfront.search.rungs_figure import climbers, rungs_figure, rungs_words
 
 
@@ -28,6 +29,7 @@ def search_section(history: History | None) -> tuple[str, Figures]:
     parts = [part("Hypervolume", hypervolume_words(history), volumes)]
     if history.rungs and any(climbers(history).values()):
         parts.append(part("Promotions", rungs_words(history), drawn(rungs_figure(history))))
+    parts.append(failures_part(history))
     bars = "".join(drawn(figure, height) for figure, height in importance_figures(history))
     parts.append(part("What matters", importance_words(history), bars))
     return f"<h2>The search</h2>{''.join(parts)}", figures

@@ -12,10 +12,11 @@ from greenfront.search import wording
 from greenfront.search.allocation import Seed
 from greenfront.search.candidate import Candidate
 from greenfront.search.journal import Result, results_in
-from greenfront.search.pool import Pool
+from greenfront.search.pool import Finished, Pool
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Reporter
 from greenfront.search.reopening import SAME_STUDY, Earlier
+from greenfront.search.retries import Retries
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import missed_budgets, summed_cost
 from greenfront.search.stored import say_stored, stored_candidates, stored_results, within
@@ -164,17 +165,18 @@ def train_again(
     seed gives the same score; where it doesn't (another processor, other threads, another version of the program), that
     of the new weights counts, and it is said."""
     report.stage(f"Training {len(results)} stored {'candidate' if len(results) == 1 else 'candidates'} again")
-    waiting, running, done = list(enumerate(results)), dict[int, Result](), 0
+    waiting, running, retries, done = list(enumerate(results)), dict[int, Result](), Retries(), 0
     report.advance(done, len(results))
     while waiting or running:
         while waiting and pool.free:
             tag, result = waiting.pop(0)
             pool.submit(tag, result.plan.id, result.plan.to_json())
             running[tag] = result
-        for ended in pool.wait(1.0):
-            result, outcome, weights = running.pop(ended.tag), ended.outcome, None
-            if not outcome.reason:
-                weights = Pool.fetch(ended.weights)
+        for ended in map(Finished.brought, pool.wait(1.0)):
+            result, outcome, weights = running.pop(ended.tag), ended.outcome, ended.weights
+            if retries.again(outcome, 0, report):
+                waiting.insert(0, (ended.tag, result))
+                continue
             if weights is None or outcome.outputs is None:
                 report.note(f"{outcome.plan_id} could not be trained again: {outcome.reason}")
             else:

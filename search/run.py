@@ -22,10 +22,12 @@ from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
+from greenfront.search.growth import Growth
 from greenfront.search.history import History
 from greenfront.search.kept_plans import kept_plans
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric
+from greenfront.search.mirror import mirrored
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
@@ -37,6 +39,8 @@ from greenfront.search.prepare import (
 )
 from greenfront.search.profiles import check_targets, prepare_profiles, resolve_targets
 from greenfront.search.progress import Reporter, Silent
+from greenfront.search.proposals import without_quarantined
+from greenfront.search.quarantine import Quarantine
 from greenfront.search.reopening import Earlier, check_reopened, reopened
 from greenfront.search.report import write_report
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, verified_earlier
@@ -45,8 +49,10 @@ from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.status import is_finished
+from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
-from greenfront.search.summary import Summary, unreachable_budgets
+from greenfront.search.summary import Summary, trials_left, unreachable_budgets
+from greenfront.search.time_limit import TimeLimit
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, measuring_warnings, original_candidate, verify
@@ -72,8 +78,11 @@ def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Report
     return run_search(config, report or Silent())
 
 
-def run_search(config: RunConfig, report: Reporter) -> Front:
+def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> Front:
     """Search, verify, and write the run folder; continues a run of the same configuration.
+
+    Without `trials` none is begun: what an interrupted search has found is finished and verified. A further start may
+    do the rest.
 
     Raises:
         GreenfrontError: what can't be used, before anything expensive is begun.
@@ -85,15 +94,16 @@ def run_search(config: RunConfig, report: Reporter) -> Front:
     run = check_reopened(config)
     if run.front.exists() and not run.differences(config):
         front = Front.load(run.front)
-        if is_finished(front):
+        if is_finished(front) and not (trials and trials_left(run)):
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, unreachable_budgets(run))
     check_cluster(config.ray)
+    check_storage(config.search.storage)
     with claimed(config, reopened) as run:
-        return _run(config, run, report)
+        return _run(config, run, report, trials)
 
 
-def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
+def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> Front:
     summary = Summary({})
 
     def whole_space(model: PreTrainedModel) -> Space:
@@ -137,7 +147,8 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         searched = without(config, unreachable)
         study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         adopt(study, stored_results(earlier), original, profiles, config)
-        solve = partial(first_plans, searched, space, losses, profiles, original.predicted, limits)
+        allowed = without_quarantined(space, losses, Quarantine(study.results))
+        solve = partial(first_plans, searched, space, allowed, profiles, original.predicted, limits)
         firsts = kept_plans(run, solve)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
@@ -152,7 +163,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
     finalists = Finalists(config, run, study, profiles, original)
     try:
         with summary.stage("search"):
-            _search(searched, driver, assignment, finalists if earlier else None, report)
+            _search(searched, driver, assignment, finalists if earlier else None, report, trials)
         if all(result.state != "scored" for result in study.results):
             slacks = {
                 result.plan.id: budget_slack(
@@ -175,24 +186,34 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter) -> Front:
         candidates = judge(original, everyone, config, unreachable)
         _write(run, config, original, candidates, profiles, gone, report, searched)
         raise
-    summary.write(run, config, driver.timing, unreachable, study.results)
+    left = 0 if trials else driver.trials_left
+    summary.write(run, config, driver.timing, unreachable, study.results, trials_left=left)
     front = _write(run, config, original, candidates, profiles, gone, report, searched)
     return _checked(front, unreachable)
 
 
 def _search(
-    config: RunConfig, driver: Driver, assignment: Assignment, finalists: Finalists | None, report: Reporter
+    config: RunConfig,
+    driver: Driver,
+    assignment: Assignment,
+    finalists: Finalists | None,
+    report: Reporter,
+    trials: bool = True,
 ) -> None:
     """Every trial that is still to do; then, of a run that is taken up, those whose weights are wanted again."""
     if driver.complete:
         driver.paused.clear()  # the last start may have been killed before it did
-    if driver.complete and not (finalists and finalists.weightless()):
+    nothing = driver.complete or not trials
+    if nothing and not (finalists and finalists.weightless()):
         return
     workers = config.workers()
-    report.stage(f"Starting {workers} Ray workers")
-    with running_ray(config.ray, workers):
-        pool = Pool(assignment, workers)
-        if not driver.complete:
+    growth = Growth.of(config)
+    report.stage(f"Starting {growth}")
+    name = driver.run.path.name
+    with mirrored(config.search.storage, driver.study, name, report), running_ray(config.ray, workers):
+        limit = TimeLimit.of(config.search.trial_limit, config.fine_tune.steps, driver.study.results)
+        pool = Pool(assignment, workers, limit, growth)
+        if not nothing:
             what = "Searching" if config.search.rungs is None else "Searching, by steps of training"
             report.stage(what, driver.outlook.seconds_left(*driver.progress))
             driver.search(pool, report)
@@ -205,6 +226,7 @@ def _assignment(config: RunConfig, data: TaskData, teacher: Teacher, library: Li
         original=model, library=library, train=teacher.train, train_logits=teacher.train_logits,
         validation=data.validation, validation_logits=teacher.validation_logits, fine_tune=config.fine_tune,
         metric=config.data.metric, seed=config.search.seed, threads=config.ray.threads_per_worker,
+        device="cuda" if config.ray.resources_per_worker.gpu else "cpu",
     )  # fmt: skip
 
 
@@ -221,14 +243,18 @@ def _write(
     """`searched`: the configuration with the budgets that were searched within, once there was a search."""
     report.stage("Writing the front")
     targets = tuple(target.name for target in config.hardware)
-    front = Front(original, candidates, config.data.metric, targets, config.budgets, config.objectives)
+    history = None if searched is None else History.of(run, searched, original, profiles)
+    failed = Quarantine(each.result for each in history.tried).settings if history is not None else {}
+    front = Front(
+        original, candidates, config.data.metric, targets, config.budgets, config.objectives,
+        quarantined=tuple(failed.values()),
+    )  # fmt: skip
     front.save(run.front)
     plot_front(front, run.picture)
     info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
     write_report(
         front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
-        analysis=kept_analysis(run, report),
-        history=None if searched is None else History.of(run, searched, original, profiles),
+        analysis=kept_analysis(run, report), history=history,
     )  # fmt: skip
     return front
 

@@ -196,8 +196,8 @@ class RunFolder:
 
     def differences(self, config: RunConfig) -> list[tuple[str, object, object]]:
         """What differs from the configuration of the earlier start: (dotted key, value here, value there)."""
-        # Where trials run changes nothing about them: a run may go on with other workers.
-        ignored = ("ray.", "output")
+        # Where trials run, how long they may and where they are shown changes nothing about them.
+        ignored = ("ray.", "output", "search.storage", "search.trial_limit")
         return [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
 
     def another_configuration(self, differences: list[tuple[str, object, object]], hint: str = "") -> RunError:

@@ -7,10 +7,10 @@ sampling 20 ms. What is proposed depends on the seed and on what the journal hol
 
 import inspect
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
@@ -18,7 +18,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
-from greenfront.search.encodings import PLAN, DirectEncoding, Encoding
+from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.journal import (
     NAME,
     Result,
@@ -31,7 +31,8 @@ from greenfront.search.journal import (
 from greenfront.search.journal_file import open_journal
 from greenfront.search.open_trials import OpenTrials
 from greenfront.search.repeatable import Repeatable
-from greenfront.spaces import Plan, Space
+from greenfront.search.retries import Lost
+from greenfront.spaces import Plan, Settings, Space
 
 SAMPLER = "sampler"
 """The origin of a plan that was not suggested."""
@@ -47,6 +48,8 @@ SHORT = {
     "cmaes": "CmaEsSampler",
     "brute_force": "BruteForceSampler",
 }
+_LOST = "lost "
+"""What names of the study's attributes begin with that say why a plan, whose id follows, is tried again."""
 ALLOCATION = "allocation"
 """The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
 
@@ -101,6 +104,16 @@ def _rehearse(sampler: optuna.samplers.BaseSampler, objectives: int) -> None:
         study.tell(study.ask(distributions), [float(value)] * objectives)
 
 
+class Follower(Protocol):
+    """Is told of every trial, beside the journal."""
+
+    def begin(self, trial: FrozenTrial) -> None:
+        """A trial is under way."""
+
+    def write(self, trial: FrozenTrial) -> None:
+        """A trial as the journal has it: finished, or paused."""
+
+
 class Study:
     """Proposes plans of a space and learns from their results. All objectives are minimised."""
 
@@ -147,7 +160,14 @@ class Study:
         self.asked = len(self.results)
         """How many trials were asked for, and so the number of the next one, once those under way are asked for."""
         self._random = Repeatable(sampler)
+        self.rejected = sum(result.state == "rejected" for result in self.results)
         self._waiting: dict[int, optuna.Trial] = {}
+        self.mirror: Follower | None = None
+
+    @property
+    def journal(self) -> optuna.Study:
+        """As it is kept in the run folder."""
+        return self._journal
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
@@ -169,12 +189,13 @@ class Study:
         self._waiting[trial.number] = trial
         return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", SAMPLER)))
 
-    def begun(self, proposal: Proposal) -> FrozenTrial:
-        """The trial of a proposal that is going to be tried, for `begin`, which writes it to the journal."""
+    def accepted(self, proposal: Proposal) -> FrozenTrial:
+        """The trial of a proposal that is going to be tried, for `keep_accepted`."""
         return self._open.begun(proposal.number, asked_attributes(proposal.plan, proposal.origin))
 
-    def begin(self, trial: FrozenTrial) -> None:
-        """Write to the journal that a trial is under way: in the order of the numbers, as `keep` if it never is."""
+    def keep_accepted(self, trial: FrozenTrial) -> None:
+        """Write to the journal that a trial is under way: in the order of the numbers, as `keep` does those that never
+        are."""
         self._open.begin(trial)
 
     def tell(self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]) -> FrozenTrial:
@@ -199,11 +220,35 @@ class Study:
             trial.set_user_attr(name, attribute)
         self.results.append(result)
         self.tried.add(result.plan)
+        self.rejected += result.state == "rejected"
         return self._memory.tell(trial, known, state)
 
     def keep(self, trial: FrozenTrial) -> None:
         """Write a trial to the journal: a finished one for good, in one append where it was never paused."""
         self._open.write(trial, finished=trial.user_attrs["state"] != "paused")
+        if self.mirror is not None:
+            self.mirror.write(trial)
+
+    def begin(self, number: int) -> None:
+        """Say that a trial is under way, which is seen in a database alone."""
+        if self.mirror is not None and number in self._waiting:
+            self.mirror.begin(self._open.as_begun(self._memory.get_trials(deepcopy=False)[number]))
+
+    def avoid(self, forbidden: Callable[[str, Settings], bool]) -> None:
+        """Have no plan made with what is forbidden of a module's settings; a sampler that draws them will draw some."""
+        if isinstance(self._encoding, AllocationEncoding):
+            self._encoding.avoid(forbidden)
+
+    @property
+    def lost(self) -> dict[str, list[Lost]]:
+        """What `keep_lost` wrote, by plan id."""
+        kept = self._journal.user_attrs
+        lost = {name.removeprefix(_LOST): kept[name] for name in kept if name.startswith(_LOST)}
+        return {plan_id: [(job, reason) for job, reason in several] for plan_id, several in lost.items()}
+
+    def keep_lost(self, plan_id: str, lost: Sequence[Lost]) -> None:
+        """Write down which jobs of a plan were lost, as another start must not try it as often again."""
+        self._journal.set_user_attr(f"{_LOST}{plan_id}", [*lost])
 
     @property
     def refused_last(self) -> int:

@@ -33,7 +33,7 @@ def pack(model: PreTrainedModel, frozen: Collection[str], log: TrainingLog) -> W
     weights = {name: array for name, array in to_arrays(model).items() if not name.startswith(below)}
     return {
         **{f"{_MODEL}{name}": array for name, array in weights.items()},
-        **{f"{_MOMENTS}{name}": moment.numpy() for name, moment in log.moments.items()},
+        **{f"{_MOMENTS}{name}": moment.cpu().numpy() for name, moment in log.moments.items()},
         **({} if log.before is None else {_BEFORE: np.array(log.before)}),
     }
 
@@ -54,7 +54,7 @@ def unpack(model: PreTrainedModel, part: Part) -> Stretch:
 
 def to_arrays(model: torch.nn.Module) -> Weights:
     """A model's state for another process; bfloat16, which NumPy hasn't, as int16 of the same bits."""
-    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     halves = {name: tensor.view(torch.int16) for name, tensor in state.items() if tensor.dtype == torch.bfloat16}
     return {name: tensor.numpy() for name, tensor in {**state, **halves}.items()}
 

@@ -11,6 +11,8 @@ def paused_words(result: Result, whole: str = "") -> str:
 
 def untrained_words(result: Result) -> str:
     """That a scored candidate is as it was built, and why, where that is known."""
+    if result.reason:
+        return f"untrained, as {result.reason}"
     if result.steps is None:
         return "untrained"
     return "untrained, as it needs none" if result.needless else "untrained, as training made it no better"

@@ -24,7 +24,11 @@ def unfinished(run: RunFolder) -> RenderableType:
     said = run.log.read_text(encoding="utf-8").splitlines() if run.log.exists() else []
     last = said[-1] if said else "nothing was logged"
     head = f"{escape(str(run.path))} has no front yet. Last: {escape(last)}"
-    scored = [(_nats(result), result) for result in results_in(run.study) if result.state in ("scored", "paused")]
+    results = results_in(run.study)
+    failed = [result.reason for result in results if result.state == "failed"]
+    if failed:
+        head += f"\n{wording.counted(len(failed), 'trial')} failed, the last: {escape(failed[-1])}"
+    scored = [(_nats(result), result) for result in results if result.state in ("scored", "paused")]
     if not scored:
         return head
     metric = run.load_config().data.metric

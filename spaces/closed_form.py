@@ -62,7 +62,11 @@ class Original:
 
 @dataclass(frozen=True)
 class Footprint:
-    """What a Plan leaves of a model; `bytes` are those of its parameters, and of what rounded ones are scaled with."""
+    """What a Plan leaves of a model.
+
+    `bytes` are those of its parameters, of what rounded ones are scaled with, and of the random directions that
+    approximations project on: of all that is kept beside the original's own buffers.
+    """
 
     flops: int
     """Of the batch."""
@@ -141,9 +145,10 @@ def footprint(original: Original, space: Space, plan: Plan) -> Footprint:
         if "skipped" not in settings:
             parameters += after - before
             rounded += _saved_by_rounding(part, settings)
-    distinct = {id(approximation): approximation for approximation in approximations.values()}
-    parameters += sum(sum(p.numel() for p in approximation.parameters()) for approximation in distinct.values())
-    return Footprint(flops, parameters, parameters * original.parameter_bytes - rounded)
+    added = nn.ModuleList(approximations.values())  # which counts what is shared once
+    parameters += sum(parameter.numel() for parameter in added.parameters())
+    directions = sum(buffer.numel() for buffer in added.buffers())
+    return Footprint(flops, parameters, (parameters + directions) * original.parameter_bytes - rounded)
 
 
 def _size(part: Part, settings: Settings) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""One function in the place of another, wherever PyTorch or this package calls it."""
+"""Functions in the place of others, wherever PyTorch or this package calls them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,14 +7,14 @@ from torch.overrides import TorchFunctionMode
 
 
 class Instead(TorchFunctionMode):
-    """While this lasts, calls of `replaced` go to `replacement`, with the same arguments.
+    """While this lasts, calls of the keys of `replacements` go to their values, with the same arguments.
 
-    `replaced` is a function of PyTorch, or one that asks `torch.overrides.has_torch_function` itself.
+    Keys are functions of PyTorch, or such as ask `torch.overrides.has_torch_function` themselves.
     """
 
-    def __init__(self, replaced: Callable[..., Any], replacement: Callable[..., Any]) -> None:
+    def __init__(self, replacements: Mapping[Callable[..., Any], Callable[..., Any]]) -> None:
         super().__init__()
-        self._replaced, self._replacement = replaced, replacement
+        self._replacements = replacements
 
     def __torch_function__(
         self,
@@ -23,4 +23,4 @@ class Instead(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        return (self._replacement if func is self._replaced else func)(*args, **(kwargs or {}))
+        return self._replacements.get(func, func)(*args, **(kwargs or {}))

@@ -24,6 +24,8 @@ from greenfront.spaces.space import Space
 
 _TENSORS = ("up", "down", "loss", "mean_output", "mean_code")
 _REMOVAL = ("order", "factor", "mean", "removal_loss")
+_OWN = "weighted"
+"""What a removal had not in earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,12 @@ class Library:
             f"{path}/{name}": getattr(entry if name.startswith("mean") else entry.spectrum, name)
             for path, entry in self._entries.items()
             for name in _TENSORS
-        } | {f"{path}/{name}": getattr(removal, name) for path, removal in self._removals.items() for name in _REMOVAL}
+        } | {
+            f"{path}/{name}": tensor
+            for path, removal in self._removals.items()
+            for name in (*_REMOVAL, _OWN)
+            if (tensor := getattr(removal, name)) is not None
+        }
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "Library":
@@ -154,7 +161,8 @@ class Library:
         entries, removals = {}, {}
         for path in paths:
             if f"{path}/order" in tensors:
-                removals[path] = Removal(**{name: tensors[f"{path}/{name}"] for name in _REMOVAL})
+                found = {name: tensors[f"{path}/{name}"] for name in _REMOVAL}
+                removals[path] = Removal(**found, weighted=tensors.get(f"{path}/{_OWN}"))
             if f"{path}/order" in tensors and f"{path}/up" not in tensors:
                 continue
             part = {name: tensors[f"{path}/{name}"] for name in _TENSORS}

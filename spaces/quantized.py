@@ -78,7 +78,7 @@ class WeightOnlyLinear(RoundedLinear):
 
 
 class BFloat16Linear(RoundedLinear):
-    """bfloat16 weights and inputs; sums and outputs in the inputs' own dtype."""
+    """bfloat16 weights, inputs and products; the bias is added in the inputs' own dtype."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         """`weight` (O x I) and bias (O) in float32."""
@@ -86,7 +86,7 @@ class BFloat16Linear(RoundedLinear):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(..., I) -> (..., O)."""
-        outputs = F.linear(inputs.bfloat16(), self.values).to(inputs.dtype)
+        outputs = bfloat16_linear(inputs, self.values)
         return outputs if self.bias is None else outputs + self.bias
 
 
@@ -152,13 +152,24 @@ def dynamic_linear(inputs: Tensor, values: Tensor, scale: Tensor, sums: Tensor, 
     return torch.addcmul(offset, products, worth)
 
 
-def unrounded_inputs() -> Instead:
-    """While this lasts, `dynamic_linear` multiplies its inputs as they are: what is left of it is rounding."""
+def bfloat16_linear(inputs: Tensor, values: Tensor) -> Tensor:
+    """Inputs (..., I) rounded to bfloat16, times values (O x I) in it -> (..., O) in it, in the inputs' own dtype."""
+    if has_torch_function_unary(inputs):  # as in `dynamic_linear`
+        found: Tensor = handle_torch_function(bfloat16_linear, (inputs,), inputs, values)
+        return found
+    return F.linear(inputs.bfloat16(), values).to(inputs.dtype)
 
-    def product(inputs: Tensor, values: Tensor, scale: Tensor, _: Tensor, bias: Tensor | None) -> Tensor:
+
+def unrounded_inputs() -> Instead:
+    """While this lasts, rounded linears multiply their inputs as they are: what is left of it is rounding."""
+
+    def of_eight_bits(inputs: Tensor, values: Tensor, scale: Tensor, _: Tensor, bias: Tensor | None) -> Tensor:
         return F.linear(inputs, values * scale[:, None], bias)
 
-    return Instead(dynamic_linear, product)
+    def of_bfloat16(inputs: Tensor, values: Tensor) -> Tensor:
+        return F.linear(inputs, values.to(inputs.dtype))
+
+    return Instead({dynamic_linear: of_eight_bits, bfloat16_linear: of_bfloat16})
 
 
 def rounded(inputs: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def without_columns(module: Linear, kept: Kept, unit: int, removal: "Removal | N
     if removal is None or decomposed:
         weight = weight[:, : kept.units * unit]
     else:
-        whole, weight = weight, removal.reconstruct(weight.cpu(), kept.units)
+        whole, weight = weight, removal.reconstruct_own(weight.cpu(), kept.units)
         bias = None if bias is None else bias + removal.mean_output(whole.cpu(), weight).to(bias)
     weight = weight.T if isinstance(module, Conv1D) else weight
     return _linear(module, weight.to(module.weight), bias, kept)

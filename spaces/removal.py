@@ -35,6 +35,8 @@ class Removal:
     """The inputs' mean (I) in sorted order; zeros where the linear has no bias to take it."""
     removal_loss: Tensor
     """The nats (U + 1) float64 lost by keeping 0..U units."""
+    weighted: Tensor | None = None
+    """W L (O x I) of the linear itself, which spares a product; None in libraries of earlier versions."""
 
     @property
     def unit(self) -> int:
@@ -52,14 +54,31 @@ class Removal:
         # (W L)[:, :n] L[:n, :n]^-1, without the product that the inverse undoes again; solved for what has fewer rows.
         gone, below = weight[:, kept:], root[kept:]
         few = len(below) < len(weight)
-        solved: Tensor = torch.linalg.solve_triangular(
-            root[:kept], below if few else gone @ below, upper=False, left=False
-        )
+        solved = _times_inverse(below if few else gone @ below, root[:kept])
         return weight[:, :kept] + (gone @ solved if few else solved)
+
+    def reconstruct_own(self, weight: Tensor, count: int) -> Tensor:
+        """`reconstruct` of the linear's own weights (O x I), in fewer products where many go."""
+        kept, (outputs, inputs) = count * self.unit, weight.shape
+        gone = inputs - kept
+        # Multiplications by the number of inputs kept: half of each triangle, and what is gone by the solution.
+        if self.weighted is None or kept * outputs / 2 > kept * min(gone, outputs) / 2 + outputs * gone:
+            return self.reconstruct(weight, count)
+        return self._solved(self.weighted[:, :kept])
+
+    def _solved(self, right: Tensor) -> Tensor:
+        """`right` (O x N) times L[:N, :N]^-1, by the triangles of L where they stand."""
+        half, rest = len(self.factor), right.shape[1] - len(self.factor)
+        first, last, below = self.factor[:, 1 : half + 1].T, self.factor[:, :half], self.factor[:, half + 1 :]
+        if rest <= 0:
+            return _times_inverse(right, first[: right.shape[1], : right.shape[1]])
+        second = _times_inverse(right[:, half:], last[:rest, :rest])
+        return torch.cat([_times_inverse(right[:, :half] - second @ below[:rest], first), second], dim=1)
 
     def mean_output(self, weight: Tensor, reconstructed: Tensor) -> Tensor:
         """What the mean output (O) loses when `reconstructed` (O x N) stands for `weight` (O x I)."""
-        return weight.float()[:, self.sorted_inputs()] @ self.mean - reconstructed @ self.mean[: reconstructed.shape[1]]
+        mean = torch.empty_like(self.mean).index_copy(0, self.sorted_inputs(), self.mean)
+        return weight.float() @ mean - reconstructed @ self.mean[: reconstructed.shape[1]]
 
 
 def removal(
@@ -79,7 +98,13 @@ def removal(
     weighted = weight.double()[:, chosen] @ root
     lost = 0.5 * ((gradients.double() @ weighted) * weighted).sum(0).clamp(min=0).unflatten(0, (-1, unit)).sum(1)
     loss = torch.cat([lost.flip(0).cumsum(0).flip(0), torch.zeros(1, dtype=torch.float64)])
-    return Removal(order, pack(root.float()), mean[chosen].float(), loss)
+    return Removal(order, pack(root.float()), mean[chosen].float(), loss, weighted.float())
+
+
+def _times_inverse(right: Tensor, lower: Tensor) -> Tensor:
+    """(O x N) times the inverse of a lower triangle (N x N)."""
+    solved: Tensor = torch.linalg.solve_triangular(lower, right, upper=False, left=False)
+    return solved
 
 
 def pack(lower: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,10 @@ class Run:
     """Plan id -> state of every trial in the journal after the interrupt."""
     shown_then: str
     left_then: list[str]
+    """Processes, and files in the folder for temporary ones."""
+    verified: subprocess.CompletedProcess[str]
+    """What was there then, without further trials."""
+    front_then: dict[str, Any]
     finished: subprocess.CompletedProcess[str]
     left: list[str]
 
@@ -99,10 +104,10 @@ def left_over(mark: str) -> list[str]:
     return found
 
 
-def search(folder: Path, mark: str) -> subprocess.Popen[str]:
+def search(folder: Path, mark: str, **variables: str) -> subprocess.Popen[str]:
     """`greenfront search` in a process group of its own, as a shell starts it."""
     return subprocess.Popen(
-        [PROGRAM, "search", "news.yaml"], cwd=folder, env={**environment(), MARK: mark}, text=True,
+        [PROGRAM, "search", "news.yaml"], cwd=folder, env={**environment(), MARK: mark, **variables}, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
 
@@ -120,15 +125,21 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "init", "news.yaml", "--model", "encoder", "--train", "train.csv", "--test", "test.csv", cwd=folder
     )  # fmt: skip
     edit(folder / "news.yaml", SETTINGS)
-    first = search(folder, f"{folder} first")
-    while first.poll() is None and not trials(folder / "run"):
-        time.sleep(0.1)
-    os.killpg(first.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
-    interrupted = ended(first)
-    left_then, done_then = left_over(f"{folder} first"), states(folder / "run")
+    with tempfile.TemporaryDirectory(prefix="gf-", dir="/tmp") as temporary:
+        first = search(folder, f"{folder} first", TMPDIR=temporary)
+        while first.poll() is None and not trials(folder / "run"):
+            time.sleep(0.1)
+        os.killpg(first.pid, signal.SIGINT)  # Ctrl-C reaches the whole group
+        os.killpg(first.pid, signal.SIGTERM)  # and whoever is impatient
+        interrupted = ended(first)
+        left_then, done_then = [*left_over(f"{folder} first"), *os.listdir(temporary)], states(folder / "run")
     shown = greenfront("show", "run", cwd=folder).stdout
+    verified = greenfront("search", "news.yaml", "--verify", cwd=folder)
+    front_then = json.loads((folder / "run" / "front.json").read_text())
+    assert states(folder / "run") == done_then
     finished = ended(search(folder, f"{folder} second"))
-    return Run(folder, interrupted, done_then, shown, left_then, finished, left_over(f"{folder} second"))
+    left = left_over(f"{folder} second")
+    return Run(folder, interrupted, done_then, shown, left_then, verified, front_then, finished, left)
 
 
 def test_an_interrupted_search_says_so_and_can_be_shown(run: Run) -> None:
@@ -139,6 +150,16 @@ def test_an_interrupted_search_says_so_and_can_be_shown(run: Run) -> None:
     for id_ in run.done_then:
         assert id_ in run.shown_then
     assert "~" in run.shown_then  # nothing of it is measured yet
+
+
+def test_what_an_interrupted_search_found_is_verified_on_request(run: Run) -> None:
+    assert "`greenfront search news.yaml` goes on; with --verify it measures and tests" in run.interrupted.stdout
+    assert "Measuring" in run.verified.stdout
+    assert "Starting" not in run.verified.stdout
+    found = [candidate for candidate in run.front_then["candidates"] if candidate["verified"]]
+    assert {candidate["id"] for candidate in found} <= set(run.done_then)
+    assert 1 <= len(found) <= FINALISTS
+    assert all(candidate["score"]["test"] is not None for candidate in found)
 
 
 def test_the_same_command_finishes_and_keeps_the_earlier_trials(run: Run) -> None:

@@ -74,7 +74,13 @@ raw_configs = st.fixed_dictionaries(
         ),
         "search": some(trials=positive, sampler=names, sampler_options=st.dictionaries(names, plain)),
         "fine_tune": some(learning_rate=rates, warmup=shares, original_epochs=rates),
-        "ray": some(address=names, workers=positive),
+        "ray": some(
+            address=names.filter(lambda address: address != "local"), workers=positive,
+            resources_per_worker=some(
+                cpu=rates, gpu=st.sampled_from([0, 0.5, 2]), memory=st.sampled_from(["4 GB", "500 MiB"]),
+                custom=st.dictionaries(names, st.sampled_from([0.5, 1, 3])),
+            ),
+        ),
         "output": st.sampled_from(["out", "runs/a b", "/tmp/x: #y"]),
     },
 )  # fmt: skip

@@ -17,6 +17,7 @@ from greenfront.config import (
     LowRankConfig,
     ModelConfig,
     RayConfig,
+    ResourcesConfig,
     RunConfig,
     SearchConfig,
     Section,
@@ -46,6 +47,7 @@ SECTIONS: dict[tuple[str, ...], type[Section]] = {
     ("fine_tune",): FineTuneConfig,
     ("finish",): FinishConfig,
     ("ray",): RayConfig,
+    ("ray", "resources_per_worker"): ResourcesConfig,
 }
 
 

@@ -30,7 +30,7 @@ TITLES = {
 MAKERS: dict[str, Callable[[], PreTrainedModel]] = {**STRUCTURES, "t5": t5, "bart": bart}
 OPTIONS: dict[str, Any] = {
     "low_rank": {"align": 4}, "embeddings": {"align": 4}, "linformer": {"lengths": [2, 5]}, "window": [2, 4],
-    "clustered": [2, 4], "lsh": [4], "performer": [8], "sign_matching": [2, 4], "bits": [8, "8w"],
+    "clustered": [2, 4], "lsh": [4], "performer": [8], "sign_matching": [2, 4], "bits": [8, "8w", 16],
 }  # fmt: skip
 RUNTIME = OnnxRuntime(Target("here", "cpu", "onnxruntime", threads=1, batch_size=1, sequence_length=LENGTH))
 MOST_DRAWS = 40
@@ -44,8 +44,9 @@ Written by `tests/hardware_profiles/test_models_table.py` and checked by it on s
 each, random plans in which every method occurs that fits it are built, answer, train (every weight that can gets a
 finite gradient), are saved and loaded with the same logits, and give them in ONNX Runtime, too, at lengths and batch
 sizes that were not recorded. The last columns have the largest difference of a logit there from PyTorch, rounded up to
-a power of ten: of plans without `bits`, and of one with them everywhere, which also rounds inputs, so that a difference
-in a last digit may become one of a whole step (it has to be less than twice what the rounding itself changes).
+a power of ten: of plans whose inputs aren't rounded, one of which has `bits: 8w` at all linears, the table in 8, blocks
+and approximated attention, and of one with any `bits` everywhere, so that a difference in a last digit may become one
+of a whole step (it has to be less than twice what the rounding itself changes).
 
 After a change: `GREENFRONT_WRITE_DOCS=1 pytest tests/hardware_profiles/test_models_table.py`.
 
@@ -150,6 +151,24 @@ def rounded_plan(space: Space, *, seed: int = 0) -> Plan:
         rng.randrange(len(choice.settings)) if rng.random() < share.get(choice.method, 0.6) else len(choice.settings)
         for choice in space.choices
     ])  # fmt: skip
+
+
+def weights_only_plan(space: Space, *, seed: int = 0) -> Plan:
+    """`8w` at all linears, 8 at the table, and approximations, blocks and whatever else at random."""
+    rng, offered = random.Random(seed), {choice.method for choice in space.choices}
+    for _ in range(MOST_DRAWS):
+        plan = space.plan([_weights_only(choice, rng) for choice in space.choices])
+        chosen = zip(space.choices, space.indices(plan), strict=True)
+        if {"bits", "blocks", "attention"} & offered <= {c.method for c, index in chosen if index < len(c.settings)}:
+            return plan
+    raise AssertionError(f"no plan with bits, blocks and approximated attention in {MOST_DRAWS} draws")
+
+
+def _weights_only(choice: Choice, rng: random.Random) -> int:
+    if choice.method == "bits":
+        return next((number for number, settings in enumerate(choice.settings) if settings["bits"] == "8w"), 0)
+    share = {"blocks": 0.2, "attention": 1.0}.get(choice.method, 0.3)
+    return rng.randrange(len(choice.settings)) if rng.random() < share else len(choice.settings)
 
 
 def graph_difference(name: str, model: PreTrainedModel, file: Path) -> float:

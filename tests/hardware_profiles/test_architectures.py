@@ -29,7 +29,7 @@ from greenfront.hardware_profiles.flops import count_flops
 from greenfront.hardware_profiles.jobs import Job, MemoryAnswer
 from greenfront.hardware_profiles.torch_runtime import TorchRuntime
 from greenfront.hardware_profiles.workload import workload
-from greenfront.spaces import Space, compress, find_space, save_checkpoint
+from greenfront.spaces import METHODS, Space, compress, find_space, save_checkpoint
 
 TARGET = Target("here", "cpu", "torch", threads=1, batch_size=2, sequence_length=24, large_batch=4)
 MANY_RANKS = SpaceConfig(
@@ -49,6 +49,11 @@ JOINT = SpaceConfig(
     embeddings=EmbeddingsConfig(ranks=(4, 8, 12, 20)), width=WidthConfig(amounts=(16, 48, 64, 96)),
 )  # fmt: skip
 """Settings that make other modules smaller, at sizes of which some are interpolated."""
+EVERY = JOINT.model_copy(update={
+    "methods": tuple(METHODS), "bits": (8, "8w", 16), "linformer": LinformerConfig(lengths=(8, 16)), "window": (4,),
+    "clustered": (4,), "lsh": (8,), "performer": (8,), "sign_matching": (4,),
+})  # fmt: skip
+"""And with number formats and every approximation of attention."""
 OF_IMAGES = JOINT.model_copy(update={"methods": ("blocks", "heads", "width", "low_rank")})
 """The same without a table of tokens."""
 
@@ -76,14 +81,15 @@ def deberta() -> PreTrainedModel:
 
 CASES: tuple[tuple[Callable[[], PreTrainedModel], SpaceConfig], ...] = (
     (albert, MANY_RANKS), (gpt2, MANY_RANKS), (vit, MANY_RANKS), (deberta, MANY_RANKS),
-    (bert, JOINT), (gpt2, JOINT), (vit, OF_IMAGES),
+    (bert, JOINT), (gpt2, JOINT), (vit, OF_IMAGES), (bert, EVERY),
 )  # fmt: skip
+KINDS = {id(MANY_RANKS): "ranks", id(EVERY): "every"}
 
 
 @pytest.fixture(
     scope="module",
     params=CASES,
-    ids=lambda case: f"{case[0].__name__}-{'joint' if case[1] in (JOINT, OF_IMAGES) else 'ranks'}",
+    ids=lambda case: f"{case[0].__name__}-{KINDS.get(id(case[1]), 'joint')}",
 )
 def case(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -110,10 +116,11 @@ def profile_of(case: tuple[PreTrainedModel, Space, Path], tmp_path_factory: pyte
     return assemble(TARGET, fingerprint(), answer, MemoryAnswer(100.0, "VmHWM"), seed=0)
 
 
-def test_parameters_and_flops_are_those_of_the_compressed_model(
+def test_size_parameters_and_flops_are_those_of_the_compressed_model(
     case: tuple[PreTrainedModel, Space, Path], profile_of: HardwareProfile
 ) -> None:
     model, space, _ = case
+    bytes_of = TorchRuntime(TARGET).weight_bytes
     for seed in range(6):
         plan = space.random(random.Random(seed))
         compressed = compress(model, plan)
@@ -121,6 +128,8 @@ def test_parameters_and_flops_are_those_of_the_compressed_model(
         predicted = profile_of.predict(plan)
         assert predicted.parameters == sum(parameter.numel() for parameter in compressed.parameters())
         assert predicted.flops == count_flops(compressed, (), workload(model, TARGET))
+        saved_mb = (bytes_of(model) - bytes_of(compressed)) / 1e6
+        assert profile_of.original.size_mb - predicted.size_mb == pytest.approx(saved_mb, abs=1e-9)
 
 
 def test_all_of_the_space_is_measured(case: tuple[PreTrainedModel, Space, Path], profile_of: HardwareProfile) -> None:

@@ -25,6 +25,7 @@ from tests.hardware_profiles.models_table import (
     plans_of,
     power_of_ten,
     rounded_plan,
+    weights_only_plan,
 )
 from tests.spaces.models import logits
 
@@ -37,7 +38,7 @@ found: dict[str, tuple[str, str]] = {}
 @pytest.mark.parametrize("name", TITLES)
 def test_plans_of_every_method_work(name: str, tmp_path: Path) -> None:
     of = model_of(name)
-    plain, rounded = plans_of(of.space), rounded_plan(of.space)
+    plain, rounded = [*plans_of(of.space), weights_only_plan(of.space)], rounded_plan(of.space)
     used = {method for plan in (*plain, rounded) for method in methods_in(of.space, plan)}
     assert used == {method for method, count in of.offered.items() if count}
     largest = max(works(name, plan, tmp_path / plan.id) for plan in plain)

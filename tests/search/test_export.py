@@ -1,6 +1,7 @@
 """Exports: what is written loads again in a clean process, and a damaged one is never called done."""
 
 import shutil
+from contextlib import nullcontext
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from greenfront.errors import ConfigError, GreenfrontError, RunError
 from greenfront.evaluators import TextExamples
+from greenfront.hardware_profiles.fingerprint import Conditions
+from greenfront.hardware_profiles.jobs import Job, LatencyAnswer
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
 from greenfront.search import RunFolder, exported_table
 from greenfront.search.export import example_inputs, export
 from greenfront.search.export_check import Answers, Expected, Questions, otherwise
-from greenfront.search.export_latency import LatencyCheck, check_latency
+from greenfront.search.export_latency import PROCESSES, LatencyCheck, check_latency
 from greenfront.search.progress import Silent
 from greenfront.spaces import Plan, compress, load_checkpoint, plan_of, save_checkpoint, weight_bytes
 from greenfront.spaces.answers import answer_tensors
@@ -259,11 +262,45 @@ def test_logits_that_are_no_numbers_are_noticed() -> None:
 
 
 def test_a_latency_far_from_the_searched_one_is_a_warning_with_both() -> None:
-    assert LatencyCheck("onnxruntime", 0.50, 0.54).warning is None
+    assert LatencyCheck("onnxruntime", 0.54, 0.50).note is None
     for exported in (0.44, 0.56):
-        warning = LatencyCheck("onnxruntime", 0.50, exported).warning
+        warning = LatencyCheck("onnxruntime", exported, 0.50).note
         assert warning is not None
         assert f"{exported:.3f} of the original's, timed now in onnxruntime, but 0.500 in front.json" in warning
+
+
+def test_each_form_is_timed_in_its_own_runtime_and_compared_with_what_was_searched_there(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one in a single process, whatever comes out: there is nothing that it could be far from."""
+    timed: list[tuple[str, str, int]] = []
+
+    def answer(job: Job) -> LatencyAnswer:
+        timed.append((job.target.runtime, Path(job.folders["export"]).name, job.target.threads))
+        slow = 3.0 if job.target.runtime == "torch" else 0.5
+        return LatencyAnswer(Conditions("", 0, 0, 0, 0, ()), 0.0, {"export": [slow] * 9, "original": [1.0] * 9})
+
+    monkeypatch.setattr("greenfront.search.export_latency.run_job", answer)
+    monkeypatch.setattr("greenfront.search.export_latency.machine_lock", lambda *, wait: nullcontext())
+    front = build_front(verified=1, unverified=0)
+    config = toy_config("run", hardware={"name": front.target, "runtime": "onnxruntime", "threads": 1})
+    save_checkpoint(candidate(toy_model(), PLAN), tmp_path / "small")
+    (tmp_path / "small" / "model.onnx").touch()
+    written = {"torch": tmp_path / "small", "onnxruntime": tmp_path / "small" / "model.onnx"}
+    (verified,) = front.candidates
+    checks, notes = check_latency(config, run.original, verified, front.original, written, Silent())
+    of_file, of_original = (each.costs()[front.target].latency_ms.median for each in (verified, front.original))
+    assert [(check.runtime, check.exported, check.searched) for check in checks] == [
+        ("torch", 3.0, None), ("onnxruntime", 0.5, of_file / of_original)
+    ]  # fmt: skip
+    assert timed == [("torch", "small", 1), *[("onnxruntime", "model.onnx", 1)] * PROCESSES]
+    assert notes[0] == "latency in torch: timed now, beside the original there; the search didn't measure it"
+    assert all("timed now in onnxruntime, but" in note for note in notes[1:])
+    checks, notes = check_latency(
+        config, run.original, verified, front.original, {"torch": tmp_path / "small"}, Silent()
+    )  # fmt: skip
+    assert [check.runtime for check in checks] == ["torch"]
+    assert notes[1:] == ["latency in onnxruntime: not compared, though it was searched; --onnx writes a file for it"]
 
 
 class Stages(Silent):
@@ -281,12 +318,10 @@ def test_a_latency_that_can_not_be_compared_is_said(run: RunFolder) -> None:
     verified, unverified = sorted(front.candidates, key=lambda c: not c.verified)
     config = toy_config("run", hardware={"name": front.target, "runtime": "onnxruntime"})
     arguments = (verified, front.original, {"torch": Path("small")}, (report := Stages()))
-    said = check_latency(config, run.original, *arguments)
-    assert said == "latency: not compared, since it was measured in onnxruntime; --onnx writes a file for it"
-    said = check_latency(config, run.original, unverified, *arguments[1:])
-    assert said == "latency: not compared, since the candidate was never measured on this machine"
+    found = check_latency(config, run.original, unverified, *arguments[1:])
+    assert found == ([], ["latency: not compared, since the candidate was never measured on this machine"])
     many = toy_config("run", hardware={"name": front.target, "runtime": "torch", "threads": 4096})
-    said = check_latency(many, run.original, *arguments)
-    assert isinstance(said, str)
-    assert said.startswith(f"latency: not compared: hardware '{front.target}': threads must be at most")
+    checks, (said,) = check_latency(many, run.original, *arguments)
+    assert checks == []
+    assert said.startswith(f"latency in torch: not compared: hardware '{front.target}': threads must be at most")
     assert report.stages == []  # nothing was timed, and no stage says so

@@ -41,6 +41,20 @@ def test_a_columns_regret_is_what_the_best_choice_with_it_costs_more(data: st.Da
 
 @several
 @given(st.data())
+def test_a_column_carries_the_values_of_what_is_best_below_it(data: st.DataObject) -> None:
+    forest = data.draw(forests())
+    costs, values = data.draw(numbers(forest, -9, 9)), data.draw(numbers(forest, -9, 9))
+    carried = forest.carried(costs, values)
+    chosen, _ = forest.best(costs)
+    roots = chosen & (forest.depth[forest.context] == 0)
+    assert carried[roots].sum() == values[chosen].sum()
+    leaves = ~np.isin(np.arange(len(values)), forest.asking)
+    assert carried[leaves].tolist() == values[leaves].tolist()
+    assert forest.carried(costs, costs).tolist() == forest.sums(costs)[0].tolist()
+
+
+@several
+@given(st.data())
 def test_what_is_kept_of_a_forest_are_the_choices_among_the_columns_kept(data: st.DataObject) -> None:
     forest = data.draw(forests())
     possible = data.draw(numbers(forest, 0, 3)) > 0

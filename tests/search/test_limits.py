@@ -11,6 +11,7 @@ from greenfront.search.allocation import Limit, cheapest
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.slack import budget_slack, missed
 from greenfront.search.verify import original_candidate
+from greenfront.spaces import Plan
 from tests.search.toy_run import toy_config, toy_losses, toy_profile, toy_space
 
 
@@ -77,3 +78,16 @@ def test_limits_allow_exactly_the_plans_that_keep_a_budget(name: str) -> None:
         budget_slack({"toy": here["toy"].predict(seed.plan)}, 1.0, original, config.budgets)[name] for seed in seeds
     )
     assert dearest < 0.08
+
+
+def test_states_are_priced_by_the_space_that_asks() -> None:
+    """Another space's site of the same name has other states, and may be asked for between two costs."""
+    profile, whole = toy_profile(), toy_space()
+    fewer = whole.restrict(lambda choice, settings: settings["rank"] != 4)
+    for space in (whole, fewer, whole):
+        for site in space.states:
+            changes = [profile.predict(Plan({site.path: state.own})) for state in site.states]
+            sizes = [change.size_mb - profile.original.size_mb for change in changes]
+            assert profile.state_costs(site, "size_mb") == pytest.approx(sizes, abs=1e-9)
+            latencies = [change.latency_ms.median - profile.original.latency_ms.median for change in changes]
+            assert profile.state_costs(site, "latency_ms") == pytest.approx(latencies, abs=1e-9)

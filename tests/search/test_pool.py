@@ -17,8 +17,9 @@ import torch
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.evaluators import answer, score
+from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool, check_cluster, running_ray
-from greenfront.search.training_state import load_arrays, to_arrays
+from greenfront.search.training_state import Part, load_arrays, to_arrays
 from greenfront.search.worker import Worker, frozen_paths
 from greenfront.spaces import Plan, compress, plan_of
 from tests.search.test_training_state import RANKS
@@ -65,6 +66,14 @@ def answers(pool: Pool, count: int) -> list[Finished]:
         found += pool.wait(1.0)
     assert len(found) == count
     return found
+
+
+def wait_for(pool: Pool, free: int) -> None:
+    """Until so many workers are free; fails when they don't come."""
+    until = time.monotonic() + WAIT
+    while pool.free < free and time.monotonic() < until:
+        assert pool.wait(1.0) == []
+    assert pool.free == free
 
 
 def submit(pool: Pool, tag: int, one: Plan) -> None:
@@ -158,18 +167,37 @@ def test_a_killed_worker_is_an_outcome_and_gets_a_successor(pool: Pool) -> None:
     assert finished.tag == 5
     assert finished.outcome.plan_id == plan(1).id
     assert finished.outcome.validation is None
+    assert finished.outcome.failure == "died"
     assert finished.outcome.reason.startswith("the worker died: ")
-    assert (pool.free, pool.busy) == (2, 0)
+    assert (pool.free, pool.busy) == (1, 0)  # its successor is given nothing before it is there
+    wait_for(pool, free=2)
     submit(pool, 6, Plan({"bert.nowhere": {"rank": 2}}))  # fails at once, but on a living worker
     (after,) = answers(pool, 1)
     assert "no such module" in after.outcome.reason
     assert before[-1] not in pids(pool)
 
 
-def test_a_diverging_plan_says_so() -> None:
-    outcome, weights = Worker(assignment(learning_rate=1e30, warmup=0.0)).evaluate(plan(1).to_json())
-    assert outcome.reason.startswith("diverged: ")
-    assert (outcome.validation, outcome.divergence, outcome.outputs, weights) == (None, None, None, None)
+def test_a_plan_whose_training_diverges_stays_as_it_was_built(tmp_path: Path) -> None:
+    work, whole = assignment(learning_rate=1e30, warmup=0.0, steps=4), plan(1).to_json()
+    outcome, weights = Worker(work).evaluate(whole)
+    assert outcome.note.startswith("training diverged: ")
+    assert (outcome.reason, outcome.failure, outcome.untrained) == ("", "", True)
+    built, expected = Worker(assignment(steps=0)).evaluate(whole)
+    assert outcome.divergence == built.divergence
+    assert outcome.steps
+    assert weights is not None
+    assert expected is not None
+    assert all(np.array_equal(weights[name], expected[name]) for name in expected)
+    # A ladder comes to the same.
+    paused = PausedStates(tmp_path)
+    middle, state = Worker(work).evaluate(whole, Part(0, 2))
+    assert middle.note.startswith("training diverged: ")
+    assert state is not None
+    paused.save(plan(1).id, 2, state)
+    last, ended = Worker(work).evaluate(whole, paused.part(plan(1).id, 4))
+    assert (last.untrained, last.divergence, last.steps) == (True, built.divergence, 0)
+    assert ended is not None
+    assert all(np.array_equal(ended[name], expected[name]) for name in expected)
 
 
 def test_outputs_that_are_not_finite_are_no_score() -> None:

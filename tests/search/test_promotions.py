@@ -315,7 +315,7 @@ def test_a_kill_while_a_trial_is_finished_leaves_it_paused(tmp_path: Path, monke
         patch.setattr(JournalStorage, "set_trial_state_values", killed)
         with pytest.raises(OSError, match="killed"):
             dying.search(first, Notes())
-        dying._saver.shutdown(cancel_futures=True)  # a process that is killed writes nothing more
+        dying._saving._thread.shutdown(cancel_futures=True)  # a process that is killed writes nothing more
     left = results_in(tmp_path)
     assert {result.state for result in left} == {"paused"}
     assert all(result.divergence == result.rungs[-1].divergence for result in left)

@@ -24,7 +24,7 @@ def begun(folder: Path) -> RunFolder:
             proposal.number, proposal.plan, "sampler", state, 0.9 if scored else None, 0.1 if scored else None
         )
         study.keep(study.tell(result, [0.1, 1.0] if scored else None, {}))
-    study.begin(study.begun(study.ask()))
+    study.keep_accepted(study.accepted(study.ask()))
     return run
 
 

@@ -177,7 +177,7 @@ def test_a_study_goes_on_as_if_it_had_never_been_interrupted(written: int, sampl
         waiting: list[Proposal] = []
         while True:
             proposal = study.ask()
-            study.begin(study.begun(proposal))
+            study.keep_accepted(study.accepted(proposal))
             yield proposal.plan
             waiting.append(proposal)
             if len(waiting) == 2:
@@ -202,7 +202,7 @@ def test_what_was_under_way_is_proposed_first_and_again(tmp_path: Path) -> None:
     study.suggest(SPACE.plan([1, 2, 3, 4]), "allocation 50%")
     proposals = [study.ask() for _ in range(3)]
     for proposal in proposals:
-        study.begin(study.begun(proposal))
+        study.keep_accepted(study.accepted(proposal))
     finish(study, proposals[1])
     assert [trial.number for trial in trials_in(tmp_path / "a")] == [1]
     continued = study_at(tmp_path / "a")
@@ -210,7 +210,7 @@ def test_what_was_under_way_is_proposed_first_and_again(tmp_path: Path) -> None:
     continued.suggest(SPACE.plan([1, 2, 3, 4]), "again")  # it is under way already
     assert [continued.ask(), continued.ask()] == [proposals[0], proposals[2]]
     for proposal in (proposals[2], proposals[0]):
-        continued.begin(continued.begun(proposal))
+        continued.keep_accepted(continued.accepted(proposal))
         finish(continued, proposal)
     assert continued.ask().number == 3
     assert [trial.number for trial in trials_in(tmp_path / "a")] == [0, 1, 2]
@@ -220,7 +220,7 @@ def test_what_was_under_way_is_proposed_first_and_again(tmp_path: Path) -> None:
 def test_refusals_in_a_row_are_counted_over_a_restart(tmp_path: Path) -> None:
     study = study_at(tmp_path / "a")
     proposal = study.ask()
-    study.begin(study.begun(proposal))
+    study.keep_accepted(study.accepted(proposal))
     for _ in range(3):
         over = study.ask()
         study.keep(study.tell(Result(over.number, over.plan, over.origin, "rejected", reason="over"), None, {}))

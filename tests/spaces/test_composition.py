@@ -117,6 +117,8 @@ def test_closed_forms_know_approximated_attention(name: str, method: str) -> Non
         approximated += any(method in settings for settings in plan.values())
         assert found.flops == flops(built, name)
         assert found.parameters == parameters(built)
+        beside = [buffer for each in _approximations(built) for buffer in each.buffers()]
+        assert found.bytes == sum(t.numel() * t.element_size() for t in (*built.parameters(), *beside))
     assert approximated
 
 
@@ -179,6 +181,10 @@ def test_moot_settings_are_dropped() -> None:
     assert effective(space, space.plan([0, 0, 0, 0])) == {
         "l": {"skip": "layer"}, "l.up": {"skipped": 1}, "l.down": {"skipped": 1}
     }  # fmt: skip
+
+
+def _approximations(model: nn.Module) -> list[nn.Module]:
+    return [each for path, each in model.named_modules() if path.endswith(".approximation")]
 
 
 def _shape(module: nn.Module) -> tuple[int, int]:

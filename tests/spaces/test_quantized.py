@@ -151,6 +151,8 @@ def test_without_rounding_weights_alone_are_rounded() -> None:
     with unrounded_inputs():
         torch.testing.assert_close(module(inputs), F.linear(inputs, module.weight, bias))
         torch.testing.assert_close(WeightOnlyLinear(weight, bias)(inputs), module(inputs))
+        halves = BFloat16Linear(weight, bias)
+        torch.testing.assert_close(halves(inputs), F.linear(inputs, halves.weight, bias))
         torch.testing.assert_close(nn.ReLU()(inputs), inputs.clamp(min=0))
     assert not torch.equal(module(inputs), F.linear(inputs, module.weight, bias))
 

@@ -1,5 +1,7 @@
 """Removal against least squares on data, one mask at a time, and the loss that is left."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -51,6 +53,8 @@ def test_weights_that_stay_are_those_of_least_squares(seed: int, kept: int) -> N
     expected = torch.linalg.lstsq(inputs[:, chosen], inputs @ weight.T).solution.T
     fast = found.reconstruct(weight, kept)
     torch.testing.assert_close(fast.double(), expected, rtol=1e-3, atol=1e-3)
+    for own in (found.reconstruct_own(weight, kept), replace(found, weighted=None).reconstruct_own(weight, kept)):
+        torch.testing.assert_close(own.double(), expected, rtol=1e-3, atol=1e-3)
     error = inputs @ weight.T - inputs[:, chosen] @ expected.T
     loss = 0.5 * (gradients * (error.T @ error / 200)).sum()
     torch.testing.assert_close(found.removal_loss[kept], loss, rtol=1e-6, atol=1e-9)
@@ -159,6 +163,9 @@ def test_the_library_keeps_removals_on_disk() -> None:
     library = structure("bert").library
     again = Library.from_tensors(library.tensors())
     assert again.tensors().keys() == library.tensors().keys()
+    before = {name: tensor for name, tensor in library.tensors().items() if not name.endswith("/weighted")}
+    assert len(before) < len(library.tensors())
+    assert Library.from_tensors(before).tensors().keys() == before.keys()  # of an earlier version
     path = "bert.encoder.layer.1.attention.self"
     assert torch.equal(again.removal(path).order, library.removal(path).order)
     assert (

@@ -84,6 +84,39 @@ def test_inputs_of_no_more_tokens_than_matches_are_exact(valid: Tensor, seed: in
     assert_same_where_valid(outputs[fits], exact[fits], valid[fits])
 
 
+def behind_padding(triple: Triple, count: int, matches: int, *, causal: bool = False) -> Tensor:
+    """What the tokens of one text get with so many places of padding before them."""
+    padding = random_heads(*triple[0].shape[:2], count, triple[0].shape[3], seed=count)
+    query, key, value = (torch.cat(pair, dim=2) for pair in zip(padding, triple, strict=True))
+    valid = torch.arange(query.shape[2])[None] >= count
+    return run(SignMatchingAttention(matches), (query, key, value), valid, causal=causal)[:, :, count:]
+
+
+@given(tokens=st.integers(1, 80), matches=st.integers(1, 12), blocks=st.integers(1, 3))
+@settings(max_examples=25, deadline=None)
+def test_whole_blocks_of_padding_before_a_text_change_nothing(tokens: int, matches: int, blocks: int) -> None:
+    triple = random_heads(1, 2, tokens, 4, seed=tokens)
+    alone = run(SignMatchingAttention(matches), triple)
+    torch.testing.assert_close(behind_padding(triple, blocks * BLOCK, matches), alone, rtol=1e-7, atol=1e-7)
+
+
+@given(tokens=st.integers(1, 40), matches=st.integers(1, 12), count=st.integers(1, 40))
+@settings(max_examples=25, deadline=None)
+def test_where_attention_is_causal_no_padding_changes_anything(tokens: int, matches: int, count: int) -> None:
+    triple = random_heads(1, 2, tokens, 4, seed=tokens)
+    alone = run(SignMatchingAttention(matches), triple, causal=True)
+    torch.testing.assert_close(behind_padding(triple, count, matches, causal=True), alone, rtol=1e-7, atol=1e-7)
+
+
+def test_padding_that_cuts_a_text_into_other_blocks_changes_what_they_choose() -> None:
+    """A single block stays one, as long as it has no boundary inside."""
+    short, long = random_heads(1, 2, 20, 4, seed=0), random_heads(1, 2, 70, 4, seed=0)
+    alone = [run(SignMatchingAttention(3), triple) for triple in (short, long)]
+    torch.testing.assert_close(behind_padding(short, BLOCK - 20, 3), alone[0], rtol=1e-7, atol=1e-7)
+    assert (behind_padding(short, BLOCK - 10, 3) - alone[0]).abs().max() > 1e-2
+    assert (behind_padding(long, 7, 3) - alone[1]).abs().max() > 1e-2
+
+
 @pytest.mark.parametrize("tokens", [1, 4])
 def test_short_inputs_run_the_exact_attention(tokens: int) -> None:
     triple = random_heads(1, 2, tokens, 3, seed=0)

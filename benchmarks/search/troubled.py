@@ -1,0 +1,181 @@
+"""Nodes that are lost, stragglers and a slow disk, in simulated time on the real driver.
+
+    python benchmarks/search/troubled.py runs/reuters --workers 1 10 100 1000 --seconds 30
+
+As `simulate.py`, whose pool this is, with everything that goes wrong on many machines: a node of 8 workers is lost
+every so many hours on average (its trials come back as lost, and are given away again), and is there again after some
+minutes; one job in so many takes longer than the others; and writing a trial takes time, beside the driver's own work.
+A row of the table for each number of workers.
+"""
+
+import argparse
+import heapq
+import itertools
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from simulate import SimulatedPool, _truth, make_driver
+
+from greenfront.evaluators import Outputs
+from greenfront.search import RunFolder
+from greenfront.search.pool import Finished
+from greenfront.search.progress import Silent
+from greenfront.search.worker import Outcome
+from greenfront.spaces import Plan
+
+PER_NODE = 8
+
+
+@dataclass(frozen=True)
+class Troubles:
+    """`loss_hours`: of one node, between two losses on average; it is away for `away_seconds`. `stragglers`: their
+    share, each `slower` times as slow. `write_seconds`: of one trial."""
+
+    loss_hours: float = 4.0
+    away_seconds: float = 300.0
+    stragglers: float = 0.05
+    slower: float = 4.0
+    write_seconds: float = 0.0
+
+
+@dataclass
+class TroubledPool(SimulatedPool):
+    """A simulated pool with troubles; all that happens is in the order of the virtual clock."""
+
+    troubles: Troubles = field(default_factory=Troubles)
+    lost: int = 0
+    worked: float = 0.0
+    wasted: float = 0.0
+    behind: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._rng = np.random.default_rng(0)
+        self._count = itertools.count()
+        self._free = list(range(self.workers))
+        self._away: set[int] = set()
+        self._jobs: dict[int, tuple[float, int, str]] = {}  # by worker: begun, tag, plan
+        self._events: list[tuple[float, int, str, int, int]] = []
+        self._written = 0.0
+        for node in range(-(-self.workers // PER_NODE)):
+            self._lose_later(node)
+
+    @property
+    def free(self) -> int:
+        """How many workers wait for a plan."""
+        return len(self._free)
+
+    @property
+    def busy(self) -> int:
+        """How many plans are being evaluated."""
+        return len(self._jobs)
+
+    def submit(self, tag: int, plan_id: str, plan_json: str, part: object = None) -> None:
+        """Give a plan to a free worker."""
+        self._enter()
+        worker, slow = self._free.pop(), self._rng.random() < self.troubles.stragglers
+        self._jobs[worker] = self.now, tag, plan_json
+        self._at(self.now + self.seconds * (self.troubles.slower if slow else 1.0), "end", worker, tag)
+        self.submitted.append(self.now)
+        self._leave()
+
+    def wait(self, seconds: float) -> list[Finished]:
+        """What happens next; nothing where that is more than `seconds` away."""
+        self._enter()
+        until, finished = self.now + seconds, list[Finished]()
+        while self._events and self._events[0][0] <= until and not finished:
+            time, _, kind, place, tag = heapq.heappop(self._events)
+            self.now = max(self.now, time)
+            if kind == "end" and place in self._jobs and self._jobs[place][1] == tag:
+                finished.append(self._end(place))
+            elif kind == "lost":
+                finished += self._lose(place)
+            elif kind == "back":
+                self._away.discard(place)
+                self._free += range(place * PER_NODE, min(self.workers, (place + 1) * PER_NODE))
+                self._lose_later(place)
+        if not finished:
+            self.now = max(self.now, until)
+        self._leave()
+        return finished
+
+    def _end(self, worker: int) -> Finished:
+        begun, tag, plan_json = self._jobs.pop(worker)
+        self._free.append(worker)
+        plan = Plan.from_json(plan_json)
+        self.worked += self.now - begun
+        self.finished.append(self.now)
+        self.spent_at.append(self.spent)
+        self._written = max(self._written, self.now) + self.troubles.write_seconds
+        self.behind = max(self.behind, self._written - self.now)
+        nats, outputs = self.divergence(plan), Outputs("accuracy", np.zeros((1, 2)))
+        return Finished(tag, Outcome(plan.id, float(np.exp(-nats)), nats, self.now - begun, outputs=outputs), None)
+
+    def _lose(self, node: int) -> list[Finished]:
+        gone = range(node * PER_NODE, (node + 1) * PER_NODE)
+        self._away.add(node)
+        self._free = [worker for worker in self._free if worker not in gone]
+        self._at(self.now + self.troubles.away_seconds, "back", node, 0)
+        found = []
+        for worker in [worker for worker in self._jobs if worker in gone]:
+            begun, tag, plan_json = self._jobs.pop(worker)
+            self.lost += 1
+            self.wasted += self.now - begun
+            id_, reason = Plan.from_json(plan_json).id, "its machine left"
+            found.append(Finished(tag, Outcome(id_, None, None, self.now - begun, reason, failure="node"), None))
+        return found
+
+    def _lose_later(self, node: int) -> None:
+        self._at(self.now + float(self._rng.exponential(3600 * self.troubles.loss_hours)), "lost", node, 0)
+
+    def _at(self, time: float, kind: str, place: int, tag: int) -> None:
+        heapq.heappush(self._events, (time, next(self._count), kind, place, tag))
+
+
+def main() -> None:
+    """Simulate with every number of workers, and print a row of each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000])
+    parser.add_argument("--trials", type=int, default=0, help="default: 200, and at least 10 a worker")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--sampler", help="default: the run's")
+    for name, default in vars(Troubles()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=default)
+    asked = parser.parse_args()
+    troubles = Troubles(**{name: getattr(asked, name) for name in vars(Troubles())})
+    source = RunFolder.existing(asked.run)
+    sent = sum(_size(path) for path in (source.base, source.library, source.teacher)) / 1e6
+    head = ("workers", "trials", "lost and repeated", "busy", "of it lost", "driver, ms a trial", "journal, MB",
+            "writing behind by, s", "object store, MB a node")  # fmt: skip
+    print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
+    for workers in asked.workers:
+        with tempfile.TemporaryDirectory() as folder:
+            trials = asked.trials or max(200, 10 * workers)
+            driver, losses = make_driver(source, Path(folder) / "run", trials, asked.sampler)
+            pool = TroubledPool(workers, asked.seconds, _truth(driver, losses, None), troubles=troubles)
+            driver.search(pool, Silent())  # type: ignore[arg-type]
+            print(row(pool, driver.run.study.stat().st_size / 1e6, sent), flush=True)
+
+
+def row(pool: TroubledPool, journal_mb: float, sent_mb: float) -> str:
+    """Of the table. Busy is the share of all workers' time, up to the last submission, of jobs that came to something
+    or were lost."""
+    span = max(pool.submitted[-1], pool.seconds)
+    busy = min(1.0, (pool.worked + pool.wasted) / (pool.workers * span))
+    spent = 1000 * float(np.diff([0.0, *pool.spent_at]).mean())
+    lost = pool.wasted / max(pool.worked + pool.wasted, 1e-9)
+    cells = (pool.workers, len(pool.finished), pool.lost, f"{busy:.1%}", f"{lost:.1%}", f"{spent:.1f}",
+             f"{journal_mb:.1f}", f"{pool.behind:.1f}", f"{sent_mb:.0f}")  # fmt: skip
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def _size(path: Path) -> int:
+    return (
+        sum(each.stat().st_size for each in path.rglob("*") if each.is_file()) if path.is_dir() else path.stat().st_size
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""What is written while workers go on working: one thread, in the order asked for."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+
+class Saving:
+    """Its errors, such as a full disk, come up where it is looked after."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
+        self._under_way: list[Future[None]] = []
+
+    def submit(self, save: Callable[..., None], *arguments: Any) -> None:
+        """Have it called, after all before it."""
+        self._under_way.append(self._thread.submit(save, *arguments))
+
+    def check(self) -> None:
+        """Raise what has come up so far."""
+        ended = [save for save in self._under_way if save.done()]
+        for save in ended:
+            save.result()
+        self._under_way = [save for save in self._under_way if save not in ended]
+
+    def wait(self) -> None:
+        """Until all is written."""
+        for save in self._under_way:
+            save.result()
+        self._under_way.clear()
+
+    def close(self) -> None:
+        """The same, for good."""
+        self.wait()
+        self._thread.shutdown()
