@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,8 @@ class ConsoleReporter:
 
     def _write(self, text: str) -> None:
         if self._log is not None and self._log.parent.is_dir():
-            with self._log.open("a", encoding="utf-8") as file:
+            # Of a disk that is full, or can't be written, the search itself says more than its log could.
+            with suppress(OSError), self._log.open("a", encoding="utf-8") as file:
                 file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(text)}\n")
 
 

@@ -115,9 +115,9 @@ def analyze(
     from greenfront.search.analysis_table import analysis_table
 
     wanted, config = as_focus(focus), resolve_targets(config, elsewhere=elsewhere)
-    run = RunFolder.create(config)
+    run = RunFolder.check(config)
     with ConsoleReporter(console, run.log) as report:
-        found = analyze_run(config, run, wanted, report)
+        found = analyze_run(config, wanted, report)
     console.print(analysis_table(found))
     here = os.path.relpath(run.path)
     console.print(f"Results: {escape(here)}/analysis.html, analysis.json", highlight=False, soft_wrap=True)

@@ -27,6 +27,7 @@ def show(
 ) -> None:
     """Print a run's front as a table; works on a running, interrupted or finished run."""
     from greenfront.search import Front, RunFolder, cost_tables, front_table
+    from greenfront.search.status import is_finished, status
 
     folder = RunFolder.existing(run)
     front = Front.load(folder.front) if folder.front.exists() else None
@@ -36,6 +37,7 @@ def show(
         from greenfront.search.unfinished import unfinished
 
         Console().print(unfinished(folder), highlight=False)
+        Console().print(status(folder, front), highlight=False, soft_wrap=True)
         return
     if json:
         sys.stdout.write(front.to_json())
@@ -44,6 +46,8 @@ def show(
         sys.stdout.write("".join(f"{member.id}\n" for member in front.members))
         return
     Console().print(cost_tables(front) if costs else front_table(front))
+    if not is_finished(front):
+        Console().print(status(folder, front), highlight=False, soft_wrap=True)
 
 
 def select(

@@ -81,12 +81,12 @@ class ConditionsMeter:
     def __init__(self) -> None:
         self._load = os.getloadavg()[0]
         self._busy_at_start = psutil.cpu_percent(interval=0.3) / 100 * (psutil.cpu_count() or 1)
-        self._started = time.time()
+        self._started, self._begin = time.time(), time.monotonic()  # the time of day may be set meanwhile
         self._busy, self._own = _busy_seconds(), time.process_time()
 
     def read(self) -> Conditions:
         """The conditions up to now."""
-        seconds = max(time.time() - self._started, 1e-3)
+        seconds = max(time.monotonic() - self._begin, 1e-3)
         own = time.process_time() - self._own
         other = (_busy_seconds() - self._busy - own) / seconds
         return Conditions(

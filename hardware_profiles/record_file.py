@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 
+from greenfront.durable import write_atomic, writing
 from greenfront.errors import ConfigError, GreenfrontError
 from greenfront.hardware_profiles.contradictions import contradictions
 from greenfront.json_source import read_json
@@ -26,10 +26,9 @@ def save_record(record: Any, path: Path) -> None:
     """Write a dataclass instance; a reader meets the old file or the new one, never half of one."""
     text = json.dumps({"version": VERSION, **dataclasses.asdict(record)}, indent=1, allow_nan=False)
     text = _NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", text)  # samples on one line
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text + "\n")
-    os.replace(partial, path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text + "\n")
 
 
 def load_record(path: Path, record_type: type[_Record], what: str) -> _Record:

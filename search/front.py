@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from greenfront.config import COST_OF, BudgetsConfig
+from greenfront.durable import write_atomic
 from greenfront.errors import GreenfrontError, RunError
 from greenfront.evaluators.names import nearest
 from greenfront.json_source import parse_json, read_text
@@ -17,7 +18,7 @@ from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.fields import mapping, only, strings, take
 from greenfront.search.newer import UPGRADE, newer
 from greenfront.search.quarantined import Quarantined
-from greenfront.search.run_folder import RunFolder, write_atomic
+from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import (
     budget_slack,
     budgets_from_text,
@@ -38,6 +39,8 @@ __all__ = [
     "Candidate", "CandidateScore", "Front", "budget_slack", "mark_front", "missed_budgets", "pareto_mask",
 ]  # fmt: skip
 
+DROP = "delete it, and `greenfront search` writes it again from the trials, for measuring the finalists once more"
+"""What to do with a file that can't be read, and what that costs."""
 VERSION = 2
 KEYS = ("version", "metric", "targets", "budgets", "objectives", "fronts", "original", "candidates")
 QUARANTINED = "quarantined"
@@ -288,8 +291,9 @@ class Front:
         try:
             text = read_text(path)
         except (OSError, ValueError) as error:
-            raise RunError(f"{path}: can't be read as a front: {error}") from error
+            raise RunError(f"{path}: can't be read as a front: {error}; {DROP}") from error
         try:
             return cls.from_json(text).located(RunFolder(path.parent))
         except RunError as error:
-            raise RunError(f"{path}: not a front of this version: {error}{newer(path.parent)}") from error
+            hint = newer(path.parent) or f"; {DROP}"
+            raise RunError(f"{path}: not a front of this version: {error}{hint}") from error

@@ -73,7 +73,7 @@ class History:
 
 
 def known_spans(trial: FrozenTrial, result: Result) -> list[tuple[datetime, datetime]]:
-    """When (begin, end) a trial was trained and scored, as far as its journal says.
+    """When (begin, end) a trial was trained and scored, as far as its journal says; none where a clock was set back.
 
     On a ladder: up to its lowest rung, and after its last one. Between them it waits, over an end of the run too, and
     when the rungs between were climbed isn't known.
@@ -82,10 +82,11 @@ def known_spans(trial: FrozenTrial, result: Result) -> list[tuple[datetime, date
     if begin is None:
         return []
     if not result.rungs:
-        return [] if end is None else [(begin, end)]
+        # It may have been asked for by an earlier start, and was asked for while another one ran.
+        return [] if end is None or end < begin else [(max(begin, end - timedelta(seconds=result.seconds)), end)]
     first = (begin, begin + timedelta(seconds=result.rungs[0].seconds))
     last = timedelta(seconds=result.seconds - sum(rung.seconds for rung in result.rungs))
-    return [first] if end is None else [first, (end - last, end)]
+    return [first] if end is None or end < begin else [first, (end - last, end)]
 
 
 def busy_seconds(spans: Sequence[tuple[datetime, datetime]], moments: Sequence[datetime]) -> list[float]:

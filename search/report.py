@@ -1,12 +1,12 @@
 """`report.html`: one file in which a candidate is chosen by moving budgets, and the whole run is told."""
 
-import os
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from greenfront.durable import write_atomic
 from greenfront.evaluators import Analysis, Significance
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import wording
@@ -67,10 +67,7 @@ def write_report(
         "spent": page_values(spent),
     }
     title = f"Greenfront: {run}"
-    page = web_page(title, title, _summary(front), _tabs(parts), view, REPORT_SCRIPTS)
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(page, encoding="utf-8")
-    os.replace(temporary, path)
+    write_atomic(path, web_page(title, title, _summary(front), _tabs(parts), view, REPORT_SCRIPTS))
 
 
 def _tabs(parts: Mapping[str, tuple[str, str]]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.approximations import left_out
 from greenfront.search.candidate import Candidate
+from greenfront.search.claim import claimed
 from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
 from greenfront.search.growth import Growth
 from greenfront.search.history import History
+from greenfront.search.kept_plans import kept_plans
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric, trusted_code
 from greenfront.search.mirror import mirrored
@@ -47,6 +50,7 @@ from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
 from greenfront.search.spent import spent
+from greenfront.search.status import is_finished
 from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, trials_left, unreachable_budgets
@@ -94,14 +98,12 @@ def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> F
     run = check_reopened(config)
     if run.front.exists() and not run.differences(config):
         front = Front.load(run.front)
-        verified = all(candidate.verified for candidate in (front.original, *front.members)) and front.members
-        if verified and not (trials and trials_left(run)):
+        if is_finished(front) and not (trials and trials_left(run)):
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, unreachable_budgets(run))
     check_cluster(config.ray)
     check_storage(config.search.storage)
-    run = reopened(config)
-    with run.alone():
+    with claimed(config, reopened) as run:
         return _run(config, run, report, trials)
 
 
@@ -150,7 +152,8 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> F
         study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         adopt(study, stored_results(earlier), original, profiles, config)
         allowed = without_quarantined(space, losses, Quarantine(study.results))
-        firsts = first_plans(searched, space, allowed, profiles, original.predicted, limits)
+        solve = partial(first_plans, searched, space, allowed, profiles, original.predicted, limits)
+        firsts = kept_plans(run, solve)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
             report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")

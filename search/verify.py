@@ -12,6 +12,7 @@ from greenfront.evaluators import Examples, Outputs, TaskData, answer, bootstrap
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.candidate import Candidate, CandidateScore
+from greenfront.search.droppable import droppable
 from greenfront.search.front import mark_front
 from greenfront.search.journal import Result
 from greenfront.search.measurer import measurer_of
@@ -110,8 +111,10 @@ def measuring_warnings(run: RunFolder, config: RunConfig) -> dict[str, list[str]
     found = {}
     for target in config.hardware:
         if run.measured(target.name).exists():
-            measured = json.loads(run.measured(target.name).read_text())
-            found[target.name] = list(dict.fromkeys(said for each in measured.values() for said in each["warnings"]))
+            with droppable(run.measured(target.name), "its raw samples and warnings are forgotten, no result is"):
+                measured = json.loads(run.measured(target.name).read_text(encoding="utf-8"))
+                said = [warning for each in measured.values() for warning in each["warnings"]]
+            found[target.name] = list(dict.fromkeys(said))
     return found
 
 

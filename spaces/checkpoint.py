@@ -1,7 +1,5 @@
 """Folders that Transformers loads: weights, configuration with the Plan, tokenizer or image processor."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +9,7 @@ import transformers
 from safetensors import SafetensorError, safe_open
 from transformers import CONFIG_MAPPING, PreTrainedModel
 
+from greenfront.durable import replacing
 from greenfront.errors import DataError, GreenfrontError
 from greenfront.spaces.model_files import read_model_config
 from greenfront.spaces.plan import Plan
@@ -22,18 +21,11 @@ def save_checkpoint(model: PreTrainedModel, folder: Path, processor: Any = None)
     Raises:
         DataError: a processor that would write elsewhere.
     """
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with without_bars():
+    with replacing(folder) as partial, without_bars():
+        partial.mkdir(parents=True)
         model.save_pretrained(partial)
         if processor is not None:
             _save_processor(processor, partial)
-    for path in partial.iterdir():
-        path.chmod(0o644)  # weights are written private; a checkpoint is for whoever may read the folder
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(partial, folder)
 
 
 def _save_processor(processor: Any, folder: Path) -> None:

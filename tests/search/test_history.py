@@ -176,9 +176,18 @@ def test_a_ladder_says_when_its_ends_were_climbed() -> None:
         found = known_spans(trial, result)
         return [((a - MIDNIGHT).total_seconds(), (b - MIDNIGHT).total_seconds()) for a, b in found]
 
-    assert spans_of(60, (), 70) == [(0, 70)]
+    assert spans_of(60, (), 70) == [(10, 70)]  # it was asked for while another one was trained
     assert spans_of(60, (10,), None) == [(0, 10)]
     assert spans_of(60, (10, 20), 50_000) == [(0, 10), (49_970, 50_000)]
+
+
+def test_a_clock_that_was_set_back_leaves_a_curve_that_never_falls() -> None:
+    result = Result(0, Plan({"m": {"rank": 1}}), "sampler", "scored", 0.9, 0.1, seconds=3.0)
+    trial = create_trial(params={}, distributions={}, values=[0.1])
+    trial.datetime_start, trial.datetime_complete = MIDNIGHT, MIDNIGHT - timedelta(hours=1)
+    assert known_spans(trial, result) == []
+    first = (MIDNIGHT, MIDNIGHT + timedelta(seconds=2))
+    assert known_spans(trial, replace(result, rungs=(RungScore(2, 0.9, 0.1, 2.0),))) == [first]
 
 
 def test_a_night_between_two_starts_takes_no_time(tmp_path: Path) -> None:
