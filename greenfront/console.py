@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
+from greenfront.terminal import printable
 from greenfront.time_left import TimeLeft, duration
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ class ConsoleReporter:
         if self._log is not None and self._log.parent.is_dir():
             # Of a disk that is full, or can't be written, the search itself says more than its log could.
             with suppress(OSError), self._log.open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(text)}\n")
 
 
 class _NoteHandler(logging.Handler):

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 _COMPARED = ("processor", "flags", "cores", "accelerator", "governor", "torch", "runtime_versions")
-_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def fingerprint(runtime_versions: Mapping[str, str] | None = None) -> Fingerprin
         cores=psutil.cpu_count(logical=True) or 1,
         memory_mb=round(psutil.virtual_memory().total / 1e6),
         accelerator=torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        governor=_read(_GOVERNOR).strip() or "unknown",
+        governor=_read(GOVERNOR).strip() or "unknown",
         system=platform.platform(),
         python=platform.python_version(),
         torch=torch.__version__,

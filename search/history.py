@@ -49,6 +49,8 @@ class History:
     tried: tuple[Tried, ...]
     curve: tuple[Reached, ...]
     """In the order in which trials ended."""
+    rejected: tuple[Result, ...] = ()
+    """Plans that were proposed and never trained, as they were predicted to miss a budget."""
 
     @classmethod
     def of(
@@ -56,7 +58,8 @@ class History:
     ) -> "History | None":
         """That of a run's journal, None where it has no trial; `config` has the budgets that were searched within."""
         stored = taken_over(run)
-        every = [Tried(t, r, r.plan in stored) for t in trials_in(run.study) if (r := result_of(t)).state != "rejected"]
+        told = [(trial, result_of(trial)) for trial in trials_in(run.study)]
+        every = [Tried(trial, result, result.plan in stored) for trial, result in told if result.state != "rejected"]
         if not every:
             return None
         return cls(
@@ -65,6 +68,7 @@ class History:
             rungs=config.search.rungs or (),
             tried=tuple(every),
             curve=_curve(every, Progression(config, original), profiles),
+            rejected=tuple(result for _, result in told if result.state == "rejected"),
         )
 
 

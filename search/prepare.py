@@ -173,6 +173,14 @@ def prepare_significance(
     return found.losses
 
 
+def kept_losses(run: RunFolder) -> Significance | None:
+    """What every setting of a run was found to cost alone, for its report; None where it isn't known."""
+    try:
+        return Significance.from_json(run.significance.read_text(encoding="utf-8"))
+    except (OSError, RunError, UnicodeDecodeError):
+        return None
+
+
 def _kept_significance(run: RunFolder, space: Space, report: Reporter) -> Significance | None:
     if not run.significance.exists():
         return None

@@ -14,6 +14,7 @@ from greenfront.config import RunConfig, TargetConfig, load_config, to_yaml
 from greenfront.durable import replacing, write_atomic
 from greenfront.errors import ConfigError, RunError
 from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search.containment import check_contained
 from greenfront.search.front import Front
 from greenfront.search.journal import Result, results_in
 from greenfront.search.run_folder import RunFolder
@@ -117,6 +118,7 @@ def _changes(config: RunConfig) -> tuple[RunFolder, list[tuple[str, object, obje
     run = RunFolder(Path(os.path.abspath(config.output)))
     if not run.config.is_file() or not (run.study.exists() or Earlier.all(run)):
         return run, []
+    check_contained(run.path)
     differences = run.differences(config)
     refused = [difference for difference in differences if not difference[0].startswith(OPEN)]
     before = run.load_config()

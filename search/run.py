@@ -26,12 +26,13 @@ from greenfront.search.growth import Growth
 from greenfront.search.history import History
 from greenfront.search.kept_plans import kept_plans
 from greenfront.search.limits import budget_limits, first_plans, without
-from greenfront.search.metric_check import check_metric
+from greenfront.search.metric_check import check_metric, trusted_code
 from greenfront.search.mirror import mirrored
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
     Teacher,
+    kept_losses,
     prepare_library,
     prepare_original,
     prepare_significance,
@@ -48,6 +49,7 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.spent import spent
 from greenfront.search.status import is_finished
 from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
@@ -75,7 +77,7 @@ def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Report
         config = parse_config(config)
     if config.output is None:
         config = config.model_copy(update={"output": Path("runs") / "search"})
-    return run_search(config, report or Silent())
+    return run_search(config, report or Silent()).located(RunFolder(Path(config.output or "")))
 
 
 def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> Front:
@@ -89,6 +91,8 @@ def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> F
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
     check_metric(config)
+    if (said := trusted_code(config)) is not None:
+        report.note(said)
     check_sampler(config)
     config = resolve_targets(config)
     run = check_reopened(config)
@@ -255,6 +259,7 @@ def _write(
     write_report(
         front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
         analysis=kept_analysis(run, report), history=history,
+        losses=kept_losses(run), spent=spent(run, config, profiles),
     )  # fmt: skip
     return front
 

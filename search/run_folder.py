@@ -10,7 +10,9 @@ from typing import Any
 from greenfront.config import RunConfig, config_differences, load_config, to_yaml
 from greenfront.durable import write_atomic
 from greenfront.errors import ConfigError, RunError
+from greenfront.search.containment import check_contained
 from greenfront.search.folder_lock import LOCK, held
+from greenfront.search.newer import newer
 
 
 class RunFolder:
@@ -136,6 +138,7 @@ class RunFolder:
         if run.path.exists() and not run.path.is_dir():
             raise RunError(f"output: must be a folder, but {run.path} is a file")
         if run.config.exists():
+            check_contained(run.path)
             differences = run.differences(config)
             if differences and any((run.path / "profiles").glob("*")):
                 raise run.another_configuration(differences)
@@ -177,6 +180,7 @@ class RunFolder:
         if not run.config.is_file():
             what = "is not a run folder (it has no config.yaml)" if path.exists() else "does not exist"
             raise RunError(f"{path} {what}; `greenfront search FILE` makes one")
+        check_contained(run.path)
         return run
 
     def alone(self) -> AbstractContextManager[None]:
@@ -188,7 +192,7 @@ class RunFolder:
         try:
             return load_config(self.config, locate=False)  # data and model may have moved since
         except ConfigError as error:
-            raise RunError(f"{self.config}: can't be read: {error}") from error
+            raise RunError(f"{self.config}: can't be read: {error}{newer(self.path)}") from error
 
     def write_json(self, path: Path, document: Any) -> None:
         """One JSON document, atomically."""
@@ -196,8 +200,8 @@ class RunFolder:
 
     def differences(self, config: RunConfig) -> list[tuple[str, object, object]]:
         """What differs from the configuration of the earlier start: (dotted key, value here, value there)."""
-        # Where trials run, how long they may and where they are shown changes nothing about them.
-        ignored = ("ray.", "output", "search.storage", "search.trial_limit")
+        # Where trials run, how long they may, where they are shown and what was trusted changes nothing about them.
+        ignored = ("ray.", "output", "search.storage", "search.trial_limit", "data.trust_remote_code")
         return [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
 
     def another_configuration(self, differences: list[tuple[str, object, object]], hint: str = "") -> RunError:

@@ -20,7 +20,7 @@ from tests.spaces.models import BUILDERS, Prepared, batch_for, build, logits, pr
 USER = """
 import sys
 import greenfront
-heavy = {"torch", "transformers", "ray", "optuna", "datasets", "matplotlib", "plotly"} & set(sys.modules)
+heavy = {"torch", "transformers", "ray", "optuna", "datasets", "matplotlib"} & set(sys.modules)
 assert not heavy, heavy
 import json
 import torch
