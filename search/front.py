@@ -295,4 +295,5 @@ class Front:
         try:
             return cls.from_json(text).located(RunFolder(path.parent))
         except RunError as error:
-            raise RunError(f"{path}: not a front of this version: {error}{newer(path.parent)}; {DROP}") from error
+            hint = newer(path.parent) or f"; {DROP}"
+            raise RunError(f"{path}: not a front of this version: {error}{hint}") from error

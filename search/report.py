@@ -67,8 +67,7 @@ def write_report(
         "spent": page_values(spent),
     }
     title = f"Greenfront: {run}"
-    page = web_page(title, title, _summary(front), _tabs(parts), view, REPORT_SCRIPTS)
-    write_atomic(path, page)
+    write_atomic(path, web_page(title, title, _summary(front), _tabs(parts), view, REPORT_SCRIPTS))
 
 
 def _tabs(parts: Mapping[str, tuple[str, str]]) -> str:

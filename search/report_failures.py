@@ -1,4 +1,4 @@
-"""The report's part on trials without a score: why, what was tried again, and which settings were given up on."""
+"""The report's part on trials that came to nothing: why, what was tried again, which settings were given up on."""
 
 from greenfront.search import wording
 from greenfront.search.history import History
@@ -6,19 +6,15 @@ from greenfront.search.journal import Result
 from greenfront.search.markup import listed, paragraph, table
 from greenfront.search.quarantine import Quarantine
 
-HEAD = ("trial", "plan", "what became of it", "origin", "tries", "why")
-
 
 def failures_part(history: History) -> str:
     """The part's markup; nothing where every trial came to a score at once."""
     results = [each.result for each in history.tried]
     failed = [result for result in results if result.state == "failed"]
     again = [result for result in results if result.state != "failed" and result.lost]
-    if not (failed or again or history.rejected):
+    if not failed and not again:
         return ""
     words = f"{wording.counted(len(failed), 'trial')} of {len(results)} failed"
-    if history.rejected:
-        words += f", {wording.counted(len(history.rejected), 'plan')} rejected before any training"
     if again:
         words += f"; {len(again)} came to a score when tried again on another worker"
     given_up = [
@@ -26,14 +22,23 @@ def failures_part(history: History) -> str:
         f"({', '.join(found.trials)}) and none was scored"
         for found in Quarantine(results).settings.values()
     ]
-    rows = map(_row, [*failed, *again, *history.rejected])
+    rows = map(_row, [*failed, *again])
     return (
-        f"<h2>Without a score</h2>{paragraph(words + '.')}{listed(given_up) if given_up else ''}"
-        f"{table('Trials without a score', 'lost', HEAD, rows)}"
+        f"<h2>Failed trials</h2>{paragraph(words + '.')}{listed(given_up) if given_up else ''}"
+        f"{table('Failed trials', 'failed', ('trial', 'plan', 'tries', 'why'), rows)}"
     )
 
 
+def rejected_part(history: History) -> str:
+    """What was never trained, and why; nothing where all was."""
+    if not history.rejected:
+        return ""
+    words = f"{wording.counted(len(history.rejected), 'plan')} proposed and never trained."
+    rows = [(str(each.number), each.plan.id, each.origin, each.reason) for each in history.rejected]
+    head = ("trial", "plan", "origin", "why")
+    return f"<h2>Rejected before training</h2>{paragraph(words)}{table('Rejected plans', 'rejected', head, rows)}"
+
+
 def _row(result: Result) -> tuple[str, ...]:
-    ended = ["then scored"] if result.state == "scored" else [result.reason]
-    why = "; ".join(reason for reason in [*result.lost, *ended] if reason)
-    return str(result.number), result.plan.id, result.state, result.origin, str(1 + len(result.lost)), why
+    ended = [result.reason] if result.state == "failed" else ["then scored"]
+    return str(result.number), result.plan.id, str(1 + len(result.lost)), "; ".join([*result.lost, *ended])

@@ -5,7 +5,7 @@ from greenfront.search.history import History
 from greenfront.search.hypervolume_figure import hypervolume_figures, hypervolume_words
 from greenfront.search.importance_figure import importance_tables, importance_words
 from greenfront.search.markup import chart_place, paragraph
-from greenfront.search.report_failures import failures_part
+from greenfront.search.report_failures import failures_part, rejected_part
 from greenfront.search.rungs_figure import climbers, rungs_figure, rungs_words
 
 
@@ -26,6 +26,6 @@ def search_section(history: History | None) -> Section:
     parts = [part("Hypervolume", hypervolume_words(history), "".join(map(drawn, hypervolume_figures(history))))]
     if history.rungs and any(climbers(history).values()):
         parts.append(part("Promotions", rungs_words(history), drawn(rungs_figure(history))))
-    parts.append(failures_part(history))
     parts.append(part("What matters", importance_words(history), "".join(importance_tables(history))))
+    parts += [failures_part(history), rejected_part(history)]
     return Section("".join(parts), charts)

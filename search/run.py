@@ -258,8 +258,8 @@ def _write(
     info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
     write_report(
         front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
-        analysis=kept_analysis(run, report), history=history,
-        losses=kept_losses(run), spent=spent(run, config, profiles),
+        analysis=kept_analysis(run, report), history=history, losses=kept_losses(run),
+        spent=spent(run, config, profiles),
     )  # fmt: skip
     return front
 

@@ -230,7 +230,7 @@ class Stages(Notes):
 class InlineWorkers(InlinePool):
     """Made as `Pool` is."""
 
-    def __init__(self, assignment: Assignment, workers: int) -> None:
+    def __init__(self, assignment: Assignment, *_: object) -> None:
         super().__init__(assignment)
 
 

@@ -315,7 +315,7 @@ def test_the_report_has_what_there_is(driver: Driver, climbed: Driver, tmp_path:
     assert "<h2>Hypervolume</h2>" in found["plain"][0]
     assert "<h2>Promotions</h2>" not in found["plain"][0]
     assert "<h2>Promotions</h2>" in found["rungs"][0]
-    assert "1 plan failed." in found["plain"][0]  # its reason, which is EVIL, is text
+    assert "1 trial of 12 failed." in found["plain"][0]  # its reason, which is EVIL, is text
     assert EVIL not in found["plain"][0]
     for name, count in (("none", 0), ("plain", 2), ("rungs", 3)):
         page = found[name][1]
