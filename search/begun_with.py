@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib.metadata
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -12,11 +11,12 @@ from greenfront.config import RunConfig, TargetConfig
 from greenfront.errors import DataError, RunError
 from greenfront.evaluators import TaskData
 from greenfront.hardware_profiles import HardwareProfile, fingerprint
+from greenfront.json_source import read_json
 from greenfront.search.droppable import droppable
 from greenfront.search.run_folder import RunFolder
 
-READ = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
-"""Files of a model's folder that make it: weights, configuration, tokenizer."""
+READ = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model", "*.py")
+"""Files of a model's folder that make it: weights, configuration, tokenizer, code."""
 WHOLE, PIECES, PIECE = 2**24, 64, 2**16
 """Bytes: files up to the first are read whole. Of larger ones `PIECES` of `PIECE`, spread over the file: training
 changes weights everywhere, and all of a model of 15 GB would take half a minute at every start."""
@@ -35,7 +35,7 @@ def check_begun_with(config: RunConfig, run: RunFolder, data: TaskData) -> None:
         run.write_json(path, {"data": data.fingerprint, "model": model, "machine": environment()})
         return
     with droppable(path, "data and model can't be compared any more with those that the run began with"):
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_json(path)
         known = {"data": str(before["data"]), "model": before.get("model")}
     for name, now, what in (("data", data.fingerprint, "data have"), ("model", model, "model has")):
         then = known[name]

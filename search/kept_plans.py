@@ -1,8 +1,8 @@
 """The first plans of a search, kept: solving for them again takes as long again, and need not give the same ones."""
 
-import json
 from collections.abc import Callable, Sequence
 
+from greenfront.json_source import read_json
 from greenfront.search.allocation import Seed
 from greenfront.search.droppable import droppable
 from greenfront.search.run_folder import RunFolder
@@ -20,7 +20,7 @@ def kept_plans(run: RunFolder, solve: Callable[[], Sequence[Seed]]) -> list[Seed
     path = run.path / FILE
     if path.exists():
         with droppable(path, "the first plans are solved for again"):
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = read_json(path)
             return [Seed(Plan(each["plan"]), str(each["origin"])) for each in raw["plans"]]
     found = list(solve())
     run.write_json(path, {"version": 1, "plans": [{"origin": s.origin, "plan": s.plan.to_dict()} for s in found]})

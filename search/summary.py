@@ -1,6 +1,5 @@
 """What a run took: seconds per stage, how busy workers were, which budgets nothing could meet."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from greenfront.config import RunConfig
+from greenfront.json_source import read_json
 from greenfront.search.driver import Timing
 from greenfront.search.droppable import droppable
 from greenfront.search.journal import Result
@@ -67,7 +67,7 @@ def unreachable_budgets(run: RunFolder) -> tuple[str, ...]:
     if not run.summary.exists():
         return ()
     with droppable(run.summary, "what the search took is forgotten"):
-        return tuple(json.loads(run.summary.read_text(encoding="utf-8"))["unreachable_budgets"])
+        return tuple(read_json(run.summary)["unreachable_budgets"])
 
 
 def trials_left(run: RunFolder) -> int:
@@ -75,4 +75,4 @@ def trials_left(run: RunFolder) -> int:
     if not run.summary.exists():
         return 0
     with droppable(run.summary, "what the search took is forgotten"):
-        return int(json.loads(run.summary.read_text(encoding="utf-8")).get("trials_left", 0))
+        return int(read_json(run.summary).get("trials_left", 0))

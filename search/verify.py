@@ -1,6 +1,5 @@
 """Verification: finalists measured end to end on the quiet machine, and scored on the test split, once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
@@ -11,6 +10,7 @@ from greenfront.config import RunConfig
 from greenfront.evaluators import Examples, Outputs, TaskData, answer, bootstrap_interval, score, tied
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
+from greenfront.json_source import read_json
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.droppable import droppable
 from greenfront.search.front import mark_front
@@ -112,7 +112,7 @@ def measuring_warnings(run: RunFolder, config: RunConfig) -> dict[str, list[str]
     for target in config.hardware:
         if run.measured(target.name).exists():
             with droppable(run.measured(target.name), "its raw samples and warnings are forgotten, no result is"):
-                measured = json.loads(run.measured(target.name).read_text(encoding="utf-8"))
+                measured = read_json(run.measured(target.name))
                 said = [warning for each in measured.values() for warning in each["warnings"]]
             found[target.name] = list(dict.fromkeys(said))
     return found

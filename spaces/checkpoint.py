@@ -20,6 +20,7 @@ def save_checkpoint(model: PreTrainedModel, folder: Path, processor: Any = None)
 
     Raises:
         DataError: a processor that would write elsewhere.
+        RunError: they can't be written.
     """
     with replacing(folder) as partial, without_bars():
         partial.mkdir(parents=True)
