@@ -42,8 +42,10 @@ def _by_method(found: Significance, profile: HardwareProfile) -> dict[str, Losse
         offered = profile.sites[path].choices.get(method, []) if path in profile.sites else []
         if offered and len(offered) + 1 == len(losses):
             scored = set(found.scored[name])
-            told = [(s, loss, place in scored) for place, (s, loss) in enumerate(zip(offered, losses, strict=False))]
-            by_method.setdefault(method, {})[path] = told
+            by_method.setdefault(method, {})[path] = [
+                (settings, loss, place in scored)
+                for place, (settings, loss) in enumerate(zip(offered, losses, strict=False))
+            ]
     return by_method
 
 

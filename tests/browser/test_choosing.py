@@ -39,7 +39,9 @@ ASK = """(cases) => cases.map(([texts, targets]) => {
 def selected(front: Front, texts: dict[str, str], target: str | None = None) -> tuple[str | None, str]:
     """Whom `select` chooses under these budgets, None for nobody; and what it says."""
     drop = parse_share(texts["accuracy_drop"], "drop") if "accuracy_drop" in texts else None
-    bounds = {name: parse_bound(text, DIMENSION_OF[name], name) for name, text in texts.items() if name in COST_OF}
+    bounds: dict[str, Any] = {
+        name: parse_bound(text, DIMENSION_OF[name], name) for name, text in texts.items() if name in COST_OF
+    }
     try:
         found = select(front, accuracy_drop=drop, target=target, **bounds)
     except BudgetError as error:

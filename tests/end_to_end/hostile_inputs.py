@@ -294,7 +294,7 @@ PROFILES = {
     "a pipe": Hostile(profile(lambda path, _: pipe(path)), CHECK, ("it is no ordinary file",)),
     "not a number": Hostile(profile_text('"threads": 1', '"threads": NaN'), CHECK, ("target.threads: must be",)),
     "an endless number": Hostile(profile_text('"threads": 1', f'"threads": {"9" * 9000}'), CHECK, ("must be JSON",)),
-    "an infinite number": Hostile(profile_text('"threads": 1', '"threads": 1e999'), CHECK, ("target.threads: must be",)),
+    "infinite number": Hostile(profile_text('"threads": 1', '"threads": 1e999'), CHECK, ("target.threads: must be",)),
     "a key twice": Hostile(profile_text('"version": 3', '"version": 3, "version": 3'), CHECK, ("stands twice",)),
     "a constructor's arguments": Hostile(
         profile_text('"threads": 1', '"__class__": "os.system", "threads": 1'), CHECK, ("unknown key",)
