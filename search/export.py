@@ -93,13 +93,13 @@ def export(
     front = Front.load(run.front) if run.front.exists() else None
     if front is not None:
         id_ = front.candidate(id_).id  # any unambiguous beginning will do
-    elif not re.fullmatch("original|[0-9a-f]{8}", id_):
-        raise RunError(f"a candidate's id must be eight hexadecimal digits, or `original`, but got {id_!r}")
-    source = run.candidate(id_)
-    if not (source / "config.json").exists():
+    named = re.fullmatch("original|[0-9a-f]{8}", id_) is not None  # or it could lead out of the folder
+    if not named or not (run.candidate(id_) / "config.json").exists():
         kept = ["original", *sorted(path.name for path in (run.path / "candidates").iterdir() if path.is_dir())]
+        rule = "" if named else "a candidate's id must be eight hexadecimal digits, or `original`; "
         hint = nearest(id_, kept) if front is None else ""  # a front has said so already
-        raise RunError(f"no weights of candidate {id_!r} are kept in {run.path}; kept: {', '.join(kept)}{hint}")
+        raise RunError(f"{rule}no weights of candidate {id_!r} are kept in {run.path}; kept: {', '.join(kept)}{hint}")
+    source = run.candidate(id_)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise RunError(f"--to: must be a new or empty folder, but {to} exists")
     if onnx:

@@ -175,15 +175,17 @@ def test_the_same_command_finishes_and_keeps_the_earlier_trials(run: Run) -> Non
 
 
 def test_nothing_of_ray_is_left(run: Run) -> None:
-    assert run.left_then == []
+    # The lock of the machine's measurements stays, for others wait for it; ONNX Runtime leaves a file of its own.
+    left = [name for name in run.left_then if name != ".ses" and not name.startswith("greenfront-measure-")]
+    assert left == []
     assert run.left == []
 
 
 def test_the_run_folder_holds_what_is_promised(run: Run) -> None:
     names = {path.name for path in run.path.iterdir()}
     assert names == {
-        "config.yaml", "environment.json", "profiles", "study.journal", "original", "candidates", "front.json",
-        "front.png", "report.html", "log.txt", "teacher.safetensors", "library", "significance.json",
+        "config.yaml", "environment.json", "first_plans.json", "profiles", "study.journal", "original", "candidates",
+        "front.json", "front.png", "report.html", "log.txt", "teacher.safetensors", "library", "significance.json",
         "summary.json", "measured", "analysis.json", "analysis.html",
     } | ({"study.journal.lock"} & names)  # fmt: skip
     every = [path for path in run.path.rglob("*") if path.is_file()]

@@ -175,7 +175,7 @@ def test_a_record_can_be_kept(prepared: Prepared) -> None:
         ("[]", "not a record of significance of version 3"),
         ('{"version": 3, "losses": {', "must be JSON"),
         ('{"version": 3, "losses": {"a": [-1]}, "scored": {}, "additivity": null}', r"losses\.a\.0: .* got -1"),
-        ('{"version": 3, "losses": {"a": [NaN]}, "scored": {}, "additivity": null}', r"losses\.a\.0"),
+        ('{"version": 3, "losses": {"a": [NaN]}, "scored": {}, "additivity": null}', "NaN is no number of JSON"),
         ('{"version": 3, "losses": {}, "scored": {}}', "additivity: Field required"),
         ('{"version": 3, "losses": {}, "scored": {}, "additivity": null, "more": 1}', "more"),
     ],

@@ -159,8 +159,8 @@ def test_a_damaged_export_is_noticed_and_not_left_behind(
 ) -> None:
     copy = shutil.copytree
 
-    def copy_with_damage(source: Path, target: Path) -> None:
-        copy(source, target)
+    def copy_with_damage(source: Path, target: Path, **options: Any) -> None:
+        copy(source, target, **options)
         damage(target)
 
     monkeypatch.setattr("shutil.copytree", copy_with_damage)
