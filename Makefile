@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+AUDIT := $(VENV)/audit
 RUN := runs/reuters
 
 # Bytecode is written when a module is first used: compiling all of the packages takes half of the installation.
@@ -11,11 +12,13 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install test style lint format demo clean distclean
+.PHONY: help install test test-browser style lint audit format demo clean distclean
 
 help:
 	@echo "make test       install what is needed into $(VENV), then run every check: style, imports, types, tests"
+	@echo "make test-browser  the tests of report.html in a browser; needs Chromium (apt-get install chromium)"
 	@echo "make lint       the checks without the tests"
+	@echo "make audit      ask for known vulnerabilities of the pinned dependencies (needs a network)"
 	@echo "make format     put the code into the project's style"
 	@echo "make demo       fetch a model and its data, search, choose, export and use the result (about 8 minutes)"
 	@echo "make clean      remove caches, build output and the demo's run; other runs, $(VENV) and examples/data stay"
@@ -42,7 +45,7 @@ style: $(INSTALLED)
 lint: style
 	@echo "==> checking types"
 	@$(BIN)/mypy
-	@$(BIN)/mypy benchmarks/*.py benchmarks/search/*.py
+	@$(BIN)/mypy benchmarks/*.py benchmarks/search/*.py benchmarks/reliability/*.py
 
 # Types are checked beside the tests, which often wait for other processes; what is wrong with types is said last.
 test: style
@@ -50,6 +53,25 @@ test: style
 	@$(BIN)/mypy >$(VENV)/types.txt 2>&1 & checking=$$!; trap 'kill $$checking 2>/dev/null' EXIT; \
 		HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --verbosity=0 --numprocesses=2 --dist=loadfile; failed=$$?; \
 		echo "==> types"; wait $$checking || failed=1; cat $(VENV)/types.txt; exit $$failed
+
+test-browser: $(INSTALLED)
+	@command -v chromium chromium-browser google-chrome >/dev/null || { echo "needs Chromium: apt-get install chromium"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,browser]'
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/browser
+
+# In an environment of its own: what audits is no part of what is audited. pip-audit ends with 1 whatever went wrong, so
+# its words decide.
+audit:
+	@echo "==> asking PyPI for known vulnerabilities of what constraints.txt pins"
+	@mkdir -p $(VENV)
+	@test -x $(AUDIT)/bin/pip-audit || { $(PYTHON) -m venv $(AUDIT) && \
+		$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check pip-audit==2.10.1; }
+	@$(AUDIT)/bin/pip-audit --progress-spinner=off --no-deps --disable-pip --requirement constraints.txt 2>&1 \
+		| tee $(VENV)/audit.txt; \
+		grep -q '^No known vulnerabilities found' $(VENV)/audit.txt && exit; \
+		grep -q '^Found [0-9]* known vulnerabilit' $(VENV)/audit.txt || \
+			echo "==> PyPI's advisories could not be asked (no network?): nothing is known of these versions"; \
+		exit 1
 
 format: $(INSTALLED)
 	@echo "==> putting the code into the project's style"

@@ -9,19 +9,23 @@ from greenfront.config import ModelConfig
 from greenfront.errors import DataError
 from greenfront.evaluators.names import reason
 from greenfront.evaluators.quiet import quiet
+from greenfront.spaces.model_files import read_model_config, refuse_kernels
 
 
 def read_config(model: ModelConfig) -> PretrainedConfig:
     """The checkpoint's config.json.
 
     Raises:
-        DataError: no such folder, no config.json in it, an unknown architecture, or a hub id that can't be
-        reached.
+        DataError: no such folder, no config.json in it, an unknown architecture, files that can't be used or
+        ask for code of the hub, or a hub id that can't be reached.
     """
     folder = Path(model.path)
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise DataError(f"model.path: {model.path!r} has no config.json; it must be a folder of a Transformers model")
+    if folder.is_dir():
+        read_model_config(folder)
     config: PretrainedConfig = load(AutoConfig, model)
+    refuse_kernels(config, f"model.path: the config.json of {model.path!r}")
     return config
 
 

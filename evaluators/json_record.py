@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from greenfront.errors import RunError
+from greenfront.json_source import parse_json
 
 Nats = Annotated[float, Field(ge=0)]
 """A loss: at least 0, never NaN; infinite where a model doesn't answer with numbers."""
@@ -29,8 +30,8 @@ def record_from_json(kind: type[Record], text: str, version: int, what: str) -> 
         RunError: another version, no JSON, or a field that is missing, unknown or can't be.
     """
     try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
+        raw = parse_json(text)
+    except ValueError as error:
         raise RunError(f"{what} must be JSON, but {error}") from error
     if not isinstance(raw, dict) or raw.pop("version", None) != version:
         raise RunError(f"not {what} of version {version}")

@@ -20,11 +20,30 @@ _KINDS: tuple[type[SumMetric], ...] = (*COUNT_METRICS, EntityF1, ExactMatch, Ans
 _MAKERS: dict[str, Callable[[], SumMetric]] = {kind.metric_name: kind for kind in _KINDS}
 
 
+_TRUSTED: set[str] = set()
+"""The metric scripts that this process may run."""
+
+
+def trust_metric(name: str) -> None:
+    """Let this process run a metric script, as its user said; a built-in metric needs no trust.
+
+    What says so must be the user's own configuration or command. The name of a metric also stands in run folders, and
+    these may come from anybody.
+    """
+    if name not in _MAKERS:
+        _TRUSTED.add(name)
+
+
+def is_script(name: str) -> bool:
+    """Whether a metric is no built-in one, so that its code would be run."""
+    return name not in _MAKERS
+
+
 def get_metric(name: str) -> evaluate.Metric:
     """The metric of this name, or of a metric script's local path; more must be better.
 
     Raises:
-        ConfigError: neither a built-in name nor a path, or a script that doesn't load.
+        ConfigError: neither a built-in name nor a path, or a script that isn't trusted or doesn't load.
     """
     if name in _MAKERS:
         return _MAKERS[name]()
@@ -32,6 +51,11 @@ def get_metric(name: str) -> evaluate.Metric:
         raise ConfigError(
             f"data.metric: must be one of {', '.join(_MAKERS)}, or the path of a metric script, "
             f"but got {name!r}{nearest(name, _MAKERS)}"
+        )
+    if name not in _TRUSTED:
+        raise ConfigError(
+            f"data.metric: {name!r} is code, which is run only where it is trusted: "
+            "`data: {trust_remote_code: true}` in your YAML, `--trust-remote-code` with `greenfront export`"
         )
     try:
         with quiet():

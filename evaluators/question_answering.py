@@ -99,7 +99,7 @@ def _answers(table: Table, data: DataConfig) -> list[list[Answer]]:
     """The right answers of each row, which must stand where they say."""
     contexts, found = texts(table, data.context), []
     for row, (value, context) in enumerate(zip(values(table, data.answers), contexts, strict=True)):
-        answers = _listed(value)
+        answers = listed_answers(value)
         if answers is None:
             raise table.row_error(
                 row, f"column {data.answers!r} must hold `text` and `answer_start` of every answer, but has {value!r}"
@@ -116,7 +116,7 @@ def _answers(table: Table, data: DataConfig) -> list[list[Answer]]:
     return found
 
 
-def _listed(value: object) -> list[Answer] | None:
+def listed_answers(value: object) -> list[Answer] | None:
     """Answers of `{text: [...], answer_start: [...]}` or a list of `{text, answer_start}`; None for what is neither."""
     if isinstance(value, Mapping):
         some, starts = value.get("text"), value.get("answer_start")

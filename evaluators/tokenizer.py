@@ -27,7 +27,7 @@ def load_tokenizer(model: ModelConfig, config: PretrainedConfig, data: DataConfi
         if tokenizer.eos_token_id is None:
             raise DataError(f"model.path: the tokenizer of {model.path!r} has neither a padding nor an end token")
         tokenizer.pad_token = tokenizer.eos_token
-    limit = _positions(config, tokenizer.model_max_length)
+    limit = positions(config, tokenizer.model_max_length)
     if limit is not None and data.max_length > limit:
         raise ConfigError(
             f"data.max_length: must be at most {limit}, the positions of {model.path!r}, but got {data.max_length}"
@@ -63,9 +63,9 @@ def layout(tokenizer: Any) -> dict[str, Any]:
     }
 
 
-def _positions(config: PretrainedConfig, tokenizer_limit: int) -> int | None:
+def positions(config: PretrainedConfig, tokenizer_limit: int) -> int | None:
     """The longest input in tokens, where the model has a limit."""
-    positions: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if positions is not None and 0 < positions - tokenizer_limit <= _RESERVED_POSITIONS:
+    count: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if count is not None and 0 < count - tokenizer_limit <= _RESERVED_POSITIONS:
         return tokenizer_limit
-    return positions if positions is not None and positions > 0 else None
+    return count if count is not None and count > 0 else None

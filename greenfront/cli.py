@@ -1,4 +1,4 @@
-"""The command line: `greenfront init`, `check`, `measure`, `search`, `analyze`, `show`, `select`, `export`.
+"""The command line: `greenfront init`, `doctor`, `check`, `measure`, `search`, `analyze`, `show`, `select`, `export`.
 
 Exit codes: 0 done, 1 failed, 2 can't be used, 3 no candidate meets every budget, 130 interrupted.
 """
@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import ParamSpec
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from greenfront import file_commands, run_commands
+from greenfront import doctor_command, file_commands, init_command, run_commands
+from greenfront.durable import KEPT, UNWRITABLE
 from greenfront.errors import GreenfrontError
 from greenfront.interrupts import interruptible
+from greenfront.terminal import Console
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
@@ -29,7 +30,7 @@ def main() -> None:
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Deliberate errors end in one message and their exit code; an interrupt in 130."""
+    """Deliberate errors, and disks that can't be written, end in one message and a code; an interrupt in 130."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -43,6 +44,13 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
                 f"[bold red]error:[/bold red] {escape(str(error))}", highlight=False, soft_wrap=True
             )
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:
+            if error.errno not in UNWRITABLE:
+                raise
+            Console(stderr=True).print(
+                f"[bold red]error:[/bold red] {escape(str(error))}; {KEPT}", highlight=False, soft_wrap=True
+            )
+            raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             Console(stderr=True).print("interrupted; what is done is kept", highlight=False)
             raise typer.Exit(130) from error
@@ -50,7 +58,8 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
     return run
 
 
-app.command()(guarded(file_commands.init))
+app.command()(guarded(init_command.init))
+app.command()(guarded(doctor_command.doctor))
 app.command()(guarded(file_commands.check))
 app.command()(guarded(file_commands.measure))
 app.command()(guarded(file_commands.search))

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
+from greenfront.terminal import printable
 from greenfront.time_left import TimeLeft, duration
 
 if TYPE_CHECKING:
@@ -117,8 +119,9 @@ class ConsoleReporter:
 
     def _write(self, text: str) -> None:
         if self._log is not None and self._log.parent.is_dir():
-            with self._log.open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+            # Of a disk that is full, or can't be written, the search itself says more than its log could.
+            with suppress(OSError), self._log.open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {printable(text)}\n")
 
 
 class _NoteHandler(logging.Handler):

@@ -40,6 +40,14 @@ def _path(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str) and value.strip() else value
 
 
+def _listen(value: object) -> object:
+    text = f"127.0.0.1:{value}" if isinstance(value, int) and not isinstance(value, bool) else value
+    host, _, port = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise ConfigError(f"must be a port, or HOST:PORT such as 127.0.0.1:8265, but got {shown(value)}")
+    return text
+
+
 def _distinct(values: Values) -> Values:
     if not values or len(set(values)) < len(values):
         raise ConfigError(f"must be a list of one or more distinct values, but got {shown(list(values))}")
@@ -76,6 +84,7 @@ Share = Annotated[float, BeforeValidator(_share), PlainSerializer(format_share)]
 ShareOrAll = Annotated[float, BeforeValidator(_share_or_all), PlainSerializer(format_share)]
 ShareOrNone = Annotated[float, BeforeValidator(_share_or_none), PlainSerializer(format_share)]
 File = Annotated[Path, BeforeValidator(_path), PlainSerializer(str)]
+Listen = Annotated[str, BeforeValidator(_listen)]
 Lengths = Annotated[tuple[Positive, ...], Field(strict=False), AfterValidator(_distinct)]
 Increasing = Annotated[tuple[NotNegative, ...], Field(strict=False), AfterValidator(_increasing)]
 Rungs = Annotated[Increasing | None, BeforeValidator(_off)]

@@ -1,48 +1,23 @@
-"""The commands that take a configuration file, or write one.
+"""The commands that take a configuration file.
 
 Heavy libraries are imported inside them, so that `--help` answers at once.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from greenfront.errors import ConfigError
+from greenfront.script_options import Json, Quiet, console_of
+from greenfront.terminal import Console
 
 File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
 Elsewhere = Annotated[
     bool, typer.Option("--elsewhere", help="Only predict targets whose profile is of another machine.")
 ]
-
-
-def init(
-    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("greenfront.yaml"),
-    model: Annotated[str | None, typer.Option(help="A model folder or hub id.")] = None,
-    task: Annotated[str | None, typer.Option(help="Such as text-classification or question-answering.")] = None,
-    train: Annotated[str | None, typer.Option(help="The training data: a CSV, JSON or Parquet file.")] = None,
-    test: Annotated[str | None, typer.Option(help="The test data.")] = None,
-    text: Annotated[str | None, typer.Option(help="The column with the text, the image or the context.")] = None,
-    label: Annotated[str | None, typer.Option(help="The column with the label, or the answers.")] = None,
-) -> None:
-    """Write a commented configuration file."""
-    from greenfront.template import render_template
-
-    if path.exists():
-        raise ConfigError(f"{path} exists; nothing was written over")
-    given = {"model": model, "task": task, "train": train, "test": test, "column": text, "label": label}
-    content = render_template(**{name: value for name, value in given.items() if value}, folder=path.parent)
-    try:
-        path.write_text(content, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} can't be written: {error.strerror}") from error
-    Console().print(
-        f"{escape(str(path))} written. Edit its model and data, then:\n"
-        f"  greenfront check {escape(str(path))}\n  greenfront search {escape(str(path))}", highlight=False,
-    )  # fmt: skip
 
 
 def check(file: File, elsewhere: Elsewhere = False) -> None:
@@ -86,13 +61,15 @@ def search(
     verify: Annotated[
         bool, typer.Option("--verify", help="Begin no further trial: measure and test what an earlier start found.")
     ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Search, verify and write the run folder; continues an earlier start, or takes a finished run up."""
     from greenfront.config import load_config
 
     config = load_config(file)
     assert config.output is not None
-    console = Console()
+    console = console_of(quiet, json)
     from greenfront.console import ConsoleReporter
     from greenfront.search import Front, check_reopened, front_table, resolve_targets, run_search
 
@@ -109,7 +86,9 @@ def search(
         raise
     finally:
         front = Front.load(run.front) if run.front.exists() else None
-        if front is not None and front.candidates:  # else it ended before there was any
+        if front is not None and json:
+            sys.stdout.write(front.to_json())
+        elif front is not None and front.candidates:  # else it ended before there was any
             console.print(front_table(front))
             here = os.path.relpath(run.path)
             console.print(
@@ -136,9 +115,9 @@ def analyze(
     from greenfront.search.analysis_table import analysis_table
 
     wanted, config = as_focus(focus), resolve_targets(config, elsewhere=elsewhere)
-    run = RunFolder.create(config)
+    run = RunFolder.check(config)
     with ConsoleReporter(console, run.log) as report:
-        found = analyze_run(config, run, wanted, report)
+        found = analyze_run(config, wanted, report)
     console.print(analysis_table(found))
     here = os.path.relpath(run.path)
     console.print(f"Results: {escape(here)}/analysis.html, analysis.json", highlight=False, soft_wrap=True)

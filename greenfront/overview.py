@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 def print_overview(found: "Overview", config: RunConfig, console: Console) -> None:
     """Model, data, sites with their settings, size of the space, estimated time."""
+    from greenfront.search.metric_check import trusted_code  # knows PyTorch
+
     head = ", its head is untrained: it is fine-tuned first" if found.head_untrained else ""
     counts = ", ".join(f"{count:,} {name}" for name, count in found.examples.items())
     labels = f"; {len(found.labels)} labels: {', '.join(found.labels[:8])}" if found.labels else ""
     console.print(f"Model    {found.model}, {found.parameters / 1e6:.1f} M parameters{head}", highlight=False)
     console.print(f"Data     {counts}{escape(labels)}", highlight=False)
+    if (code := trusted_code(config)) is not None:
+        console.print(f"Code     {escape(code)}", highlight=False)
     for target in config.hardware:
         threads = "1 thread" if target.threads == 1 else f"{target.threads} threads"
         compiled = " compiled" if target.compile else ""

@@ -10,6 +10,7 @@ from greenfront.errors import ConfigError
 from greenfront.field_types import (
     Budget,
     File,
+    Listen,
     Objectives,
     Rungs,
     Seconds,
@@ -39,6 +40,14 @@ class ModelConfig(Section):
     path: Text = Field(description="a folder, or a hub id")
     task: Task = Field(description="text-classification or another task")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trusts_no_code(cls, raw: object) -> object:
+        if isinstance(raw, Mapping) and "trust_remote_code" in raw:
+            rule = "must be without `trust_remote_code`: code that comes with a model is never run"
+            raise ConfigError(f"{rule}; the model must be of an architecture that Transformers has itself")
+        return raw
+
 
 class DataConfig(Section):
     """Either files (`train`, `validation`, `test`) or `path`, a folder or hub id with its splits."""
@@ -62,6 +71,7 @@ class DataConfig(Section):
     metric: Text = Field(
         default="auto", description="auto: accuracy, answer_f1 or perplexity, by task; or f1, entity_f1, ..."
     )
+    trust_remote_code: bool = Field(default=False, description="run the code of `metric`, a script of your own")
     validation_share: Share = Field(default=0.1, description="of train, where no validation is given")
     test_share: Share = Field(default=0.1, description="of train, where no test is given")
     validation_examples: int = Field(default=1000, ge=1, description="at most so many score a trial")
@@ -164,6 +174,9 @@ class RayConfig(Section):
     ship: Literal["package", "environment", "nothing"] = Field(
         default="package", description="to a cluster: Greenfront; with its pinned dependencies; or nothing"
     )
+    dashboard: Listen | None = Field(
+        default=None, description="of a local Ray: a port here, or HOST:PORT", examples=["127.0.0.1:8265"]
+    )
 
     @property
     def local(self) -> bool:
@@ -175,6 +188,14 @@ class RayConfig(Section):
         if self.local and self.resources_per_worker.custom:
             what = ", ".join(self.resources_per_worker.custom)
             raise ConfigError(f"must have a cluster's `address` with `resources_per_worker: custom: {what}`")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_own_dashboard(self) -> "RayConfig":
+        if self.dashboard is not None and not self.local:
+            raise ConfigError(
+                "must be without `dashboard` where it has an `address`: a cluster has a dashboard of its own"
+            )
         return self
 
 

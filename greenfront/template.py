@@ -2,6 +2,7 @@
 
 import json
 import os
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -21,9 +22,10 @@ HEAD = """\
 ## Quantities: `8 ms`, `30 MB`, `5M`; `60%` means of the original.
 """
 COMMENT_COLUMN = 40
+PATHS = ("model.path", "data.path", "data.train", "data.validation", "data.test")
 
 
-def render_template(
+def example_settings(
     *,
     model: str = "sentence-transformers/all-MiniLM-L6-v2",
     task: str = "text-classification",
@@ -31,33 +33,54 @@ def render_template(
     test: str | None = None,
     column: str | None = None,
     label: str = "label",
-    folder: Path | None = None,
-) -> str:
-    """A YAML file with every section and key; what isn't given stands there commented out.
+) -> dict[str, object]:
+    """The settings of a file that names what could be used, by dotted keys.
 
     Args:
         model: a folder or hub id.
         train, test: data files.
         column: the column with the text (or the image or the context, by `task`).
         label: the column with the label (or the answers).
-        folder: where the YAML will stand; paths that exist are written as seen from there.
 
     Raises:
         ConfigError: an unknown task.
     """
     if task not in get_args(Task):
         raise ConfigError(f"task: must be one of {', '.join(get_args(Task))}, but got {task!r}")
-    paths = {"path": model, "train": train, "test": test}
-    if folder is not None:
-        paths = {key: _seen_from(folder, path) for key, path in paths.items()}
-    given: dict[str, dict[str, Any]] = {
-        "model": {"path": paths["path"], "task": task},
-        "data": {"train": paths["train"], "test": paths["test"], **_columns(task, column, label)},
-    }
+    data = {"train": train, "test": test, **_columns(task, column, label)}
+    return {"model.path": model, "model.task": task, **{f"data.{key}": value for key, value in data.items()}}
+
+
+def render_template(
+    settings: Mapping[str, object], doubts: Mapping[str, str] | None = None, *, folder: Path | None = None
+) -> str:
+    """A YAML file with every section and key; what isn't among the settings stands there commented out.
+
+    Args:
+        settings: values by dotted keys; None leaves a key out. `hardware.KEY` is of its only target.
+        doubts: by dotted keys, what else a value could be; stands above it.
+        folder: where the YAML will stand; paths that exist are written as seen from there.
+    """
+    given = dict(settings)
+    for key in PATHS if folder is not None else ():
+        given[key] = _seen_from(folder or Path(), given.get(key))
     lines = [HEAD]
     for name, info in RunConfig.model_fields.items():
-        lines += [*_render(name, info, given.get(name, {}), ""), ""]
+        lines += [*_render(name, info, nested(given).get(name), "", name, doubts or {}), ""]
     return "\n".join(lines)
+
+
+def nested(settings: Mapping[str, object]) -> dict[str, Any]:
+    """Settings as they stand in a YAML file, without those that are None."""
+    result: dict[str, Any] = {}
+    for dotted, value in settings.items():
+        *above, last = dotted.split(".")
+        place = result
+        for part in above if value is not None else ():
+            place = place.setdefault(part, {})
+        if value is not None:
+            place[last] = value
+    return result
 
 
 def _columns(task: str, column: str | None, label: str) -> dict[str, str]:
@@ -69,23 +92,34 @@ def _columns(task: str, column: str | None, label: str) -> dict[str, str]:
     return {kind: column or kind, **({} if task == "causal-language-modelling" else {"label": label})}
 
 
-def _render(name: str, info: FieldInfo, given: Mapping[str, Any], indent: str) -> Iterator[str]:
+def _render(
+    name: str, info: FieldInfo, given: Any, indent: str, dotted: str, doubts: Mapping[str, str]
+) -> Iterator[str]:
     """The lines of one key: of a section with its explanation and keys, else one line with a comment."""
     section = _section(info)
     if section is None:
-        yield _line(name, info, given.get(name), indent)
+        yield from _doubt(doubts.get(dotted, ""), indent)
+        yield _line(name, info, given, indent)
         return
-    mark = "" if given else "# "
+    values: Mapping[str, Any] = given or {}
+    mark = "" if values else "# "
     yield f"## {indent}{(section.__doc__ or '').splitlines()[0]}"
     yield f"{mark}{indent}{name}:"
     below = f"{indent}  "
     if name == "hardware":  # a list: the first key opens its item
         yield "##   One target, or several with names of their own; all budgets have to hold on each."
         for number, (key, field) in enumerate(section.model_fields.items()):
-            yield _line(key, field, None, f"{below}  " if number else f"{below}- ")
+            yield from _doubt(doubts.get(f"{dotted}.{key}", ""), below)
+            yield _line(key, field, values.get(key), f"{below}  " if number else f"{below}- ")
         return
     for key, field in section.model_fields.items():
-        yield from _render(key, field, given if key in given else {}, below)
+        yield from _render(key, field, values.get(key), below, f"{dotted}.{key}", doubts)
+
+
+def _doubt(doubt: str, indent: str) -> Iterator[str]:
+    """A guess that may be wrong, in comments above its line."""
+    start = f"## {indent}unsure: "
+    yield from textwrap.wrap(" ".join(doubt.split()), 120, initial_indent=start, subsequent_indent=f"## {indent}  ")
 
 
 def _line(name: str, info: FieldInfo, given: object, indent: str) -> str:
@@ -113,7 +147,7 @@ def _section(info: FieldInfo) -> type[Section] | None:
     return next((part for part in parts if not get_args(part) and issubclass(part, Section)), None)
 
 
-def _seen_from(folder: Path, path: str | None) -> str | None:
-    if path is None or not Path(path).expanduser().exists():
+def _seen_from(folder: Path, path: object) -> object:
+    if not isinstance(path, str) or not Path(path).expanduser().exists():
         return path
     return os.path.relpath(Path(path).expanduser(), folder)

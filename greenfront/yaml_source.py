@@ -13,11 +13,15 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from greenfront.errors import ConfigError
+from greenfront.json_source import read_text
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the top: `("hardware", 0, "threads")`."""
 MAX_KEYS = 10_000
 """More keys than any configuration has; anchors that multiply themselves end here."""
+MOST_BYTES = 2**18
+"""A hundred times what `greenfront init` writes: numbers such as 1:1:1:... take quadratic time to read."""
+MOST_DIGITS = 18
 # YAML 1.1, which PyYAML speaks, reads `1e-4` as text; YAML 1.2 and every user read a number.
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+\Z")
 
@@ -39,7 +43,15 @@ RULES = {
 
 
 class _Loader(yaml.SafeLoader):
-    """SafeLoader that reads `1e-4` as a number."""
+    """SafeLoader that reads `1e-4` as a number, and no whole number that nobody means."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A whole number of at most `MOST_DIGITS` digits: Python writes larger ones slowly, or not at all."""
+        number: int = super().construct_yaml_int(node)
+        if abs(number) >= 10**MOST_DIGITS:
+            problem = f"found a whole number of more than {MOST_DIGITS} digits"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return number
 
 
 class _Dumper(yaml.SafeDumper):
@@ -52,6 +64,7 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 for _class in (_Loader, _Dumper):
     _class.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
@@ -66,6 +79,8 @@ class Problems:
     source: Path | None = None
     lines: dict[KeyPath, int] = field(default_factory=dict)
     _found: list[tuple[int, str]] = field(default_factory=list)
+    values: int = 0
+    """How many values were met, those of anchors wherever they are used."""
 
     def add(self, path: KeyPath, text: str, line: int | None = None) -> None:
         """Note one problem at a key; a key that isn't in the file gets the line of the section around it."""
@@ -96,10 +111,11 @@ def load_yaml(path: Path) -> tuple[Any, dict[KeyPath, int]]:
     """Read a YAML file with the safe loader; also the line (from 1) of every key and list item.
 
     Raises:
-        ConfigError: no such file, not readable, not UTF-8, not YAML, or a duplicate key; names file and line.
+        ConfigError: no such file, not readable, too large, not UTF-8, not YAML, or a duplicate key; names file and
+            line.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, MOST_BYTES)
     except FileNotFoundError:
         beside = f"; beside it would be {names}" if (names := _yaml_beside(path)) else ""
         raise ConfigError(f"{path}: no such file{beside}; `greenfront init {path}` writes one") from None
@@ -108,14 +124,17 @@ def load_yaml(path: Path) -> tuple[Any, dict[KeyPath, int]]:
     except UnicodeDecodeError as error:
         what = f"byte {error.start} isn't ({error.reason})"
         raise ConfigError(f"{path}: must be UTF-8 text, but {what}") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: can't be read: {getattr(error, 'strerror', error)}") from None
     return read_yaml(text, path)
 
 
 def read_yaml(text: str, source: Path | None = None) -> tuple[Any, dict[KeyPath, int]]:
     """`load_yaml` for text; `source` only gives the messages a name. Raises ConfigError."""
     problems = Problems(source)
+    if text.count("[") + text.count("{") > MAX_KEYS:  # PyYAML takes quadratic time to give up on such
+        problems.add((), f"not valid YAML: more than {MAX_KEYS:,} keys", 1)
+        problems.check()
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
@@ -249,7 +268,8 @@ def _walk(node: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...], problems
     """Note the line of every key below `node`, and keys that stand twice."""
     if node in above:
         raise yaml.constructor.ConstructorError(None, None, "an anchor contains itself", node.start_mark)
-    if len(problems.lines) > MAX_KEYS:
+    problems.values += 1
+    if problems.values > MAX_KEYS:
         raise yaml.constructor.ConstructorError(None, None, f"more than {MAX_KEYS:,} keys", node.start_mark)
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):

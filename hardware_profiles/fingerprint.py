@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 _COMPARED = ("processor", "flags", "cores", "accelerator", "governor", "torch", "runtime_versions")
-_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def fingerprint(runtime_versions: Mapping[str, str] | None = None) -> Fingerprin
         cores=psutil.cpu_count(logical=True) or 1,
         memory_mb=round(psutil.virtual_memory().total / 1e6),
         accelerator=torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
-        governor=_read(_GOVERNOR).strip() or "unknown",
+        governor=_read(GOVERNOR).strip() or "unknown",
         system=platform.platform(),
         python=platform.python_version(),
         torch=torch.__version__,
@@ -81,12 +81,12 @@ class ConditionsMeter:
     def __init__(self) -> None:
         self._load = os.getloadavg()[0]
         self._busy_at_start = psutil.cpu_percent(interval=0.3) / 100 * (psutil.cpu_count() or 1)
-        self._started = time.time()
+        self._started, self._begin = time.time(), time.monotonic()  # the time of day may be set meanwhile
         self._busy, self._own = _busy_seconds(), time.process_time()
 
     def read(self) -> Conditions:
         """The conditions up to now."""
-        seconds = max(time.time() - self._started, 1e-3)
+        seconds = max(time.monotonic() - self._begin, 1e-3)
         own = time.process_time() - self._own
         other = (_busy_seconds() - self._busy - own) / seconds
         return Conditions(

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,8 +9,10 @@ from typing import Any, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic_core import ErrorDetails
 
+from greenfront.durable import write_atomic, writing
 from greenfront.errors import ConfigError, GreenfrontError
 from greenfront.hardware_profiles.contradictions import contradictions
+from greenfront.json_source import read_json
 from greenfront.yaml_source import RULES, dotted, shown
 
 VERSION = 3
@@ -25,10 +26,9 @@ def save_record(record: Any, path: Path) -> None:
     """Write a dataclass instance; a reader meets the old file or the new one, never half of one."""
     text = json.dumps({"version": VERSION, **dataclasses.asdict(record)}, indent=1, allow_nan=False)
     text = _NUMBERS.sub(lambda found: "[" + " ".join(found[1].split()) + "]", text)  # samples on one line
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text + "\n")
-    os.replace(partial, path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text + "\n")
 
 
 def load_record(path: Path, record_type: type[_Record], what: str) -> _Record:
@@ -39,10 +39,10 @@ def load_record(path: Path, record_type: type[_Record], what: str) -> _Record:
             wrong kind, or numbers that contradict each other; names file and place.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
+        raw = read_json(path, finite=False)  # what isn't finite is refused below, with its place
     except OSError as error:
         raise ConfigError(f"{path}: can't read {what}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: {what} must be JSON, but {error}") from error
     if not isinstance(raw, dict) or "version" not in raw:
         raise ConfigError(f"{path}: not {what}: it has no `version`")
@@ -58,15 +58,6 @@ def load_record(path: Path, record_type: type[_Record], what: str) -> _Record:
         raise ConfigError(f"{path}: {_explained(error.errors(include_url=False)[0])}") from error
     except GreenfrontError as error:
         raise ConfigError(f"{path}: {error}") from error
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of the JSON; ValueError for a key that stands twice in it."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} stands twice in an object")
-    return found
 
 
 def _explained(error: ErrorDetails) -> str:

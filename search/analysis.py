@@ -5,24 +5,26 @@ from typing import cast, get_args
 from transformers import PreTrainedModel
 
 from greenfront.config import COST_OF, RunConfig
+from greenfront.durable import write_atomic
 from greenfront.errors import ConfigError, RunError
 from greenfront.evaluators import Analysis, Focus, TaskData, analyze, fitting
 from greenfront.search.analysis_seeds import takes_elements_away
+from greenfront.search.claim import claimed
 from greenfront.search.prepare import BATCH, BATCH_NUMBERS, prepare_original
 from greenfront.search.progress import Reporter
-from greenfront.search.run_folder import RunFolder, write_atomic
+from greenfront.search.run_folder import RunFolder
 from greenfront.search.significance_figure import analysis_page
 from greenfront.search.some_examples import some_batches
 from greenfront.spaces import Space
 
 
-def analyze_run(config: RunConfig, run: RunFolder, focus: Focus, report: Reporter) -> Analysis:
+def analyze_run(config: RunConfig, focus: Focus, report: Reporter) -> Analysis:
     """Analyse the original of a run, fine-tuning it first where its head is untrained; writes analysis.json and .html.
 
     Raises:
         ConfigError, DataError, RunError: what can't be used; another process is working in the folder.
     """
-    with run.alone():
+    with claimed(config, RunFolder.create) as run:
         data, _, model = prepare_original(config, run, report)
         return prepare_analysis(config, run, data, model, report, focus)
 

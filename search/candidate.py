@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from greenfront.errors import GreenfrontError, RunError
 from greenfront.evaluators.direction import natural
@@ -11,6 +12,9 @@ from greenfront.hardware_profiles.cost import Cost
 from greenfront.search.fields import mapping, only, strings, take
 from greenfront.search.finish_record import Finished
 from greenfront.spaces.plan import Plan
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,8 @@ class Candidate:
     tied: tuple[str, ...] = ()
     finished: Finished | None = None
     untrained: bool = False
+    checkpoint: Path | None = field(default=None, compare=False, repr=False)
+    """Where its weights are kept; None where they aren't."""
 
     def __post_init__(self) -> None:
         if self.id != self.plan.id:
@@ -70,6 +76,18 @@ class Candidate:
     def measured(self, target: str) -> bool:
         """Whether the cost on this target is a measured one."""
         return target in (self.cost or {})
+
+    def model(self) -> "PreTrainedModel":
+        """The model itself, in evaluation mode.
+
+        Raises:
+            RunError: its weights are not kept: only those of verified candidates are.
+        """
+        if self.checkpoint is None:
+            raise RunError(f"no weights of candidate {self.id!r} are kept; search again with more `search.finalists`")
+        from greenfront.spaces import load_checkpoint  # knows PyTorch; a candidate itself is light
+
+        return load_checkpoint(self.checkpoint)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values as in `front.json`, which lists `other_fronts` beside the candidates; NaN becomes null."""

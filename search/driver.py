@@ -157,9 +157,11 @@ class Driver:
         if self.proposals.exhausted or begun >= self.config.search.trials:
             return None
         proposal = self.proposals.next({climb.proposal.plan for climb in self._pending.values()})
-        if proposal is None and begun == 1:
+        if proposal is not None:
+            self._saving.submit(self.study.keep_accepted, self.study.accepted(proposal))
+        elif begun == 1:
             report.note("one plan alone is within the budgets, as far as was found: it is tried")
-        elif proposal is None:
+        else:
             report.note(f"no further plan within the budgets was found after {begun} trials")
         return proposal
 

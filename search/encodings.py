@@ -184,6 +184,7 @@ class AllocationEncoding:
         return np.flatnonzero(self._forest.best(changes[0] + self._impossible)[0]) if columns is None else columns
 
     def _described(self, columns: Numbers) -> Allocation:
+        columns = np.sort(columns)  # sums have the same last digits, whoever found the plan
         plan = Plan(dict(self._own[column] for column in columns.tolist()))
         changes = self._decoder.changes[len(self._most) :, columns].sum(axis=1)
         return Allocation(plan, self._parts.by_group(columns, len(self.groups)), self._original + changes)

@@ -1,6 +1,7 @@
 """Exporting a candidate: a folder that loads anywhere, compared with what was searched before it is called done."""
 
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from transformers import PreTrainedModel
 from greenfront.config import ModelConfig, RunConfig
 from greenfront.errors import ConfigError, DataError, RunError
 from greenfront.evaluators import Examples, fitting, get_task, load_test
+from greenfront.evaluators.named_metrics import trust_metric
+from greenfront.evaluators.names import nearest
 from greenfront.evaluators.splits import stratified
 from greenfront.hardware_profiles.onnx_export import export_onnx
 from greenfront.hardware_profiles.onnx_runtime import OnnxRuntime
@@ -29,6 +32,8 @@ from greenfront.spaces import load_checkpoint, weight_bytes
 MOST_EXAMPLES, LARGEST_NUMBERS = 200, 2**26
 """Examples of the test split that the candidate and what is written of it are compared on, and logits of all of them.
 """
+NOT_EXPORTED = ("*.py", "*.py[co]", "*.bin", "*.pkl", "*.pickle", "*.pt", "*.pth")
+"""Code and pickles: a search writes none, but a run folder may come from anybody."""
 TOLERANCE, ONNX_TOLERANCE = 1e-4, 1e-3
 """Largest difference of a logit between the candidate here and the folder, or the ONNX file, but for rounding."""
 
@@ -61,33 +66,47 @@ class Exported:
     """What could not be compared, and what differs though nothing is wrong."""
 
 
-def export(run: RunFolder, id_: str, to: Path, *, onnx: bool = False, report: Reporter | None = None) -> Exported:
+def export(
+    run: RunFolder,
+    id_: str,
+    to: Path,
+    *,
+    onnx: bool = False,
+    trust_remote_code: bool = False,
+    report: Reporter | None = None,
+) -> Exported:
     """Write a front member (or `original`) to a folder for `from_pretrained`, and compare it with the candidate.
 
     With `onnx` also `model.onnx`, for plain ONNX Runtime, and `example.py`, which uses it. Where the test data can be
     read, up to `MOST_EXAMPLES` examples are answered by the candidate here and by each of the two in a clean process;
-    the latency of each is compared with the original's in its runtime, and with what the search measured there.
+    the latency of each is compared with the original's in its runtime, and with what the search measured there. A
+    metric that is a script is only run with `trust_remote_code`: that the run folder names it is not enough.
 
     Raises:
         RunError: no weights of this candidate are kept, or the folder exists and is not empty, or can't be written.
-        ConfigError: ONNX asked for, but not installed.
+        ConfigError: ONNX asked for, but not installed; a metric script that isn't trusted.
         GreenfrontError: the export doesn't load, or gives other answers, or ONNX hasn't one of its operators.
     """
     report = report or Silent()
+    if trust_remote_code:
+        trust_metric(run.load_config().data.metric)
     front = Front.load(run.front) if run.front.exists() else None
     if front is not None:
         id_ = front.candidate(id_).id  # any unambiguous beginning will do
+    elif not re.fullmatch("original|[0-9a-f]{8}", id_):
+        raise RunError(f"a candidate's id must be eight hexadecimal digits, or `original`, but got {id_!r}")
     source = run.candidate(id_)
     if not (source / "config.json").exists():
-        kept = sorted(path.name for path in (run.path / "candidates").iterdir() if path.is_dir())
-        raise RunError(f"no weights of candidate {id_!r} are kept in {run.path}; kept: original, {', '.join(kept)}")
+        kept = ["original", *sorted(path.name for path in (run.path / "candidates").iterdir() if path.is_dir())]
+        hint = nearest(id_, kept) if front is None else ""  # a front has said so already
+        raise RunError(f"no weights of candidate {id_!r} are kept in {run.path}; kept: {', '.join(kept)}{hint}")
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise RunError(f"--to: must be a new or empty folder, but {to} exists")
     if onnx:
         get_runtime(OnnxRuntime.name)  # refuses before anything is written
     with _beside(to) as temporary:
         partial = Path(temporary) / "export"
-        shutil.copytree(source, partial)
+        shutil.copytree(source, partial, ignore=shutil.ignore_patterns(*NOT_EXPORTED))
         exported = _compared(run, id_, partial, onnx, front, report)
         if to.exists():
             to.rmdir()

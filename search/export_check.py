@@ -48,7 +48,7 @@ FOLDER = f"""{_ASKED}
 import greenfront
 import torch
 import transformers
-model = getattr(transformers, auto_class).from_pretrained(path, local_files_only=True).eval()
+model = getattr(transformers, auto_class).from_pretrained(path, local_files_only=True, trust_remote_code=False).eval()
 def ask(inputs):
     with torch.inference_mode():
         output = model(**{{name: torch.from_numpy(value) for name, value in inputs.items()}})

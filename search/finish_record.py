@@ -8,6 +8,7 @@ from typing import Any
 
 from greenfront.errors import RunError
 from greenfront.evaluators.direction import natural
+from greenfront.json_source import read_json
 from greenfront.search.fields import mapping, only
 from greenfront.search.run_folder import RunFolder
 
@@ -85,7 +86,7 @@ def attempts_on(run: RunFolder, id_: str) -> list[Attempt]:
     if not path.exists():
         return []
     try:
-        return [_attempt(raw) for raw in json.loads(path.read_text(encoding="utf-8"))]
+        return [_attempt(raw) for raw in read_json(path, finite=False)]
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path}: not a record of finishing ({error}); delete {path.parent}") from error
 

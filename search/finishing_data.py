@@ -7,8 +7,10 @@ from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
+from greenfront.durable import replacing
 from greenfront.evaluators import Examples, TaskData, answer_numbers, predict
 from greenfront.evaluators.examples import Indices
+from greenfront.search.droppable import droppable
 from greenfront.search.prepare import LARGEST_NUMBERS
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
@@ -33,16 +35,16 @@ def finishing_data(
     train = data.train.subset(chosen)
     path = run.path / "finishing.safetensors"
     if path.exists():
-        kept = load_file(path)
+        with droppable(path, "the original's outputs are computed again"):
+            kept = load_file(path)
         if np.array_equal(kept["examples"], chosen):
             return train, kept["logits"]
     if answer_numbers(model, train) > LARGEST_NUMBERS:
         return train, None
     report.stage("The original's outputs, for finishing")
     logits = predict(model, train, progress=report.advance)
-    partial = path.with_suffix(".partial")
-    save_file({"examples": chosen, "logits": logits}, partial)
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file({"examples": chosen, "logits": logits}, partial)
     return train, logits
 
 

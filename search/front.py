@@ -4,17 +4,21 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from greenfront.config import COST_OF, BudgetsConfig
+from greenfront.durable import write_atomic
 from greenfront.errors import GreenfrontError, RunError
+from greenfront.evaluators.names import nearest
+from greenfront.json_source import parse_json, read_text
 from greenfront.search.candidate import Candidate, CandidateScore
 from greenfront.search.fields import mapping, only, strings, take
+from greenfront.search.newer import UPGRADE, newer
 from greenfront.search.quarantined import Quarantined
-from greenfront.search.run_folder import write_atomic
+from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import (
     budget_slack,
     budgets_from_text,
@@ -22,11 +26,21 @@ from greenfront.search.slack import (
     minimised,
     missed_budgets,
 )
+from greenfront.search.wishes import read_wishes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from rich.console import RenderableType
+
+    from greenfront.search.select import Selection
 
 __all__ = [
     "Candidate", "CandidateScore", "Front", "budget_slack", "mark_front", "missed_budgets", "pareto_mask",
 ]  # fmt: skip
 
+DROP = "delete it, and `greenfront search` writes it again from the trials, for measuring the finalists once more"
+"""What to do with a file that can't be read, and what that costs."""
 VERSION = 2
 KEYS = ("version", "metric", "targets", "budgets", "objectives", "fronts", "original", "candidates")
 QUARANTINED = "quarantined"
@@ -76,13 +90,23 @@ def _objective(candidate: Candidate, name: str, target: str) -> float:
     return minimised(name, cost)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Front:
     """Every candidate of a run with the original; `candidates` does not repeat the original.
 
     `quarantined` are the settings that the search gave up on, as trials with them failed.
     Every target has its own front; that of the first stands in `on_front`, in `members` and on the plots. Budgets
     hold on every target.
+
+    >>> front = Front.load(Path("runs/my/front.json"))
+    >>> front  # doctest: +ELLIPSIS
+    <Front of ... candidates: accuracy against latency on laptop>
+    >>> chosen = front.select(latency_ms=12)
+    >>> chosen.candidate in front.members
+    True
+    >>> bool(front.to_pandas().loc[chosen.candidate.id, "latency_ms"] <= 12)
+    True
+    >>> front.plot().savefig("front.png")
 
     Raises:
         RunError: no target, two candidates with one id, or costs of other targets than the front's.
@@ -148,7 +172,57 @@ class Front:
             return found[0]
         members = ", ".join(c.id for c in self.members) or "none"
         problem = "no candidate" if not found else f"{len(found)} candidates"
-        raise RunError(f"{problem} with an id that begins with {id_!r}; on the front: {members}")
+        hint = "" if found else nearest(id_, everyone)
+        raise RunError(f"{problem} with an id that begins with {id_!r}; on the front: {members}{hint}")
+
+    def select(self, **wishes: Any) -> "Selection":
+        """The candidate that meets the wishes best, and why.
+
+        Wishes are `latency_ms=5`, `latency="50%"`, `size="30 MB"`, `accuracy_drop=0.01`, `prefer="knee"`, ...
+
+        Raises:
+            ConfigError: a wish that can't be read.
+            BudgetError: nothing on the front meets the wishes; names the closest and what binds.
+        """
+        from greenfront.search.select import select  # it, and what comes below, is of use to few who read a front
+
+        return select(self, **read_wishes(wishes))
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """A row a candidate, the original first; see `frame`."""
+        from greenfront.search.frame import frame
+
+        return frame(self)
+
+    def plot(self) -> "Figure":
+        """A figure of Matplotlib: accuracy against the measured cost; see `draw_front`."""
+        from greenfront.search.plot import draw_front
+
+        return draw_front(self)
+
+    def located(self, run: RunFolder) -> "Front":
+        """The same front, whose candidates know where their weights are in a run folder."""
+
+        def at(candidate: Candidate) -> Candidate:
+            path = run.candidate(candidate.id)
+            return replace(candidate, checkpoint=path) if (path / "config.json").is_file() else candidate
+
+        return replace(self, original=at(self.original), candidates=tuple(map(at, self.candidates)))
+
+    def __repr__(self) -> str:
+        found = f"{len(self.members)} candidate{'' if len(self.members) == 1 else 's'}"
+        return f"<Front of {found}: {self.metric} against {self.axis} on {', '.join(self.targets)}>"
+
+    def __rich__(self) -> "RenderableType":
+        from greenfront.search.table import front_table
+
+        return front_table(self)
+
+    def _repr_html_(self) -> str:
+        """The members and the original, in a notebook."""
+        table = self.to_pandas()
+        shown: str = table.loc[[self.original.id, *(member.id for member in self.members)]].to_html()
+        return shown
 
     def to_json(self) -> str:
         """The document `front.json`, indented."""
@@ -170,10 +244,14 @@ class Front:
     def from_json(cls, text: str) -> "Front":
         """Inverse of `to_json`; raises RunError that says what is wrong and where."""
         try:
-            raw = mapping(json.loads(text), "the document")
-        except json.JSONDecodeError as error:
+            raw = mapping(parse_json(text), "the document")
+        except ValueError as error:
             raise RunError(f"must be JSON, but {error}") from error
         version = take(raw, "version", int, "the document")
+        if version > VERSION:
+            raise RunError(
+                f"a newer Greenfront wrote it: version must be at most {VERSION}, but is {version}; {UPGRADE}"
+            )
         if version != VERSION:
             raise RunError(f"version must be {VERSION}, but got {version}")
         only({key: value for key, value in raw.items() if key != QUARANTINED}, KEYS, "the document")
@@ -211,8 +289,11 @@ class Front:
     def load(cls, path: Path) -> "Front":
         """Read `front.json`; raises RunError with the path when it is missing or not a front."""
         try:
-            return cls.from_json(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunError(f"{path}: can't be read as a front: {error}") from error
+            text = read_text(path)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: can't be read as a front: {error}; {DROP}") from error
+        try:
+            return cls.from_json(text).located(RunFolder(path.parent))
         except RunError as error:
-            raise RunError(f"{path}: not a front of this version: {error}") from error
+            hint = newer(path.parent) or f"; {DROP}"
+            raise RunError(f"{path}: not a front of this version: {error}{hint}") from error

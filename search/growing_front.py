@@ -29,6 +29,6 @@ class GrowingFront(Generic[Item]):
         """Take an item in, and those that it dominates out."""
         if not self.takes(point):
             return
-        kept = ~((point <= self._points).all(axis=1) & (point < self._points).any(axis=1))
+        kept = np.flatnonzero(~((point <= self._points).all(axis=1) & (point < self._points).any(axis=1)))
         self._points = np.vstack([self._points[kept], point])
-        self.items = [*(each for each, stays in zip(self.items, kept, strict=True) if stays), item]
+        self.items = [*(self.items[number] for number in kept), item]

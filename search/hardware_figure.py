@@ -4,23 +4,18 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any
-
-import plotly.graph_objects as go
 
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Interval
 from greenfront.hardware_profiles.operation_table import SIDES
 from greenfront.hardware_profiles.records import OperationCost
-from greenfront.search import view, wording
+from greenfront.search import wording
 from greenfront.search.candidate import Candidate
-from greenfront.search.drawn import document
+from greenfront.search.chart import COLORS, Axis, Chart, Color, Series, Symbol
 from greenfront.search.front import Front
 from greenfront.spaces import METHODS
 
 CLASS_AND_SHAPE = re.compile(r"(\w+)\([^\[]*\[([\d, ]+)\]")
-COLORS = (view.BLUE, view.VERMILLION, view.GREEN, view.ORANGE, view.SKY, view.GREY, "#CC79A7", "#B8A800")
 HIGHEST_SHARE = 2.0
 """Settings that cost more than twice the unchanged module are cut off: nobody chooses among them."""
 
@@ -63,8 +58,8 @@ class Curve:
         return "always faster" if found == float("inf") else f"faster below {found:.0f}"
 
 
-def predicted_figure(profile: HardwareProfile, front: Front) -> dict[str, Any]:
-    """Predicted against measured latency of whole candidates, with the diagonal, as plotly's JSON."""
+def predicted_figure(profile: HardwareProfile, front: Front) -> Chart:
+    """Predicted against measured latency of whole candidates, with the diagonal."""
     target = profile.target.name
 
     def of_candidate(candidate: Candidate) -> Point:
@@ -73,24 +68,20 @@ def predicted_figure(profile: HardwareProfile, front: Front) -> dict[str, Any]:
     plans = [(plan.held_out, (plan.latency.interval_ms, plan.predicted_ms, "")) for plan in profile.calibration.plans]
     finalists = [of_candidate(c) for c in front.candidates if c.measured(target)]
     original = [of_candidate(front.original)] if front.original.measured(target) else []
-    groups = (
-        ("fitted on", view.GREY, "circle-open", [point for held_out, point in plans if not held_out]),
-        ("held out", view.ORANGE, "diamond", [point for held_out, point in plans if held_out]),
-        ("finalists", view.BLUE, "circle", finalists),
-        ("original", view.VERMILLION, "star", original),
+    groups: tuple[tuple[str, Color, Symbol, list[Point]], ...] = (
+        ("fitted on", "grey", "ring", [point for held_out, point in plans if not held_out]),
+        ("held out", "orange", "diamond", [point for held_out, point in plans if held_out]),
+        ("finalists", "blue", "circle", finalists),
+        ("original", "vermillion", "star", original),
     )
     points = [(each.median, predicted) for _, _, _, group in groups for each, predicted, _ in group]
     top = 1.08 * max((max(point) for point in points), default=profile.original.latency_ms.median)
-    diagonal = go.Scatter(
-        x=[0, top], y=[0, top], mode="lines", line={"color": view.GREEN, "dash": "dash", "width": 1.5},
-        name="predicted = measured", hoverinfo="skip",
+    diagonal = Series("predicted = measured", [0, top], [0, top], "green", symbol=None, line="straight", dashed=True)
+    series = [_points(name, color, symbol, group) for name, color, symbol, group in groups if group]
+    return Chart(
+        f"Predicted against measured latency on {target}",
+        Axis("measured (ms)", 0.0, top), Axis("predicted (ms)", 0.0, top), (diagonal, *series),
     )  # fmt: skip
-    traces = [_points(name, color, symbol, group) for name, color, symbol, group in groups if group]
-    return document(
-        [diagonal, *traces],
-        xaxis={"title": {"text": "measured (ms)"}, "range": [0, top]},
-        yaxis={"title": {"text": "predicted (ms)"}, "range": [0, top]},
-    )
 
 
 def curves(profile: HardwareProfile) -> list[Curve]:
@@ -128,70 +119,46 @@ def curves(profile: HardwareProfile) -> list[Curve]:
     return found
 
 
-def curve_figures(profile: HardwareProfile) -> dict[str, dict[str, Any]]:
-    """A figure per setting (rank, ...) as plotly's JSON: latency as a share of the unchanged module's, per module."""
+def curve_figures(profile: HardwareProfile) -> dict[str, Chart]:
+    """A figure per setting (rank, ...): latency as a share of the unchanged module's, per module."""
     found = curves(profile)
-    return {key: _curves([curve for curve in found if curve.key == key]) for key in dict.fromkeys(c.key for c in found)}
+    keys = dict.fromkeys(curve.key for curve in found)
+    return {key: _curves([curve for curve in found if curve.key == key], profile.target.name) for key in keys}
 
 
-def _curves(found: Sequence[Curve]) -> dict[str, Any]:
-    traces = []
+def _curves(found: Sequence[Curve], target: str) -> Chart:
     right = 1.05 * max(max(curve.amounts) for curve in found)
+    series = [Series("unchanged", [0, right], [1, 1], "green", symbol=None, line="straight", dashed=True)]
     for curve, color in zip(found, (COLORS * len(found))[: len(found)], strict=True):
-        shares = [latency.median / curve.original_ms for latency in curve.latencies]
         words = [
-            f"{escape(curve.label)}<br>{curve.key} {amount}: {wording.number(1000 * latency.median)} µs, "
+            f"{curve.label}\n{curve.key} {amount}: {wording.number(1000 * latency.median)} µs, "
             f"unchanged {wording.number(1000 * curve.original_ms)} µs"
             for amount, latency in zip(curve.amounts, curve.latencies, strict=True)
         ]
-        traces.append(
-            go.Scatter(
-                x=list(curve.amounts), y=shares, mode="lines+markers", line={"color": color, "width": 1.8},
-                marker={"size": 6}, name=f"{escape(curve.label)}: {curve.verdict}", hovertext=words, hoverinfo="text",
-                legendgroup=curve.label,
-            )
-        )  # fmt: skip
+        shares = [latency.median / curve.original_ms for latency in curve.latencies]
+        name = f"{curve.label}: {curve.verdict}"
+        series.append(Series(name, list(curve.amounts), shares, color, line="straight", words=words))
         if curve.break_even not in (None, float("inf")):
-            traces.append(
-                go.Scatter(
-                    x=[curve.break_even], y=[1.0], mode="markers", legendgroup=curve.label, showlegend=False,
-                    marker={"symbol": "diamond", "size": 12, "color": color, "line": {"width": 1.5, "color": "white"}},
-                    hovertext=f"{escape(curve.label)}: {curve.verdict}", hoverinfo="text",
-                )
-            )  # fmt: skip
+            series.append(Series("", [curve.break_even], [1.0], color, "diamond", words=[name]))
     highest = max(latency.median / curve.original_ms for curve in found for latency in curve.latencies)
-    return document(
-        traces,
-        # Close to its axis: left alone, the title goes down into the legend where the plot is small.
-        xaxis={"title": {"text": escape(found[0].key), "standoff": 8}, "range": [0, right]},
-        yaxis={"title": {"text": "latency / unchanged"}, "range": [0, min(1.1 * max(highest, 1.0), HIGHEST_SHARE)]},
-        # Many lines: above, their names would squeeze the plot.
-        legend={"orientation": "h", "x": 0, "y": -0.26, "yanchor": "top"},
-        shapes=[
-            {"type": "line", "x0": 0, "x1": 1, "xref": "paper", "y0": 1, "y1": 1,
-             "line": {"color": view.GREEN, "width": 1.5, "dash": "dash"}}
-        ],
+    top = min(1.1 * max(highest, 1.0), HIGHEST_SHARE)
+    key = found[0].key
+    return Chart(
+        f"Latency of a module against {key} on {target}",
+        Axis(key, 0.0, right), Axis("latency / unchanged", 0.0, top), tuple(series),
     )  # fmt: skip
 
 
-def _points(name: str, color: str, symbol: str, group: Sequence[Point]) -> go.Scatter:
-    return go.Scatter(
-        x=[measured.median for measured, _, _ in group],
-        y=[predicted for _, predicted, _ in group],
-        error_x={
-            "type": "data", "symmetric": False, "thickness": 1.2, "width": 2, "color": color,
-            "array": [measured.high - measured.median for measured, _, _ in group],
-            "arrayminus": [measured.median - measured.low for measured, _, _ in group],
-        },
-        mode="markers",
-        name=name,
-        marker={"symbol": symbol, "size": 14 if symbol == "star" else 9, "color": color},
-        hovertext=[
-            f"{escape(id_)} measured {wording.latency(measured)}, predicted {wording.number(predicted)} ms "
+def _points(name: str, color: Color, symbol: Symbol, group: Sequence[Point]) -> Series:
+    return Series(
+        name, [measured.median for measured, _, _ in group], [predicted for _, predicted, _ in group], color, symbol,
+        words=[
+            f"{id_} measured {wording.latency(measured)}, predicted {wording.number(predicted)} ms "
             f"({predicted / measured.median - 1:+.1%})"
             for measured, predicted, id_ in group
         ],
-        hoverinfo="text",
+        low=[measured.low for measured, _, _ in group],
+        high=[measured.high for measured, _, _ in group],
     )  # fmt: skip
 
 

@@ -49,6 +49,8 @@ class History:
     tried: tuple[Tried, ...]
     curve: tuple[Reached, ...]
     """In the order in which trials ended."""
+    rejected: tuple[Result, ...] = ()
+    """Plans that were proposed and never trained, as they were predicted to miss a budget."""
 
     @classmethod
     def of(
@@ -56,7 +58,8 @@ class History:
     ) -> "History | None":
         """That of a run's journal, None where it has no trial; `config` has the budgets that were searched within."""
         stored = taken_over(run)
-        every = [Tried(t, r, r.plan in stored) for t in trials_in(run.study) if (r := result_of(t)).state != "rejected"]
+        told = [(trial, result_of(trial)) for trial in trials_in(run.study)]
+        every = [Tried(trial, result, result.plan in stored) for trial, result in told if result.state != "rejected"]
         if not every:
             return None
         return cls(
@@ -65,11 +68,12 @@ class History:
             rungs=config.search.rungs or (),
             tried=tuple(every),
             curve=_curve(every, Progression(config, original), profiles),
+            rejected=tuple(result for _, result in told if result.state == "rejected"),
         )
 
 
 def known_spans(trial: FrozenTrial, result: Result) -> list[tuple[datetime, datetime]]:
-    """When (begin, end) a trial was trained and scored, as far as its journal says.
+    """When (begin, end) a trial was trained and scored, as far as its journal says; none where a clock was set back.
 
     On a ladder: up to its lowest rung, and after its last one. Between them it waits, over an end of the run too, and
     when the rungs between were climbed isn't known.
@@ -78,10 +82,11 @@ def known_spans(trial: FrozenTrial, result: Result) -> list[tuple[datetime, date
     if begin is None:
         return []
     if not result.rungs:
-        return [] if end is None else [(begin, end)]
+        # It may have been asked for by an earlier start, and was asked for while another one ran.
+        return [] if end is None or end < begin else [(max(begin, end - timedelta(seconds=result.seconds)), end)]
     first = (begin, begin + timedelta(seconds=result.rungs[0].seconds))
     last = timedelta(seconds=result.seconds - sum(rung.seconds for rung in result.rungs))
-    return [first] if end is None else [first, (end - last, end)]
+    return [first] if end is None or end < begin else [first, (end - last, end)]
 
 
 def busy_seconds(spans: Sequence[tuple[datetime, datetime]], moments: Sequence[datetime]) -> list[float]:

@@ -1,28 +1,24 @@
 """How the hypervolume of a search grew, over trials and over time."""
 
 from collections.abc import Sequence
-from html import escape
-from typing import Any
 
-import plotly.graph_objects as go
-
-from greenfront.search import view, wording
-from greenfront.search.drawn import document
+from greenfront.search import wording
+from greenfront.search.chart import Axis, Chart, Color, Series, Symbol
 from greenfront.search.history import History, Reached
 from greenfront.search.study import RANDOM, SAMPLER
 
 UNITS = ((7200.0, 3600.0, "hours"), (300.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 """From so many seconds on, what they are divided by, and the unit that they then have."""
-STYLES: dict[str, tuple[str, dict[str, Any]]] = {
-    "stored": ("of an earlier configuration", {"symbol": "diamond-open", "size": 8, "color": view.GREY}),
-    "first": ("first plans", {"symbol": "square", "size": 7, "color": view.ORANGE}),
-    "random": ("drawn at random within the budgets", {"symbol": "triangle-up", "size": 8, "color": view.GREEN}),
-    "sampler": ("proposed by the sampler", {"symbol": "circle", "size": 7, "color": view.BLUE}),
+STYLES: dict[str, tuple[str, Symbol, Color]] = {
+    "stored": ("of an earlier configuration", "diamond", "grey"),
+    "first": ("first plans", "square", "orange"),
+    "random": ("drawn at random within the budgets", "triangle", "green"),
+    "sampler": ("proposed by the sampler", "circle", "blue"),
 }
 
 
-def hypervolume_figures(history: History) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Over trials, and over time, as plotly's JSON: a step line, and a marker where each trial ended."""
+def hypervolume_figures(history: History) -> tuple[Chart, Chart]:
+    """Over trials, and over time: a step line, and a marker where each trial ended."""
     longest = max((reached.seconds for reached in history.curve), default=0.0)
     divisor, unit = next((by, name) for least, by, name in UNITS if longest >= least)
     over_trials = [float(reached.trials) for reached in history.curve]
@@ -56,29 +52,22 @@ def hypervolume_words(history: History) -> str:
     return f"{rule} It came to {last:.3f}, 99% of it after {wording.counted(enough.trials, 'trial')}."
 
 
-def _figure(curve: Sequence[Reached], x: Sequence[float], title: str) -> dict[str, Any]:
+def _figure(curve: Sequence[Reached], x: Sequence[float], title: str) -> Chart:
     volumes = [reached.hypervolume for reached in curve]
     # From nothing at the beginning, so that the first trial's step is seen.
-    line = go.Scatter(
-        x=[0.0, *x], y=[0.0, *volumes], mode="lines", line={"shape": "hv", "color": view.GREY, "width": 1.5},
-        name="hypervolume", showlegend=False, hoverinfo="skip",
-    )  # fmt: skip
-    traces = [line]
-    for kind, (name, marker) in STYLES.items():
+    line = Series("hypervolume", [0.0, *x], [0.0, *volumes], "grey", symbol=None, line="step")
+    series = [line]
+    for kind, (name, symbol, color) in STYLES.items():
         places = [place for place, reached in enumerate(curve) if whose(reached) == kind]
         if places:
-            traces.append(
-                go.Scatter(
-                    x=[x[place] for place in places], y=[volumes[place] for place in places], mode="markers",
-                    name=f"{name} ({len(places)})", meta=kind, marker=marker,
-                    hovertext=[_words(curve, place) for place in places], hoverinfo="text",
+            series.append(
+                Series(
+                    f"{name} ({len(places)})", [x[place] for place in places], [volumes[place] for place in places],
+                    color, symbol, words=[_words(curve, place) for place in places],
                 )
             )  # fmt: skip
-    return document(
-        traces,
-        xaxis={"title": {"text": title}, "rangemode": "tozero"},
-        yaxis={"title": {"text": "hypervolume"}, "rangemode": "tozero", "automargin": True},
-    )
+    axes = Axis(title, low=0.0), Axis("hypervolume", low=0.0)
+    return Chart(f"Hypervolume over {title}", *axes, tuple(series))
 
 
 def _words(curve: Sequence[Reached], place: int) -> str:
@@ -88,7 +77,7 @@ def _words(curve: Sequence[Reached], place: int) -> str:
     if result.divergence is not None:
         came = f"{wording.number(result.divergence)} nats"
     return (
-        f"trial {result.number}, {result.plan.id} ({escape(result.origin)}): {escape(came)}<br>hypervolume "
-        f"{reached.hypervolume:.4f}, by it {reached.hypervolume - before:+.4f}<br>after "
+        f"trial {result.number}, {result.plan.id} ({result.origin}): {came}\nhypervolume "
+        f"{reached.hypervolume:.4f}, by it {reached.hypervolume - before:+.4f}\nafter "
         f"{wording.counted(reached.trials, 'trial')}, {reached.seconds:.0f} s"
     )

@@ -1,29 +1,24 @@
-"""The pictures of what a study's parameters matter: by kind, and by layer where parameters are of layers."""
+"""What a study's parameters matter, as tables: by kind, and by layer where parameters are of layers."""
 
 from collections.abc import Sequence
-from html import escape
-from typing import Any
 
-import plotly.graph_objects as go
-
-from greenfront.search import view, wording
-from greenfront.search.drawn import document
+from greenfront.search import wording
 from greenfront.search.history import History
 from greenfront.search.importance import ENOUGH, Importance, importances, says_all, scored
+from greenfront.search.markup import Bar, table
 
 MOST_KINDS = 15
-"""So many kinds are drawn, the most important ones."""
-BAR, AROUND = 22, 96
-"""Pixels of a bar with its gap, and of what is around them."""
+"""So many kinds are shown, the most important ones."""
 
 
-def importance_figures(history: History) -> list[tuple[dict[str, Any], int]]:
-    """By kind and by layer, each as plotly's JSON with its height in pixels; none where trials are too few."""
+def importance_tables(history: History) -> list[str]:
+    """By kind and by layer, as markup; none where trials are too few."""
     trials = scored(history)
     if len(trials) < ENOUGH:
         return []
     by_kind, by_layer = importances(trials)
-    return [_figure(group) for group in (by_kind[:MOST_KINDS], by_layer) if group]
+    groups = (("kinds", "Importance by kind", by_kind[:MOST_KINDS]), ("layers", "Importance by layer", by_layer))
+    return [_table(title, f"importance-{name}", group) for name, title, group in groups if group]
 
 
 def importance_words(history: History) -> str:
@@ -36,39 +31,16 @@ def importance_words(history: History) -> str:
         return f"With {trials} it can't be told from chance which parameters matter; from {ENOUGH} on it stands here."
     return (
         f"How much the parameters tell the better half of {trials}, by divergence, from the rest, as a "
-        f"share of what all of them tell (PED-ANOVA). What lies within the bars' ticks may be chance: the same trials "
+        f"share of what all of them tell (PED-ANOVA). What chance comes to is said beside it: the same trials "
         f"with their divergences shuffled come to as much."
     )
 
 
-def _figure(found: Sequence[Importance]) -> tuple[dict[str, Any], int]:
-    names = [escape(each.name) for each in found]
-    words = [
-        f"{escape(each.name)}<br>{wording.share(each.share)} of the importance, by chance up to "
-        f"{wording.share(each.chance)}<br>{wording.counted(each.parameters, 'parameter')}"
+def _table(title: str, name: str, found: Sequence[Importance]) -> str:
+    head = ("parameters", "share of the importance", "by chance, at most", "told from chance", "how many")
+    rows = [
+        (each.name, Bar(each.share), wording.share(each.chance), "yes" if each.told else "no",
+         str(each.parameters))
         for each in found
-    ]
-    bars = [
-        go.Bar(
-            x=[each.share if each.told is told else None for each in found], y=list(range(len(found))),
-            orientation="h", name=name, marker={"color": color}, hovertext=words, hoverinfo="text",
-        )
-        for told, name, color in ((True, "told from chance", view.BLUE), (False, "may be chance", view.GREY))
     ]  # fmt: skip
-    ticks = go.Scatter(
-        x=[each.chance for each in found], y=list(range(len(found))), mode="markers", name="chance, at most",
-        marker={"symbol": "line-ns-open", "size": 14, "color": view.VERMILLION, "line": {"width": 2}},
-        hovertext=words, hoverinfo="text",
-    )  # fmt: skip
-    drawn = document(
-        [*bars, ticks],
-        size=12,
-        left=64,
-        barmode="overlay",
-        xaxis={"title": {"text": "share of the importance"}, "tickformat": ".0%", "rangemode": "tozero"},
-        yaxis={
-            "tickvals": list(range(len(found))), "ticktext": names, "range": [len(found) - 0.5, -0.5],
-            "automargin": True, "showgrid": False,
-        },
-    )  # fmt: skip
-    return drawn, BAR * len(found) + AROUND
+    return table(title, name, head, rows)

@@ -1,17 +1,17 @@
 """The journal of a study: what its trials came to, as Optuna keeps it in a file that needs no space to be read."""
 
+import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.search.encodings import PLAN
 from greenfront.search.failures import Failure
+from greenfront.search.journal_file import open_journal
 from greenfront.spaces import Plan
 
 NAME = "greenfront"
@@ -103,14 +103,27 @@ def results_in(journal: Path) -> list[Result]:
 
 def trials_in(journal: Path) -> list[FrozenTrial]:
     """The same trials as Optuna has them. Only reads, as a search may be writing there: Optuna passes over a last line
-    that is half-written, by a search at this moment or before a crash."""
+    that is half-written, by a search at this moment or before a crash.
+
+    Raises:
+        RunError: another line can't be read, see `open_journal`.
+    """
     if not journal.exists():
         return []
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
+    storage, _ = open_journal(journal)
     if not storage.get_all_studies():
         return []
-    return list(optuna.load_study(storage=storage, study_name=NAME).trials)
+    return [t for t in optuna.load_study(storage=storage, study_name=NAME).trials if not only_asked(t)]
+
+
+def only_asked(trial: FrozenTrial) -> bool:
+    """Whether a trial of a journal was under way when it was written, and had come to nothing yet."""
+    return trial.state == TrialState.RUNNING and "rungs" not in trial.user_attrs
+
+
+def asked_attributes(plan: Plan, origin: str) -> dict[str, Any]:
+    """What a trial says of its plan while it is under way."""
+    return {PLAN: plan.to_json(), "plan_id": plan.id, "origin": origin, "state": "asked"}
 
 
 def drop_torn_line(journal: Path) -> None:
@@ -120,5 +133,13 @@ def drop_torn_line(journal: Path) -> None:
     """
     if journal.exists():
         content = journal.read_bytes()
-        if content and not content.endswith(b"\n"):
-            os.truncate(journal, content.rfind(b"\n") + 1)
+        last = content[content.rfind(b"\n", 0, len(content) - 1) + 1 :]
+        if content and not _whole(last):
+            os.truncate(journal, len(content) - len(last))
+
+
+def _whole(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

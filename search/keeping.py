@@ -1,7 +1,5 @@
 """A scored candidate's weights on disk, with what they score and what its metric needs of its outputs."""
 
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,12 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
+from greenfront.durable import replacing, write_atomic
 from greenfront.evaluators import Outputs
 from greenfront.evaluators.outputs import Statistics
+from greenfront.search.droppable import droppable
 from greenfront.search.finish_record import Attempt, record_of, record_text
-from greenfront.search.run_folder import RunFolder, write_atomic
+from greenfront.search.run_folder import RunFolder
 from greenfront.search.training_state import Weights, load_arrays
 from greenfront.spaces import Plan, compress, save_checkpoint
 
@@ -33,19 +33,21 @@ class Kept:
     untrained: bool = False
 
     def save(self, path: Path) -> None:
-        """Write it as safetensors."""
+        """Write it as safetensors, whole or not at all."""
         arrays: dict[str, np.ndarray[Any, Any]] = {"statistics": self.statistics}
         if self.divergence is not None:
             arrays |= {"divergence": np.array([self.divergence]), "untrained": np.array([self.untrained])}
-        save_file(arrays, path)
+        with replacing(path) as partial:
+            save_file(arrays, partial)
 
     @classmethod
     def load(cls, path: Path) -> "Kept":
         """Inverse of `save`."""
-        arrays = load_file(path)
-        if "divergence" not in arrays:
-            return cls(arrays["statistics"])
-        return cls(arrays["statistics"], float(arrays["divergence"][0]), bool(arrays["untrained"][0]))
+        with droppable(path, "its candidate can't be measured or exported any more"):
+            arrays = load_file(path)
+            if "divergence" not in arrays:
+                return cls(arrays["statistics"])
+            return cls(arrays["statistics"], float(arrays["divergence"][0]), bool(arrays["untrained"][0]))
 
 
 def keep_candidate(
@@ -78,18 +80,11 @@ def keep_finished(
     What the search has kept of it stays where it is: until the new folder has its name, and wherever it has none, that
     is the candidate. So there is one step after which all of it is finished, and a kill before it costs the training.
     """
-    folder = run.finishing(plan.id)
-    partial, old = (folder.with_name(f"{folder.name}.{word}") for word in ("partial", "old"))
-    for left_over in (partial, old):
-        shutil.rmtree(left_over, ignore_errors=True)
-    partial.mkdir(parents=True)
-    save_checkpoint(_built(base, plan, weights), partial / "model", processor)
-    Kept(outputs.statistics).save(partial / "outputs.safetensors")  # the record has the divergence
-    _write(record_of(partial), attempts)
-    if folder.exists():  # of an earlier finish: what is left of it when this is killed isn't taken for one
-        os.replace(folder, old)
-    os.replace(partial, folder)
-    shutil.rmtree(old, ignore_errors=True)
+    with replacing(run.finishing(plan.id)) as partial:
+        partial.mkdir(parents=True)
+        save_checkpoint(_built(base, plan, weights), partial / "model", processor)
+        Kept(outputs.statistics).save(partial / "outputs.safetensors")  # the record has the divergence
+        _write(record_of(partial), attempts)
 
 
 def keep_attempts(run: RunFolder, id_: str, attempts: Sequence[Attempt]) -> None:

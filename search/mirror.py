@@ -24,6 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from greenfront.errors import RunError
+from greenfront.search.journal import only_asked
 from greenfront.search.progress import Reporter
 from greenfront.search.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, connect
 from greenfront.search.study import Study
@@ -49,7 +50,7 @@ def mirrored(url: str | None, study: Study, name: str, report: Reporter) -> Iter
         yield
         return
     journal = study.journal
-    mirror = Mirror(connect(url), journal.trials, report)
+    mirror = Mirror(connect(url), [trial for trial in journal.trials if not only_asked(trial)], report)
     try:
         found = mirror.open(str(journal.user_attrs.get(NAME, "")), name, journal.directions)
     except (StorageInternalError, SQLAlchemyError) as error:

@@ -34,7 +34,8 @@ class Found:
     def within(self, loss: Floats) -> "Found":
         """The same with other losses, infinite in more columns, and the plans that do without these."""
         kept = [number for number, chosen in enumerate(self.columns) if np.isfinite(loss[chosen]).all()]
-        return Found(loss, *([each[number] for number in kept] for each in (self.columns, self.losses, self.costs)))
+        columns, losses = [self.columns[number] for number in kept], [self.losses[number] for number in kept]
+        return Found(loss, columns, losses, [self.costs[number] for number in kept])
 
 
 @dataclass(frozen=True)

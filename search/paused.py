@@ -5,6 +5,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
+from greenfront.durable import replacing
 from greenfront.search.training_state import Part, Weights
 
 _STEPS = "steps"
@@ -18,10 +19,9 @@ class PausedStates:
 
     def save(self, plan_id: str, steps: int, state: Weights) -> None:
         """Keep the state after so many steps in the place of an earlier one."""
-        self._folder.mkdir(exist_ok=True)
-        partial = self._folder / f"{plan_id}.partial"
-        save_file(dict(state), partial, metadata={_STEPS: str(steps)})
-        partial.replace(self._path(plan_id))
+        with replacing(self._path(plan_id)) as partial:
+            self._folder.mkdir(exist_ok=True)
+            save_file(dict(state), partial, metadata={_STEPS: str(steps)})
 
     def part(self, plan_id: str, stop: int) -> Part:
         """What is left to do up to `stop` steps: all of it where no state is kept, or one that can't be read."""

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from greenfront.config import HIGHER_IS_BETTER, CostName
+from greenfront.durable import replacing
 from greenfront.evaluators.direction import INVERTED
 from greenfront.search import view, wording
 from greenfront.search.candidate import Candidate
@@ -21,7 +22,8 @@ LABEL_GAP = (0.055, 0.05)  # labels closer than these shares of the axes' width 
 
 def plot_front(front: Front, path: Path, *, workload: str | None = None) -> None:
     """Write `draw_front`'s picture to `path` as a PNG of 1200 x 780 pixels."""
-    draw_front(front, workload).savefig(path, format="png")
+    with replacing(path) as partial:
+        draw_front(front, workload).savefig(partial, format="png")
 
 
 def draw_front(front: Front, workload: str | None = None) -> Figure:

@@ -18,6 +18,13 @@ from greenfront.errors import RunError
 from greenfront.search.failures import POISONED, Failure
 from greenfront.search.growth import Growth
 from greenfront.search.placement import Needs, check_room, most_later, nodes_there
+from greenfront.search.ray_access import (
+    check_dashboard,
+    dashboard,
+    keep_token_private,
+    on_loopback,
+    warn_without_token,
+)
 from greenfront.search.ray_folder import ray_folder
 from greenfront.search.reaching import join_elsewhere, knock
 from greenfront.search.reasons import last_line, loss_of
@@ -200,9 +207,9 @@ class Pool:
 
 @contextmanager
 def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
-    """Ray, local or of a cluster, for the time of a search, without a dashboard.
+    """Ray, local or of a cluster, for the time of a search, without a dashboard unless one is asked for.
 
-    A local Ray listens on the machine's own address, not only on loopback: Ray chooses so. Not for untrusted networks.
+    A local Ray listens on loopback alone, and asks for the user's token.
 
     Raises:
         RunError: it can't be started or reached.
@@ -211,13 +218,13 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
     arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     needs = Needs.of(config)
     if config.local:
-        arguments |= {"num_cpus": math.ceil(workers * needs.cpu), "include_dashboard": False}
+        arguments |= {"num_cpus": math.ceil(workers * needs.cpu), **dashboard(config)}
     with ray_folder() as folder:
         if config.local:
             arguments["_temp_dir"] = str(folder)
         try:
             knock(config.address)
-            with _own_signals():
+            with _own_signals(), on_loopback(config.local):
                 ray.init(address=config.address, runtime_env=runtime_env(config, folder), **arguments)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             rule = (
@@ -228,6 +235,8 @@ def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
             if isinstance(error, ConnectionError) and "cluster at" in why:
                 why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
             raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
+        if config.local:
+            keep_token_private()
         try:
             if config.local and workers:
                 check_room(workers, needs, nodes_there())
@@ -250,8 +259,13 @@ def _own_signals() -> Iterator[None]:
 
 
 def check_cluster(config: RayConfig) -> None:
-    """Raise RunError unless the cluster can be reached, has room for the workers, and can run Greenfront; Ray on this
-    machine is only started when it is needed."""
+    """Refuse what Ray will not be able to do; on this machine it is only started when it is needed.
+
+    Raises:
+        ConfigError: a dashboard that can't be had.
+        RunError: a cluster that can't be reached, has no room for the workers, or can't run Greenfront.
+    """
+    check_dashboard(config)
     if not config.local:
         try:
             knock(config.address)
@@ -260,5 +274,6 @@ def check_cluster(config: RayConfig) -> None:
         else:
             join_elsewhere(config.address)
         with running_ray(config, 0):
+            warn_without_token(config)
             check_room(config.workers, Needs.of(config), nodes_there(), most_later())
             check_nodes(config)

@@ -1,4 +1,4 @@
-"""Predicted costs of plans on every target: a driver asks for those of one plan many times, while it is in its hands."""
+"""Predicted costs of plans on every target: a driver asks for those of one plan many times while it has it."""
 
 from collections.abc import Mapping
 from functools import lru_cache

@@ -3,10 +3,8 @@
 Each is computed once and kept in the run folder; a later start of the same run reads it from there.
 """
 
-import importlib.metadata
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 from transformers import PreTrainedModel
 
 from greenfront.config import RunConfig
-from greenfront.errors import DataError, RunError
+from greenfront.durable import replacing, write_atomic
+from greenfront.errors import RunError
 from greenfront.evaluators import (
     Examples,
     Outputs,
@@ -32,9 +31,10 @@ from greenfront.evaluators import (
     predict,
     significance,
 )
-from greenfront.hardware_profiles import fingerprint
+from greenfront.search.begun_with import check_begun_with
+from greenfront.search.droppable import droppable
 from greenfront.search.progress import Reporter
-from greenfront.search.run_folder import RunFolder, write_atomic
+from greenfront.search.run_folder import RunFolder
 from greenfront.search.some_examples import telling_batches
 from greenfront.search.trimming import check_trim
 from greenfront.spaces import Library, Space, load_checkpoint, save_checkpoint
@@ -69,17 +69,18 @@ def prepare_original(
     `check` is given the model before that: it raises what makes fine-tuning it pointless.
 
     Raises:
-        DataError: data or model that can't be used, or data that has changed since the run began.
+        DataError: data or model that can't be used, or that has changed since the run began.
     """
     report.stage("Data and original model")
     data, processor = load_data(config.model, config.data, config.search.seed)
-    _check_data(run, data)
+    check_begun_with(config, run, data)
     report.note(
         f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test examples, "
         + (f"{len(data.label_names)} labels" if data.label_names else f"scored by {config.data.metric}")
     )
     if run.original.exists():
-        return data, processor, load_checkpoint(run.original)
+        with droppable(run.original, "it is copied, or fine-tuned, again with the same seed"):
+            return data, processor, load_checkpoint(run.original)
     model, untrained = load_original(config.model, data.label_names)
     if config.space.embeddings.trim:
         check_trim(processor, model)
@@ -102,7 +103,8 @@ def prepare_teacher(
     train = data.train.subset(chosen)
     metric = config.data.metric
     if run.teacher.exists():
-        kept = load_file(run.teacher)
+        with droppable(run.teacher, "the original's outputs are computed again"):
+            kept = load_file(run.teacher)
     else:
         report.stage("The original's outputs, for training candidates")
         kept = {}
@@ -112,9 +114,8 @@ def prepare_teacher(
             kept["train"] = predict(model, train, progress=lambda done, _: report.advance(start + done, total))
         else:
             kept["statistics"] = answer(model, data.validation, metric, progress=report.advance).statistics
-        partial = run.teacher.with_suffix(".partial")
-        save_file(kept, partial)
-        partial.replace(run.teacher)
+        with replacing(run.teacher) as partial:
+            save_file(kept, partial)
     known = "validation" in kept
     outputs = Outputs.of(kept["validation"], data.validation, metric) if known else Outputs(metric, kept["statistics"])
     return Teacher(train, kept.get("train"), kept.get("validation"), outputs)
@@ -172,6 +173,14 @@ def prepare_significance(
     return found.losses
 
 
+def kept_losses(run: RunFolder) -> Significance | None:
+    """What every setting of a run was found to cost alone, for its report; None where it isn't known."""
+    try:
+        return Significance.from_json(run.significance.read_text(encoding="utf-8"))
+    except (OSError, RunError, UnicodeDecodeError):
+        return None
+
+
 def _kept_significance(run: RunFolder, space: Space, report: Reporter) -> Significance | None:
     if not run.significance.exists():
         return None
@@ -201,23 +210,3 @@ def token_counts(model: PreTrainedModel, train: Examples) -> torch.Tensor | None
         batch = train.batch(indices)
         counts += torch.bincount(batch["input_ids"][batch["attention_mask"].bool()], minlength=len(counts))
     return counts
-
-
-def _check_data(run: RunFolder, data: TaskData) -> None:
-    path = run.environment
-    if path.exists():
-        before = json.loads(path.read_text())["data"]
-        if before != data.fingerprint:
-            raise DataError(
-                f"the data have changed since this run began (fingerprint {data.fingerprint[:12]}, "
-                f"then {before[:12]}); choose another output folder, or restore the files"
-            )
-    else:
-        run.write_json(path, {"data": data.fingerprint, "machine": environment()})
-
-
-def environment() -> dict[str, Any]:
-    """The machine and the versions that a run's numbers belong to."""
-    libraries = ("greenfront", "torch", "transformers", "optuna", "ray", "datasets", "numpy", "scipy")
-    versions = {name: importlib.metadata.version(name) for name in libraries}
-    return {**asdict(fingerprint()), "versions": versions}

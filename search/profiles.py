@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from transformers import PreTrainedModel
@@ -12,6 +13,7 @@ from greenfront.hardware_profiles import HardwareProfile, Target, check_target, 
 from greenfront.hardware_profiles.cost import derived
 from greenfront.hardware_profiles.workload import check_length
 from greenfront.search.approximations import faster, left_out
+from greenfront.search.begun_with import check_profile
 from greenfront.search.measurer import measurer_of
 from greenfront.search.progress import Reporter
 from greenfront.search.run_folder import RunFolder
@@ -70,6 +72,8 @@ def prepare_profiles(config: RunConfig, run: RunFolder, space: Space, report: Re
     for target in config.hardware:
         path = run.profile(target.name)
         source = path if path.exists() else target.profile
+        if path.exists():
+            check_profile(path, target, partial(read_profile, target=target, config=config, space=space))
         if source is None:
             profile = measure_target(target, config, run.base, space, report)
         else:

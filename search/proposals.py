@@ -33,7 +33,8 @@ class Proposals:
         """`slack` is per budget, under predicted costs; `keep` takes the rejected trials."""
         self._study, self._losses, self._limits = study, losses, limits
         self._slack, self._keep = slack, keep
-        self._rng = np.random.default_rng(seed + len(study.results))
+        self._seed = seed
+        self._refused = study.refused_last % (3 * REJECTIONS)  # after a whole round there may be more trials now
         self._quarantine = Quarantine(study.results)
         self._study.avoid(self._quarantine.forbids)
         self.exhausted = False
@@ -51,20 +52,24 @@ class Proposals:
 
     def next(self, under_way: Collection[Plan]) -> Proposal | None:
         """The next plan to try; None when none was found, and it is exhausted."""
-        for attempt in range(3 * REJECTIONS):
-            if attempt >= REJECTIONS:
+        while self._refused < 3 * REJECTIONS:
+            again = bool(self._study.under_way)  # accepted by an earlier start, which then went on to refuse others
+            if self._refused >= REJECTIONS and not again:
+                rng = np.random.default_rng((self._seed, self._study.asked))
                 losses = without_quarantined(self._study.space, self._losses, self._quarantine)
-                plan = perturbed(self._study.space, losses, self._limits, self._rng)
+                plan = perturbed(self._study.space, losses, self._limits, rng)
                 if plan is not None:
                     self._study.suggest(plan, RANDOM)
             proposal = self._study.ask()
             slack = self._slack(proposal.plan)
             reason = self._against(proposal.plan, missed(slack), under_way)
             if not reason:
+                self._refused = self._refused if again else 0
                 return proposal
+            self._refused += not again
             rejected = Result(proposal.number, proposal.plan, proposal.origin, "rejected", reason=reason)
             self._keep(self._study.tell(rejected, None, constraints(slack)))
-        self.exhausted = True
+        self.exhausted, self._refused = True, 0
         return None
 
     def _against(self, plan: Plan, over: Sequence[str], under_way: Collection[Plan]) -> str:

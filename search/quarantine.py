@@ -1,9 +1,10 @@
 """Settings that trials die of: found by what failed trials share and no other trial has, and not tried any more.
 
 A trial has a setting at nearly every site, so a failure says little of any one of them. But whoever kills three trials
-is in all three, and whatever was trained and scored elsewhere is innocent. Where several are left, all of them are
-suspects; where many are, the failures may be nobody's (a machine that was short of memory for a while), and what
-further trials come to tells more. Everything follows from the results, so a run that goes on knows it again.
+is in all three, and whatever was trained and scored elsewhere is innocent. While no trial has been scored, a setting
+is a suspect only where all that failed have it: one that some lack isn't why all of them fail. Where several are left,
+all of them are suspects; where many are, the failures may be nobody's (a machine that was short of memory for a while),
+and what further trials come to tells more. Everything follows from the results, so a run that goes on knows it again.
 """
 
 from collections import Counter
@@ -26,6 +27,7 @@ class Quarantine:
 
     def __init__(self, results: Iterable[Result] = ()) -> None:
         self._failed: dict[Setting, dict[Plan, str]] = {}
+        self._plans_failed: set[Plan] = set()
         self._passed: set[Plan] = set()
         self._acquitted: Counter[Setting] = Counter()  # by how many plans that passed
         self.settings: dict[Setting, Quarantined] = {}
@@ -44,6 +46,7 @@ class Quarantine:
             if plan in self._passed:  # of a lower rung
                 self._passed.remove(plan)
                 self._acquitted.subtract(settings)
+            self._plans_failed.add(plan)
             for setting in settings:
                 self._failed.setdefault(setting, {})[plan] = result.reason
         before, self.settings = self.settings, {each.setting: each for each in self._suspects()}
@@ -58,10 +61,11 @@ class Quarantine:
         return any((path, key, value) in self.settings for key, value in settings.items())
 
     def _suspects(self) -> list[Quarantined]:
+        enough = DEADLY if self._passed else max(DEADLY, len(self._plans_failed))
         deadly = {
             setting: failed
             for setting, failed in self._failed.items()
-            if len(failed) >= DEADLY and not self._acquitted[setting]
+            if len(failed) >= enough and not self._acquitted[setting]
         }
         together: dict[frozenset[Plan], int] = {}  # of those that the same trials failed with nothing tells one apart
         for failed in deadly.values():

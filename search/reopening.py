@@ -11,11 +11,13 @@ from functools import cached_property
 from pathlib import Path
 
 from greenfront.config import RunConfig, TargetConfig, load_config, to_yaml
+from greenfront.durable import replacing, write_atomic
 from greenfront.errors import ConfigError, RunError
 from greenfront.hardware_profiles import HardwareProfile
+from greenfront.search.containment import check_contained
 from greenfront.search.front import Front
 from greenfront.search.journal import Result, results_in
-from greenfront.search.run_folder import RunFolder, write_atomic
+from greenfront.search.run_folder import RunFolder
 
 SAME_STUDY = ("search.trials", "finish.")
 """What may change while the study goes on: its trials' values and constraints stay what they are."""
@@ -26,7 +28,7 @@ HOW_MEASURED = ("seconds", "disturbed")
 """Keys of a target that its costs don't depend on."""
 DERIVED = (*HOW_MEASURED, "power", "grid_intensity", "price")
 """Keys of a target that its profile is read with, whatever it was measured with."""
-ANSWERS = ("front.json", "front.png", "report.html", "summary.json")
+ANSWERS = ("front.json", "front.png", "report.html", "summary.json", "first_plans.json")
 """What is of one configuration alone."""
 
 
@@ -75,6 +77,8 @@ class Earlier:
 def reopened(config: RunConfig) -> RunFolder:
     """The folder of this configuration: new, begun, or of a run with trials that is asked again with it.
 
+    For whoever holds the folder, see `claim.py`.
+
     Raises:
         RunError: as `RunFolder.create`; where a run with trials differs in what can't change, only that is named.
     """
@@ -82,19 +86,18 @@ def reopened(config: RunConfig) -> RunFolder:
     if not differences:
         return RunFolder.create(config)
     config = config.model_copy(update={"output": run.path})
-    with run.alone():
-        _archive(run)
-        for name in ANSWERS:
-            (run.path / name).unlink(missing_ok=True)
-        for measured in (run.path / "measured").glob("*.json"):
-            measured.unlink()
-        for target in run.load_config().hardware:
-            if not any(same_target(target, other, DERIVED) for other in config.hardware):
-                run.profile(target.name).unlink(missing_ok=True)
-        if any(not key.startswith(SAME_STUDY) for key, *_ in differences):
-            run.study.unlink(missing_ok=True)
-            shutil.rmtree(run.paused, ignore_errors=True)  # of trials that are only in the earlier journal now
-        write_atomic(run.config, to_yaml(config))
+    _archive(run)
+    for name in ANSWERS:
+        (run.path / name).unlink(missing_ok=True)
+    for measured in (run.path / "measured").glob("*.json"):
+        measured.unlink()
+    for target in run.load_config().hardware:
+        if not any(same_target(target, other, DERIVED) for other in config.hardware):
+            run.profile(target.name).unlink(missing_ok=True)
+    if any(not key.startswith(SAME_STUDY) for key, *_ in differences):
+        run.study.unlink(missing_ok=True)
+        shutil.rmtree(run.paused, ignore_errors=True)  # of trials that are only in the earlier journal now
+    write_atomic(run.config, to_yaml(config))
     return run
 
 
@@ -115,6 +118,7 @@ def _changes(config: RunConfig) -> tuple[RunFolder, list[tuple[str, object, obje
     run = RunFolder(Path(os.path.abspath(config.output)))
     if not run.config.is_file() or not (run.study.exists() or Earlier.all(run)):
         return run, []
+    check_contained(run.path)
     differences = run.differences(config)
     refused = [difference for difference in differences if not difference[0].startswith(OPEN)]
     before = run.load_config()
@@ -131,13 +135,10 @@ def _archive(run: RunFolder) -> None:
     earlier = Earlier.all(run)
     if earlier and (earlier[-1].path / "config.yaml").read_bytes() == run.config.read_bytes():
         return
-    folder = run.path / "earlier" / str(len(earlier) + 1)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for path in (run.config, run.study, *(run.path / name for name in ANSWERS)):
-        if path.exists():
-            shutil.copy2(path, partial)
-    for name in ("profiles", "measured"):
-        shutil.copytree(run.path / name, partial / name)
-    os.replace(partial, folder)
+    with replacing(run.path / "earlier" / str(len(earlier) + 1)) as partial:
+        partial.mkdir(parents=True)
+        for path in (run.config, run.study, *(run.path / name for name in ANSWERS)):
+            if path.exists():
+                shutil.copy2(path, partial)
+        for name in ("profiles", "measured"):
+            shutil.copytree(run.path / name, partial / name)

@@ -1,10 +1,9 @@
-"""The report's part on trials that came to nothing: why, what was tried again, and which settings were given up on."""
-
-from html import escape
+"""The report's part on trials that came to nothing: why, what was tried again, which settings were given up on."""
 
 from greenfront.search import wording
 from greenfront.search.history import History
 from greenfront.search.journal import Result
+from greenfront.search.markup import listed, paragraph, table
 from greenfront.search.quarantine import Quarantine
 
 
@@ -18,21 +17,28 @@ def failures_part(history: History) -> str:
     words = f"{wording.counted(len(failed), 'trial')} of {len(results)} failed"
     if again:
         words += f"; {len(again)} came to a score when tried again on another worker"
-    given_up = "".join(
-        f"<li>{escape(found.words)}: not tried any more, as {len(found.trials)} trials failed with it "
-        f"({escape(', '.join(found.trials))}) and none was scored</li>"
+    given_up = [
+        f"{found.words}: not tried any more, as {len(found.trials)} trials failed with it "
+        f"({', '.join(found.trials)}) and none was scored"
         for found in Quarantine(results).settings.values()
-    )
-    rows = "".join(map(_row, [*failed, *again]))
-    head = "".join(f"<th>{title}</th>" for title in ("trial", "plan", "tries", "why"))
+    ]
+    rows = map(_row, [*failed, *again])
     return (
-        f"<h3>Failed trials</h3><p>{escape(words)}.</p>{f'<ul>{given_up}</ul>' if given_up else ''}"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"<h2>Failed trials</h2>{paragraph(words + '.')}{listed(given_up) if given_up else ''}"
+        f"{table('Failed trials', 'failed', ('trial', 'plan', 'tries', 'why'), rows)}"
     )
 
 
-def _row(result: Result) -> str:
+def rejected_part(history: History) -> str:
+    """What was never trained, and why; nothing where all was."""
+    if not history.rejected:
+        return ""
+    words = f"{wording.counted(len(history.rejected), 'plan')} proposed and never trained."
+    rows = [(str(each.number), each.plan.id, each.origin, each.reason) for each in history.rejected]
+    head = ("trial", "plan", "origin", "why")
+    return f"<h2>Rejected before training</h2>{paragraph(words)}{table('Rejected plans', 'rejected', head, rows)}"
+
+
+def _row(result: Result) -> tuple[str, ...]:
     ended = [result.reason] if result.state == "failed" else ["then scored"]
-    why = "<br>".join(escape(reason) for reason in [*result.lost, *ended])
-    cells = "".join(f"<td>{cell}</td>" for cell in (result.number, result.plan.id, 1 + len(result.lost)))
-    return f'<tr>{cells}<td class="wrap">{why}</td></tr>'
+    return str(result.number), result.plan.id, str(1 + len(result.lost)), "; ".join([*result.lost, *ended])

@@ -1,35 +1,31 @@
-"""The report's section on how the search went: its hypervolume, its ladder, and which parameters matter."""
+"""The report's part on how the search went: its hypervolume, its ladder, which parameters matter, what failed."""
 
-from html import escape
-
-from greenfront.search.drawn import Figures
+from greenfront.search.chart import Chart, Section
 from greenfront.search.history import History
 from greenfront.search.hypervolume_figure import hypervolume_figures, hypervolume_words
-from greenfront.search.importance_figure import importance_figures, importance_words
-from greenfront.search.report_failures import failures_part
+from greenfront.search.importance_figure import importance_tables, importance_words
+from greenfront.search.markup import chart_place, paragraph
+from greenfront.search.report_failures import failures_part, rejected_part
 from greenfront.search.rungs_figure import climbers, rungs_figure, rungs_words
 
 
-def search_section(history: History | None) -> tuple[str, Figures]:
-    """The section's markup, and its figures by the ids of their elements; nothing where nothing was tried."""
+def search_section(history: History | None) -> Section:
+    """Nothing where nothing was tried."""
     if history is None:
-        return "", {}
-    figures: Figures = {}
+        return Section()
+    charts: dict[str, Chart] = {}
 
-    def drawn(figure: dict[str, object], height: int = 0) -> str:
-        id_ = f"search-{len(figures)}"
-        figures[id_] = figure
-        style = f' style="height: {height}px"' if height else ""
-        return f'<div><div class="figure" id="{id_}"{style}></div></div>'
+    def drawn(chart: Chart) -> str:
+        name = f"search-{len(charts)}"
+        charts[name] = chart
+        return f"<div>{chart_place(name)}</div>"
 
     def part(title: str, words: str, panels: str) -> str:
-        return f'<h3>{title}</h3><p>{escape(words)}</p><div class="panels">{panels}</div>'
+        return f'<h2>{title}</h2>{paragraph(words)}<div class="panels">{panels}</div>'
 
-    volumes = "".join(map(drawn, hypervolume_figures(history)))
-    parts = [part("Hypervolume", hypervolume_words(history), volumes)]
+    parts = [part("Hypervolume", hypervolume_words(history), "".join(map(drawn, hypervolume_figures(history))))]
     if history.rungs and any(climbers(history).values()):
         parts.append(part("Promotions", rungs_words(history), drawn(rungs_figure(history))))
-    parts.append(failures_part(history))
-    bars = "".join(drawn(figure, height) for figure, height in importance_figures(history))
-    parts.append(part("What matters", importance_words(history), bars))
-    return f"<h2>The search</h2>{''.join(parts)}", figures
+    parts.append(part("What matters", importance_words(history), "".join(importance_tables(history))))
+    parts += [failures_part(history), rejected_part(history)]
+    return Section("".join(parts), charts)

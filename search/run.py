@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,22 @@ from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.approximations import left_out
 from greenfront.search.candidate import Candidate
+from greenfront.search.claim import claimed
 from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
 from greenfront.search.growth import Growth
 from greenfront.search.history import History
+from greenfront.search.kept_plans import kept_plans
 from greenfront.search.limits import budget_limits, first_plans, without
-from greenfront.search.metric_check import check_metric
+from greenfront.search.metric_check import check_metric, trusted_code
 from greenfront.search.mirror import mirrored
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool, check_cluster, running_ray
 from greenfront.search.prepare import (
     Teacher,
+    kept_losses,
     prepare_library,
     prepare_original,
     prepare_significance,
@@ -45,6 +49,8 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
+from greenfront.search.spent import spent
+from greenfront.search.status import is_finished
 from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, trials_left, unreachable_budgets
@@ -71,7 +77,7 @@ def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Report
         config = parse_config(config)
     if config.output is None:
         config = config.model_copy(update={"output": Path("runs") / "search"})
-    return run_search(config, report or Silent())
+    return run_search(config, report or Silent()).located(RunFolder(Path(config.output or "")))
 
 
 def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> Front:
@@ -85,19 +91,19 @@ def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> F
         BudgetError: no candidate meets every budget; the front without the missed ones has been saved.
     """
     check_metric(config)
+    if (said := trusted_code(config)) is not None:
+        report.note(said)
     check_sampler(config)
     config = resolve_targets(config)
     run = check_reopened(config)
     if run.front.exists() and not run.differences(config):
         front = Front.load(run.front)
-        verified = all(candidate.verified for candidate in (front.original, *front.members)) and front.members
-        if verified and not (trials and trials_left(run)):
+        if is_finished(front) and not (trials and trials_left(run)):
             report.note(f"{run.path} is finished; `greenfront show {run.path}` shows it")
             return _checked(front, unreachable_budgets(run))
     check_cluster(config.ray)
     check_storage(config.search.storage)
-    run = reopened(config)
-    with run.alone():
+    with claimed(config, reopened) as run:
         return _run(config, run, report, trials)
 
 
@@ -146,7 +152,8 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> F
         study = make_study(searched, space, losses, profiles, original.predicted, limits, run.study)
         adopt(study, stored_results(earlier), original, profiles, config)
         allowed = without_quarantined(space, losses, Quarantine(study.results))
-        firsts = first_plans(searched, space, allowed, profiles, original.predicted, limits)
+        solve = partial(first_plans, searched, space, allowed, profiles, original.predicted, limits)
+        firsts = kept_plans(run, solve)
         if is_resolved(run, earlier):
             firsts, searched = still_wanted(firsts, searched, study.results, profiles, original, earlier)
             report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")
@@ -251,7 +258,8 @@ def _write(
     info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
     write_report(
         front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
-        analysis=kept_analysis(run, report), history=history,
+        analysis=kept_analysis(run, report), history=history, losses=kept_losses(run),
+        spent=spent(run, config, profiles),
     )  # fmt: skip
     return front
 

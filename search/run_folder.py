@@ -1,33 +1,18 @@
 """The run folder: everything a run knows, written whole or not at all."""
 
-import fcntl
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from greenfront.config import RunConfig, config_differences, load_config, to_yaml
+from greenfront.durable import write_atomic
 from greenfront.errors import ConfigError, RunError
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Write text so that a reader, or the next start, sees the old file or the new one whole."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)  # mkstemp makes a private file; results are for whoever may read the folder
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+from greenfront.search.containment import check_contained
+from greenfront.search.folder_lock import LOCK, held
+from greenfront.search.newer import newer
 
 
 class RunFolder:
@@ -153,10 +138,11 @@ class RunFolder:
         if run.path.exists() and not run.path.is_dir():
             raise RunError(f"output: must be a folder, but {run.path} is a file")
         if run.config.exists():
+            check_contained(run.path)
             differences = run.differences(config)
             if differences and any((run.path / "profiles").glob("*")):
                 raise run.another_configuration(differences)
-        elif run.path.exists() and any(run.path.iterdir()):
+        elif run.path.exists() and any(path.name != LOCK for path in run.path.iterdir()):
             raise RunError(f"output: {run.path} is not empty and holds no run; choose another folder")
         return run
 
@@ -194,32 +180,19 @@ class RunFolder:
         if not run.config.is_file():
             what = "is not a run folder (it has no config.yaml)" if path.exists() else "does not exist"
             raise RunError(f"{path} {what}; `greenfront search FILE` makes one")
+        check_contained(run.path)
         return run
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Hold the folder for one search; the kernel frees it when the process ends, however it ends.
-
-        Raises:
-            RunError: another process is searching here.
-        """
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            raise RunError(f"output: another process is searching in {self.path}; wait for it, or end it") from error
-        try:
-            yield
-        finally:
-            os.close(descriptor)
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold the folder for one search; raises RunError, naming the process, when another one holds it."""
+        return held(self.path)
 
     def load_config(self) -> RunConfig:
         """The configuration the run was started with; raises RunError when it can't be read any more."""
         try:
             return load_config(self.config, locate=False)  # data and model may have moved since
         except ConfigError as error:
-            raise RunError(f"{self.config}: can't be read: {error}") from error
+            raise RunError(f"{self.config}: can't be read: {error}{newer(self.path)}") from error
 
     def write_json(self, path: Path, document: Any) -> None:
         """One JSON document, atomically."""
@@ -227,8 +200,8 @@ class RunFolder:
 
     def differences(self, config: RunConfig) -> list[tuple[str, object, object]]:
         """What differs from the configuration of the earlier start: (dotted key, value here, value there)."""
-        # Where trials run, how long they may and where they are shown changes nothing about them.
-        ignored = ("ray.", "output", "search.storage", "search.trial_limit")
+        # Where trials run, how long they may, where they are shown and what was trusted changes nothing about them.
+        ignored = ("ray.", "output", "search.storage", "search.trial_limit", "data.trust_remote_code")
         return [d for d in config_differences(config, self.load_config()) if not d[0].startswith(ignored)]
 
     def another_configuration(self, differences: list[tuple[str, object, object]], hint: str = "") -> RunError:

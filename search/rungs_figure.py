@@ -2,26 +2,22 @@
 
 import math
 from collections import Counter
-from html import escape
-from typing import Any
 
-import plotly.graph_objects as go
-
-from greenfront.search import view, wording
-from greenfront.search.drawn import document
+from greenfront.search import wording
+from greenfront.search.chart import Axis, Chart, Color, Series, Symbol
 from greenfront.search.history import History
 from greenfront.search.journal import Result
 from greenfront.search.promotions import steps_trained
 
 LEAST_NATS = 1e-6
 """A logarithmic axis has no zero; less is nothing."""
-STYLES: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "stopped": ("no further than the lowest rung", view.GREY, {"symbol": "circle-open", "size": 7}),
-    "promoted": ("promoted, not to the last rung", view.ORANGE, {"symbol": "diamond", "size": 7}),
-    "failed": ("promoted, then failed", view.VERMILLION, {"symbol": "x", "size": 7}),
-    "finished": ("to the last rung", view.BLUE, {"symbol": "circle", "size": 8}),
+STYLES: dict[str, tuple[str, Color, Symbol]] = {
+    "stopped": ("no further than the lowest rung", "grey", "ring"),
+    "promoted": ("promoted, not to the last rung", "orange", "diamond"),
+    "failed": ("promoted, then failed", "vermillion", "cross"),
+    "finished": ("to the last rung", "blue", "circle"),
 }
-"""What became of a trial -> name in the legend, colour, marker; drawn in this order, so that what matters is on top."""
+"""What became of a trial -> name in the legend, colour, symbol; drawn in this order, so that what matters is on top."""
 
 
 def climbers(history: History) -> dict[str, list[Result]]:
@@ -43,13 +39,13 @@ def points(result: Result, history: History) -> list[tuple[int, float, float]]:
     return on_rungs
 
 
-def rungs_figure(history: History) -> dict[str, Any]:
-    """As plotly's JSON: rungs stand at equal distances, and a trial's points are joined by a line."""
-    places = {steps: place for place, steps in enumerate(history.rungs)}
-    traces = []
+def rungs_figure(history: History) -> Chart:
+    """Rungs stand at equal distances, and a trial's points are joined by a line."""
+    places = {steps: float(place) for place, steps in enumerate(history.rungs)}
+    series = []
     for kind, results in climbers(history).items():
-        name, color, marker = STYLES[kind]
-        x: list[int | None] = []
+        name, color, symbol = STYLES[kind]
+        x: list[float | None] = []
         y: list[float | None] = []
         words: list[str] = []
         for result in results:
@@ -60,30 +56,22 @@ def rungs_figure(history: History) -> dict[str, Any]:
                 idle = steps > 0 and result.needless
                 after = f"on the rung of {steps} steps, none taken" if idle else f"after {steps} steps"
                 words.append(
-                    f"trial {result.number}, {result.plan.id} ({escape(result.origin)})<br>{after}: "
-                    f"{wording.number(divergence)} nats, {escape(history.metric)} "
+                    f"trial {result.number}, {result.plan.id} ({result.origin})\n{after}: "
+                    f"{wording.number(divergence)} nats, {history.metric} "
                     f"{wording.score(validation, history.metric)}{built}"
                 )
             x.append(None)
             y.append(None)
             words.append("")
         if results:
-            traces.append(
-                go.Scatter(
-                    x=x, y=y, name=f"{name} ({len(results)})", meta=kind, mode="lines+markers",
-                    line={"color": color, "width": 1.2}, marker={**marker, "color": color}, connectgaps=False,
-                    hovertext=words, hoverinfo="text",
-                )
-            )  # fmt: skip
-    return document(
-        traces,
-        left=64,
-        xaxis={
-            "title": {"text": "steps"}, "range": [-0.3, len(places) - 0.7],
-            "tickvals": list(places.values()), "ticktext": [str(steps) for steps in places],
-        },
-        yaxis={"title": {"text": "divergence (nats)"}, "type": "log", "dtick": 1, "exponentformat": "power"},
-    )  # fmt: skip
+            series.append(Series(f"{name} ({len(results)})", x, y, color, symbol, line="straight", words=words))
+    ticks = tuple((place, str(steps)) for steps, place in places.items())
+    return Chart(
+        "Divergence of every trial on each rung that it stood on",
+        Axis("steps", low=-0.3, high=len(places) - 0.7, ticks=ticks),
+        Axis("divergence (nats)", logarithmic=True),
+        tuple(series),
+    )
 
 
 def rungs_words(history: History) -> str:

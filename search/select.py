@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from rich.markup import escape
+
 from greenfront.config import BudgetsConfig
 from greenfront.errors import BudgetError, ConfigError
 from greenfront.search import slack as slacks
@@ -26,6 +28,9 @@ class Selection:
     candidate: Candidate
     reasons: list[str]
     slack: dict[str, float]
+
+    def __rich__(self) -> str:
+        return "\n".join([f"[bold]{self.candidate.id}[/bold]", *(f"  {escape(reason)}" for reason in self.reasons)])
 
 
 def select(

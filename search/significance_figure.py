@@ -1,15 +1,12 @@
 """The picture of a significance analysis: layers by elements, coloured by what taking each away cost."""
 
-import json
 import math
-from html import escape
-from typing import Any
-
-import plotly.graph_objects as go
 
 from greenfront.evaluators import Analysis, Finding
 from greenfront.search import wording
-from greenfront.search.report_template import STYLE
+from greenfront.search.chart import Grid, GridCell, Section
+from greenfront.search.markup import grid_place, paragraph
+from greenfront.search.web_page import ANALYSIS_SCRIPTS, web_page
 
 LEAST_NATS = 1e-4
 """Losses below are drawn as this: they matter to nobody, and would take half of the colours."""
@@ -18,59 +15,37 @@ TITLES = {"attention": "attention", "feed_forward": "feed-forward", "head": "hea
 Column = tuple[str, int, int]
 """Kind, number among the blocks of this kind in a layer, index."""
 
-PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{words}</p>
-{figure}
-</body>
-</html>
-"""
 
+def significance_figure(analysis: Analysis) -> Grid:
+    """Elements that were not tried, as their block was pruned or approximated, are blank. The darker, the less it cost.
 
-def significance_figure(analysis: Analysis) -> dict[str, Any]:
-    """As plotly's JSON. Cividis (Nunez et al. 2018) reads alike with any colour vision; marks tell the decisions.
-
-    Elements that were not tried, as their block was pruned or approximated, are blank.
+    Colours are on logarithms, from the least loss to the greatest; marks tell the decisions.
     """
     cells = _cells(analysis)
     columns = sorted({column for _, column in cells}, key=_place)
-    names = [_name(column) for column in columns]
-    rows = range(analysis.layers)
-    grid = [[cells.get((layer, column)) for column in columns] for layer in rows]
-    values = [[None if cell is None else _logarithm(cell.significance) for cell in row] for row in grid]
-    known = [value for row in values for value in row if value is not None]
+    known = [_logarithm(cell.significance) for cell in cells.values()]
     low, high = math.floor(min(known)), max(math.ceil(max(known)), math.floor(min(known)) + 1)
-    heatmap = go.Heatmap(
-        z=values, x=names, y=[f"layer {layer}" for layer in rows], zmin=low, zmax=high,
-        colorscale="Cividis", xgap=1, ygap=1, hoverongaps=False,
-        text=[["" if cell is None else MARKS[cell.decision] for cell in row] for row in grid], texttemplate="%{text}",
-        hovertext=[["" if cell is None else _words(cell) for cell in row] for row in grid], hoverinfo="text",
-        colorbar={
-            "title": {"text": "nats"},
-            "tickvals": list(range(low, high + 1)),
-            "ticktext": [f"{10.0**power:g}" for power in range(low, high + 1)],
-        },
-    )  # fmt: skip
-    layout = go.Layout(
-        template="none",
-        font={"family": "system-ui, sans-serif", "size": 13},
-        margin={"l": 64, "r": 12, "t": 12, "b": 96},
-        xaxis={"type": "category", "tickangle": -60, "showgrid": False},
-        yaxis={"type": "category", "autorange": "reversed", "showgrid": False},
-        hoverlabel={"align": "left", "font": {"size": 12}},
+
+    def cell(found: Finding | None) -> GridCell | None:
+        if found is None:
+            return None
+        share = (_logarithm(found.significance) - low) / (high - low)
+        return GridCell(round(share, 4), _text(found), _words(found))
+
+    return Grid(
+        f"What taking each element away cost, from {10.0**low:g} to {10.0**high:g} nats",
+        tuple(f"layer {layer}" for layer in range(analysis.layers)),
+        tuple(map(_name, columns)),
+        tuple(tuple(cell(cells.get((layer, column))) for column in columns) for layer in range(analysis.layers)),
     )
-    document: dict[str, Any] = json.loads(go.Figure(data=[heatmap], layout=layout).to_json())
-    return document
+
+
+def significance_section(analysis: Analysis | None) -> Section:
+    """The part of the report; nothing without an analysis."""
+    if analysis is None:
+        return Section()
+    markup = paragraph(analysis_words(analysis)) + grid_place("significance")
+    return Section(markup, grids={"significance": significance_figure(analysis)})
 
 
 def analysis_words(analysis: Analysis) -> str:
@@ -86,10 +61,10 @@ def analysis_words(analysis: Analysis) -> str:
 
 
 def analysis_page(analysis: Analysis, title: str) -> str:
-    """The picture as one HTML file of about 5 MB that needs no network."""
-    figure = go.Figure(significance_figure(analysis))
-    drawn = figure.to_html(full_html=False, include_plotlyjs=True, config={"displaylogo": False, "responsive": True})
-    return PAGE.format(title=escape(title), style=STYLE, words=escape(analysis_words(analysis)), figure=drawn)
+    """The picture as one HTML file that needs no network."""
+    section = significance_section(analysis)
+    view = {"grids": {name: grid.to_dict() for name, grid in section.grids.items()}}
+    return web_page(title, title, "", f"<main>{section.markup}</main>", view, ANALYSIS_SCRIPTS)
 
 
 def _cells(analysis: Analysis) -> dict[tuple[int, Column], Finding]:
@@ -114,11 +89,17 @@ def _name(column: Column) -> str:
     return TITLES[kind] + which + (f" {index}" if kind in ("head", "neurons") else "")
 
 
-def _words(found: Finding) -> str:
+def _text(found: Finding) -> str:
+    """What stands in its cell: the mark of the decision, and the loss."""
+    return f"{MARKS[found.decision]}\n{wording.number(found.significance)}".removeprefix("\n")
+
+
+def _words(found: Finding) -> tuple[str, ...]:
     which = f" {found.index}" if found.kind in ("head", "neurons") else ""
     return (
-        f"{escape(found.path)}<br>{TITLES[found.kind]}{which}: {found.decision}<br>"
-        f"costs {wording.number(found.significance)} nats, {wording.number(found.loss)} in all"
+        found.path,
+        f"{TITLES[found.kind]}{which}: {found.decision}",
+        f"costs {wording.number(found.significance)} nats, {wording.number(found.loss)} in all",
     )
 
 

@@ -1,7 +1,8 @@
 """The study: an ordinary Optuna study over an encoding of plans, kept in a journal file.
 
-Sampling works on an in-memory copy, and every finished trial is written to the journal at once: asking for forty
-parameters one by one on a journal file costs 90 ms a trial, in memory with joint sampling 20 ms.
+Sampling works on an in-memory copy, and every trial is written to the journal when it is asked for and when it has
+come to something: asking for forty parameters one by one on a journal file costs 90 ms a trial, in memory with joint
+sampling 20 ms. What is proposed depends on the seed and on what the journal holds, on nothing that a process forgets.
 """
 
 import inspect
@@ -13,16 +14,23 @@ from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, IntDistribution
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import ConfigError, RunError
-from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
-from greenfront.search.journal import NAME, Result, attributes_of, drop_torn_line, result_of
+from greenfront.search.journal import (
+    NAME,
+    Result,
+    asked_attributes,
+    attributes_of,
+    drop_torn_line,
+    only_asked,
+    result_of,
+)
+from greenfront.search.journal_file import open_journal
 from greenfront.search.open_trials import OpenTrials
+from greenfront.search.repeatable import Repeatable
 from greenfront.search.retries import Lost
 from greenfront.spaces import Plan, Settings, Space
 
@@ -128,7 +136,7 @@ class Study:
         self._distributions = self._encoding.distributions
         directions = [StudyDirection.MINIMIZE] * len(objectives)
         drop_torn_line(journal)
-        storage = JournalStorage(JournalFileBackend(str(journal)))
+        storage, file = open_journal(journal)
         self._journal = optuna.create_study(
             storage=storage, study_name=NAME, directions=directions, load_if_exists=True
         )
@@ -137,20 +145,22 @@ class Study:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._journal.set_metric_names(list(objectives))
-        self._open = OpenTrials(self._memory, storage, NAME)
+        self._open = OpenTrials(self._memory, storage, file, NAME)
         self.results: list[Result] = []
+        self.under_way: dict[int, Plan] = {}
+        """What was asked for before an earlier start ended, by number: it is asked for again before all others."""
         for trial in self._journal.trials:
             self._check(trial, journal)
             self._open.restore(trial)
-            self.results.append(result_of(trial))
+            if only_asked(trial):
+                self.under_way[trial.number] = Plan.from_json(trial.user_attrs[PLAN])
+            else:
+                self.results.append(result_of(trial))
         self.tried = {result.plan for result in self.results}  # the plans that have a result
+        self.asked = len(self.results)
+        """How many trials were asked for, and so the number of the next one, once those under way are asked for."""
+        self._random = Repeatable(sampler)
         self.rejected = sum(result.state == "rejected" for result in self.results)
-        if not isinstance(sampler, AllocationSampler):
-            # A sampler made anew begins its random numbers anew: a continued run would get its first plans again.
-            rehearsal = optuna.create_study(directions=directions, sampler=sampler)
-            for result in self.results:
-                if result.origin == SAMPLER:
-                    rehearsal.ask(self._distributions)
         self._waiting: dict[int, optuna.Trial] = {}
         self.mirror: Follower | None = None
 
@@ -161,7 +171,7 @@ class Study:
 
     def suggest(self, plan: Plan, origin: str) -> None:
         """Have this plan proposed before the sampler's own, unless it has a result already."""
-        if plan in self.tried:
+        if plan in self.tried or plan in self.under_way.values():
             return
         parameters, attributes = self._encoding.parameters(plan), {"origin": origin}
         if self._encoding.plan(parameters) != plan:
@@ -170,11 +180,23 @@ class Study:
 
     def ask(self) -> Proposal:
         """The next plan."""
+        self._random.begin(self.asked)
         trial = self._memory.ask(self._distributions)
+        self.asked += 1
+        self.under_way.pop(trial.number, None)
         said = trial.user_attrs.get(PLAN)
         plan = self._encoding.plan(trial.params) if said is None else Plan.from_json(said)
         self._waiting[trial.number] = trial
         return Proposal(trial.number, plan, str(trial.user_attrs.get("origin", SAMPLER)))
+
+    def accepted(self, proposal: Proposal) -> FrozenTrial:
+        """The trial of a proposal that is going to be tried, for `keep_accepted`."""
+        return self._open.begun(proposal.number, asked_attributes(proposal.plan, proposal.origin))
+
+    def keep_accepted(self, trial: FrozenTrial) -> None:
+        """Write to the journal that a trial is under way: in the order of the numbers, as `keep` does those that never
+        are."""
+        self._open.begin(trial)
 
     def tell(self, result: Result, values: Sequence[float] | None, constraints: Mapping[str, float]) -> FrozenTrial:
         """Finish a trial: `values` of the objectives where scored, `constraints` (met at <= 0) wherever known.
@@ -210,7 +232,7 @@ class Study:
     def begin(self, number: int) -> None:
         """Say that a trial is under way, which is seen in a database alone."""
         if self.mirror is not None and number in self._waiting:
-            self.mirror.begin(self._memory.get_trials(deepcopy=False)[number])
+            self.mirror.begin(self._open.as_begun(self._memory.get_trials(deepcopy=False)[number]))
 
     def avoid(self, forbidden: Callable[[str, Settings], bool]) -> None:
         """Have no plan made with what is forbidden of a module's settings; a sampler that draws them will draw some."""
@@ -227,6 +249,13 @@ class Study:
     def keep_lost(self, plan_id: str, lost: Sequence[Lost]) -> None:
         """Write down which jobs of a plan were lost, as another start must not try it as often again."""
         self._journal.set_user_attr(f"{_LOST}{plan_id}", [*lost])
+
+    @property
+    def refused_last(self) -> int:
+        """How many proposals in a row were refused up to now."""
+        accepted = [result.number for result in self.results if result.state != "rejected"]
+        last = max((*accepted, *self.under_way), default=-1)
+        return sum(result.number > last for result in self.results)
 
     def _check(self, trial: FrozenTrial, journal: Path) -> None:
         if trial.distributions != self._distributions:

@@ -1,6 +1,5 @@
 """What a run took: seconds per stage, how busy workers were, which budgets nothing could meet."""
 
-import json
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from greenfront.config import RunConfig
+from greenfront.json_source import read_json
 from greenfront.search.driver import Timing
+from greenfront.search.droppable import droppable
 from greenfront.search.journal import Result
 from greenfront.search.promotions import steps_trained, stopped
 from greenfront.search.run_folder import RunFolder
@@ -63,9 +64,15 @@ class Summary:
 
 def unreachable_budgets(run: RunFolder) -> tuple[str, ...]:
     """The budgets that no plan could meet, as a finished run has kept them."""
-    return tuple(json.loads(run.summary.read_text())["unreachable_budgets"]) if run.summary.exists() else ()
+    if not run.summary.exists():
+        return ()
+    with droppable(run.summary, "what the search took is forgotten"):
+        return tuple(read_json(run.summary)["unreachable_budgets"])
 
 
 def trials_left(run: RunFolder) -> int:
     """The trials that a verified run has still to do: none of one that was finished in the ordinary way."""
-    return int(json.loads(run.summary.read_text()).get("trials_left", 0)) if run.summary.exists() else 0
+    if not run.summary.exists():
+        return 0
+    with droppable(run.summary, "what the search took is forgotten"):
+        return int(read_json(run.summary).get("trials_left", 0))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from math import inf
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -14,6 +15,9 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import binding, least
 from greenfront.search.training_words import paused_words, untrained_words
 
+LAST_BYTES = 10_000
+"""Of a log, in which its last line is looked for."""
+
 
 def unfinished(run: RunFolder) -> RenderableType:
     """The scored trials so far, best first, from the journal; only reads.
@@ -21,9 +25,7 @@ def unfinished(run: RunFolder) -> RenderableType:
     Raises:
         RunError: a configuration that can't be read any more.
     """
-    said = run.log.read_text(encoding="utf-8").splitlines() if run.log.exists() else []
-    last = said[-1] if said else "nothing was logged"
-    head = f"{escape(str(run.path))} has no front yet. Last: {escape(last)}"
+    head = f"{escape(str(run.path))} has no front yet. Last: {escape(_last_line(run.log))}"
     results = results_in(run.study)
     failed = [result.reason for result in results if result.state == "failed"]
     if failed:
@@ -55,6 +57,16 @@ def nothing_scored(results: Sequence[Result], slacks: Mapping[str, Mapping[str, 
         f"{closest}, which misses {binding(slacks[closest])} by {-least(slacks[closest]):.1%} of its limit; "
         f"nothing was fine-tuned"
     )
+
+
+def _last_line(log: Path) -> str:
+    """Of a log of any length."""
+    if not log.exists():
+        return "nothing was logged"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LAST_BYTES))
+        said = file.read().decode("utf-8", errors="replace").splitlines()
+    return said[-1] if said else "nothing was logged"
 
 
 def _nats(result: Result) -> float:

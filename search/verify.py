@@ -1,6 +1,5 @@
 """Verification: finalists measured end to end on the quiet machine, and scored on the test split, once."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
@@ -11,7 +10,9 @@ from greenfront.config import RunConfig
 from greenfront.evaluators import Examples, Outputs, TaskData, answer, bootstrap_interval, score, tied
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.cost import Cost
+from greenfront.json_source import read_json
 from greenfront.search.candidate import Candidate, CandidateScore
+from greenfront.search.droppable import droppable
 from greenfront.search.front import mark_front
 from greenfront.search.journal import Result
 from greenfront.search.measurer import measurer_of
@@ -110,8 +111,10 @@ def measuring_warnings(run: RunFolder, config: RunConfig) -> dict[str, list[str]
     found = {}
     for target in config.hardware:
         if run.measured(target.name).exists():
-            measured = json.loads(run.measured(target.name).read_text())
-            found[target.name] = list(dict.fromkeys(said for each in measured.values() for said in each["warnings"]))
+            with droppable(run.measured(target.name), "its raw samples and warnings are forgotten, no result is"):
+                measured = read_json(run.measured(target.name))
+                said = [warning for each in measured.values() for warning in each["warnings"]]
+            found[target.name] = list(dict.fromkeys(said))
     return found
 
 

@@ -49,6 +49,8 @@ def _package_files() -> Iterator[tuple[str, bytes]]:
         for path in Path(folder).iterdir():
             if path.is_file() and path.suffix in (".py", ".typed"):
                 yield f"{below}/{path.name}", path.read_bytes()
+        for path in Path(folder).glob("page/*.*"):  # what the report is made of
+            yield f"{below}/page/{path.name}", path.read_bytes()
 
 
 def _digest(data: bytes) -> str:

@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from greenfront.config import FineTuneConfig
 from greenfront.errors import Diverged, RunError
 from greenfront.evaluators import Examples, Outputs, Score, Teacher, TrainingLog, answer, distill, score
+from greenfront.evaluators.named_metrics import trust_metric
 from greenfront.evaluators.peak_rate import share_of_peak
 from greenfront.search.acceptance import improves
 from greenfront.search.failures import Failure
@@ -101,6 +102,7 @@ class Worker:
         if assignment.device == "cuda" and not torch.cuda.is_available():
             raise RunError(f"ray.resources_per_worker.gpu: PyTorch on {socket.gethostname()} finds no GPU")
         torch.set_num_threads(assignment.threads)
+        trust_metric(assignment.metric)  # the driver has checked it, and sent it
         self.assignment = assignment
         self._memory = MemoryWatch()
 

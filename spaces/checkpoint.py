@@ -1,8 +1,5 @@
 """Folders that Transformers loads: weights, configuration with the Plan, tokenizer or image processor."""
 
-import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,26 +7,33 @@ from typing import Any
 
 import transformers
 from safetensors import SafetensorError, safe_open
-from transformers import PreTrainedModel
+from transformers import CONFIG_MAPPING, PreTrainedModel
 
+from greenfront.durable import replacing
 from greenfront.errors import DataError, GreenfrontError
+from greenfront.spaces.model_files import read_model_config
 from greenfront.spaces.plan import Plan
 
 
 def save_checkpoint(model: PreTrainedModel, folder: Path, processor: Any = None) -> None:
-    """Write model and processor so that `from_pretrained` reads them, whole or not at all."""
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    with without_bars():
+    """Write model and processor so that `from_pretrained` reads them, whole or not at all.
+
+    Raises:
+        DataError: a processor that would write elsewhere.
+        RunError: they can't be written.
+    """
+    with replacing(folder) as partial, without_bars():
+        partial.mkdir(parents=True)
         model.save_pretrained(partial)
         if processor is not None:
-            processor.save_pretrained(partial)
-    for path in partial.iterdir():
-        path.chmod(0o644)  # weights are written private; a checkpoint is for whoever may read the folder
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(partial, folder)
+            _save_processor(processor, partial)
+
+
+def _save_processor(processor: Any, folder: Path) -> None:
+    try:
+        processor.save_pretrained(folder)
+    except ValueError as error:  # a template of the tokenizer's whose name leads out of the folder
+        raise DataError(f"the model's {type(processor).__name__} can't be saved: {_first_line(error)}") from error
 
 
 def load_checkpoint(folder: Path) -> PreTrainedModel:
@@ -42,14 +46,21 @@ def load_checkpoint(folder: Path) -> PreTrainedModel:
     """
     config = folder / "config.json"
     try:
-        architecture = json.loads(config.read_text())["architectures"][0]
+        raw = read_model_config(folder)
+        architecture = raw["architectures"][0]
         model_class = getattr(transformers, architecture)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError, ImportError) as error:
         raise DataError(f"{folder}: not a saved model ({type(error).__name__}: {error})") from error
+    if not (isinstance(model_class, type) and issubclass(model_class, PreTrainedModel)):
+        raise DataError(f"{config}: architectures must name a model class of Transformers, but got {architecture!r}")
+    if str(raw.get("model_type")) not in CONFIG_MAPPING:
+        rule = "code that comes with a model is never run; model_type must be one that Transformers has itself"
+        raise DataError(f"{config}: {rule}, but got {raw.get('model_type')!r}")
     _check_weights(folder)
     try:
         with without_bars():
-            model, info = model_class.from_pretrained(
+            load: Any = model_class.from_pretrained
+            model, info = load(
                 folder, local_files_only=True, use_safetensors=True, ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )  # fmt: skip

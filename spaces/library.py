@@ -1,7 +1,6 @@
 """The Library: what is computed once per model, so that any Plan can be built by slicing."""
 
 import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from greenfront.config import SpaceConfig
+from greenfront.durable import replacing
 from greenfront.errors import PlanError, RunError
 from greenfront.spaces.factorization import Spectrum, factorize
 from greenfront.spaces.moments import Moments, collect
@@ -174,11 +174,10 @@ class Library:
 
     def save(self, folder: Path) -> None:
         """Write `library.safetensors` into the folder, whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "library.safetensors.partial"
         tensors = {name: tensor.contiguous() for name, tensor in self.tensors().items()}
-        save_file(tensors, partial, metadata={"greenfront": json.dumps({"version": 3})})
-        os.replace(partial, folder / "library.safetensors")
+        with replacing(folder / "library.safetensors") as partial:
+            folder.mkdir(parents=True, exist_ok=True)
+            save_file(tensors, partial, metadata={"greenfront": json.dumps({"version": 3})})
 
     @classmethod
     def load(cls, folder: Path) -> "Library":

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from greenfront.errors import PlanError
+from greenfront.json_source import parse_json
 
 Value = int | float | str
 Settings = Mapping[str, Value]
@@ -53,8 +54,8 @@ class Plan(Mapping[str, Settings]):
     def from_json(cls, text: str) -> "Plan":
         """Read what `to_json` wrote; raises PlanError on anything else."""
         try:
-            raw: Any = json.loads(text)
-        except json.JSONDecodeError as error:
+            raw: Any = parse_json(text)
+        except ValueError as error:
             raise PlanError(f"a Plan must be JSON, but {error}") from error
         if not isinstance(raw, dict) or not all(isinstance(chosen, dict) for chosen in raw.values()):
             raise PlanError(f"a Plan must map module paths to settings, but got {text[:80]}")

@@ -55,7 +55,7 @@ class Search:
                 asked["hardware"] = {**source.get("hardware", {}), "profile": str(profile)}
             file = folder / f"{self.name}.yaml"
             file.write_text(yaml.safe_dump(asked))
-            program = [Path(sys.executable).with_name("greenfront"), "search", str(file)]
+            program = [str(Path(sys.executable).with_name("greenfront")), "search", str(file)]
             began, lost = time.monotonic(), 0
             with (folder / f"{self.name}.txt").open("wb") as said:
                 process = subprocess.Popen(program, stdout=said, stderr=said, cwd=folder, env=dict(os.environ))

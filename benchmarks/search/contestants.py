@@ -17,9 +17,9 @@ from problem import OBJECTIVE, Evaluation, Problem
 
 from greenfront.search.allocation import Axis, Seed, perturbed, seeds
 from greenfront.search.allocation_sampler import AllocationSampler
-from greenfront.search.driver import REJECTIONS
 from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.limits import SEEDS, WITHOUT_BUDGET
+from greenfront.search.proposals import REJECTIONS
 from greenfront.search.study import make_sampler
 from greenfront.spaces import Plan, Space
 

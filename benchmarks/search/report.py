@@ -46,9 +46,9 @@ class Curves:
         counts = range(1, self.trials + 1)
         self.shares = {
             name: {
-                seed: curve(self.scales[seed], game.points, counts) / best[seed]
+                # Who has no plan within the limits has found nothing.
+                seed: curve(self.scales[seed], game.points.reshape(-1, 2), counts) / best[seed]
                 for seed, game in of_seed.items()
-                if len(game.points)
             }
             for name, of_seed in self.games.items()
         }
@@ -150,6 +150,8 @@ def _by_clock(curves: Curves, name: str) -> tuple[Numbers, Numbers]:
     games = curves.games[name]
     ends = [game.clock[-1] for game in games.values() if len(game.clock)]
     starts = [game.clock[0] for game in games.values() if len(game.clock)]
+    if not ends:
+        return np.ones(1), np.zeros((len(games), 1))
     seconds = np.geomspace(min(starts), max(ends), 200)
     rows = []
     for seed, share in curves.shares[name].items():

@@ -7,6 +7,7 @@ draw takes so many of the recorded plans in a random order, as a search would st
 """
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benches import replay_benches
 from indicators import Scale
 from problem import OBJECTIVE
 from recording import read
+from replay import logs
 from rich.console import Console
 from rich.table import Table
 from states import Numbers
@@ -68,7 +70,7 @@ def main() -> None:
     whole = [t for t in trials if len(t.rungs) == len(header.steps) and t.kind in KINDS]
     bench = replay_benches(asked.recording)[0]
     scale = bench.scale(bench.problem(0))
-    every = np.array([[(rung.divergence, trial.costs[OBJECTIVE]) for rung in trial.rungs] for trial in whole])
+    every = np.array([[(math.exp(log), trial.costs[OBJECTIVE]) for log in logs(trial)] for trial in whole])
     chosen = [(0, len(header.steps) - 1), *((0, n, len(header.steps) - 1) for n in range(1, len(header.steps) - 1))]
     chosen.append(tuple(range(len(header.steps))))
     table = Table(title=f"{header.source}: {asked.plans} of {len(whole)} plans, {asked.draws} draws")

@@ -15,6 +15,7 @@ from sklearn import metrics as oracle
 from greenfront.errors import ConfigError
 from greenfront.evaluators import METRICS, get_metric
 from greenfront.evaluators.metrics import CountMetric, Counts
+from greenfront.evaluators.named_metrics import trust_metric
 
 
 def _oracle(name: str, labels: list[int], guesses: list[int], classes: int) -> float:
@@ -97,14 +98,19 @@ def test_a_local_script_is_a_metric(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     script = tmp_path / "error_count" / "error_count.py"
     script.parent.mkdir()
     script.write_text(SCRIPT)
+    with pytest.raises(ConfigError, match=r"is code, which is run only where it is trusted"):
+        get_metric(str(script))
+    trust_metric(str(script))
     assert get_metric(str(script)).compute(predictions=[0, 1, 1], references=[0, 0, 0]) == {"error_count": -2}
 
 
 def test_a_script_that_does_not_load_is_refused(tmp_path: Path) -> None:
     script = tmp_path / "broken.py"
     script.write_text("import nothing_of_this_name\n")
+    trust_metric(str(script))
     with pytest.raises(ConfigError, match=r"data\.metric: the script '.*broken\.py' can't be loaded"):
         get_metric(str(script))
     (tmp_path / "not_a_script.json").write_text(json.dumps({}))
+    trust_metric(str(tmp_path / "not_a_script.json"))
     with pytest.raises(ConfigError, match="can't be loaded"):
         get_metric(str(tmp_path / "not_a_script.json"))

@@ -26,7 +26,12 @@ shares = st.floats(1e-9, 1, exclude_max=True)
 rates = st.floats(1e-6, 10)
 lists = st.lists(positive, min_size=1, max_size=4, unique=True)
 plain = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | names | st.just("1e-4"),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18) + 1, 10**18 - 1)
+    | st.floats(allow_nan=False)
+    | names
+    | st.just("1e-4"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
     max_leaves=5,
 )
@@ -80,7 +85,7 @@ raw_configs = st.fixed_dictionaries(
                 cpu=rates, gpu=st.sampled_from([0, 0.5, 2]), memory=st.sampled_from(["4 GB", "500 MiB"]),
                 custom=st.dictionaries(names, st.sampled_from([0.5, 1, 3])),
             ),
-        ),
+        ).filter(lambda ray: "address" in ray or not ray.get("resources_per_worker", {}).get("custom")),
         "output": st.sampled_from(["out", "runs/a b", "/tmp/x: #y"]),
     },
 )  # fmt: skip

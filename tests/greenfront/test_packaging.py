@@ -48,9 +48,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 
 
 def test_the_wheel_holds_every_module_and_the_typing_marker(wheel: set[str]) -> None:
-    expected = {"greenfront/py.typed"}
+    expected = {"greenfront/py.typed", "greenfront/search/page/page.html", "greenfront/search/page/main.js"}
     for dotted, folder in packages_in_the_tree().items():
-        expected |= {f"{dotted.replace('.', '/')}/{path.name}" for path in (ROOT / folder).glob("*.py")}
+        place = dotted.replace(".", "/")
+        expected |= {f"{place}/{path.name}" for path in (ROOT / folder).glob("*.py")}
+        files = [
+            path for pattern in SETUPTOOLS["package-data"].get(dotted, []) for path in (ROOT / folder).glob(pattern)
+        ]
+        expected |= {f"{place}/{path.relative_to(ROOT / folder).as_posix()}" for path in files}
     assert {name for name in wheel if ".dist-info/" not in name} == expected
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from recipes import FetchError, as_csv, counted, one_line, partition, png, subject_and_body
+from recipes import FetchError, as_csv, counted, one_line, part_of_speech, partition, png, subject_and_body
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 LABELLED = st.dictionaries(TEXTS, st.sampled_from(["ham", "spam"]), max_size=60)
@@ -84,3 +84,15 @@ def test_a_mail_becomes_what_a_reader_sees(mail: bytes, expected: str) -> None:
 
 def test_long_mails_are_cut() -> None:
     assert len(subject_and_body(message_from_bytes(b"\n" + b"word " * 10_000))) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("tag", "name"),
+    [
+        ("nn", "NOUN"), ("np$-tl", "NOUN"), ("bedz", "VERB"), ("vbn", "VERB"), ("jjr-hl", "ADJ"), ("*", "ADV"),
+        ("wrb", "ADV"), ("ppss+bem", "PRON"), ("wdt", "DET"), ("in-tl", "ADP"), ("cs", "CONJ"), ("cd", "NUM"),
+        ("to", "PART"), ("--", "PUNCT"), ("``", "PUNCT"), ("fw-nn", "X"), ("uh", "X"), ("", "X"),
+    ],
+)  # fmt: skip
+def test_tags_become_parts_of_speech(tag: str, name: str) -> None:
+    assert part_of_speech(tag) == name

@@ -13,7 +13,6 @@ HEAVY = {
     "numpy",
     "optuna",
     "pandas",
-    "plotly",
     "ray",
     "scipy",
     "torch",

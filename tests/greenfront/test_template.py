@@ -9,7 +9,7 @@ import pytest
 
 from greenfront.config import LowRankConfig, RunConfig, Section, Task, config_differences, load_config, parse_config
 from greenfront.errors import ConfigError
-from greenfront.template import render_template
+from greenfront.template import example_settings, render_template
 from greenfront.yaml_source import read_yaml
 
 
@@ -35,7 +35,7 @@ def keys_of(section: Section) -> Iterator[str]:
 
 @pytest.mark.parametrize("task", get_args(Task))
 def test_the_template_loads_to_the_defaults(folder: Path, task: str) -> None:
-    (folder / "run.yaml").write_text(render_template(task=task))
+    (folder / "run.yaml").write_text(render_template(example_settings(task=task)))
     config = load_config(folder / "run.yaml")
     smallest = parse_config(
         {
@@ -49,7 +49,7 @@ def test_the_template_loads_to_the_defaults(folder: Path, task: str) -> None:
 
 
 def test_every_line_uncommented_loads_and_changes_only_what_is_marked_as_example(folder: Path) -> None:
-    text = render_template(test="test.csv")
+    text = render_template(example_settings(test="test.csv"))
     (folder / "run.yaml").write_text(text)
     (folder / "all.yaml").write_text(uncommented(text))
     short, full = load_config(folder / "run.yaml"), load_config(folder / "all.yaml")
@@ -60,7 +60,7 @@ def test_every_line_uncommented_loads_and_changes_only_what_is_marked_as_example
 
 
 def test_every_key_stands_in_the_template_with_a_comment(folder: Path) -> None:
-    text = render_template()
+    text = render_template(example_settings())
     (folder / "run.yaml").write_text(text)
     for key in keys_of(load_config(folder / "run.yaml")):
         assert re.search(rf"^(# )? *(- )?{key}:", text, flags=re.MULTILINE), key
@@ -69,14 +69,15 @@ def test_every_key_stands_in_the_template_with_a_comment(folder: Path) -> None:
 
 
 def test_without_model_and_data_commented_out_nothing_else_stands_in_it() -> None:
-    raw, _ = read_yaml(render_template())
+    raw, _ = read_yaml(render_template(example_settings()))
     assert list(raw) == ["model", "data"]
     required = [name for name, field in RunConfig.model_fields.items() if field.is_required()]
     assert required == ["model", "data"]
 
 
 def test_names_that_need_quotes_get_them(folder: Path) -> None:
-    text = render_template(train="odd: name #1.csv", column="no", label="two\nlines", model="1e5/true")
+    settings = example_settings(train="odd: name #1.csv", column="no", label="two\nlines", model="1e5/true")
+    text = render_template(settings)
     (folder / "run.yaml").write_text(text)
     config = load_config(folder / "run.yaml")
     assert config.data.train == str(folder / "odd: name #1.csv")
@@ -87,7 +88,7 @@ def test_names_that_need_quotes_get_them(folder: Path) -> None:
 def test_existing_paths_are_written_as_seen_from_the_yaml(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     (folder / "configs").mkdir()
-    text = render_template(train="train.csv", test="missing.csv", folder=folder / "configs")
+    text = render_template(example_settings(test="missing.csv"), folder=folder / "configs")
     raw, _ = read_yaml(text)
     assert raw["data"]["train"] == "../train.csv"
     assert raw["data"]["test"] == "missing.csv"
@@ -104,10 +105,25 @@ def test_existing_paths_are_written_as_seen_from_the_yaml(folder: Path, monkeypa
     ],
 )
 def test_the_columns_that_a_task_reads_are_set(task: str, columns: dict[str, str]) -> None:
-    raw, _ = read_yaml(render_template(task=task, column="one", label="two"))
+    raw, _ = read_yaml(render_template(example_settings(task=task, column="one", label="two")))
     assert {key: value for key, value in raw["data"].items() if key != "train"} == columns
 
 
 def test_an_unknown_task_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^task: must be one of text-classification, .* but got 'ner'$"):
-        render_template(task="ner")
+        example_settings(task="ner")
+
+
+def test_settings_of_every_section_stand_where_they_belong(folder: Path) -> None:
+    settings: dict[str, object] = {
+        **example_settings(), "hardware.name": "board", "hardware.threads": 1, "budgets.latency": "8 ms",
+        "space.low_rank.ranks": [16, 32], "search.trials": 7, "output": None,
+    }  # fmt: skip
+    (folder / "run.yaml").write_text(render_template(settings, {"budgets.latency": f"it may be {'long ' * 40}"}))
+    config = load_config(folder / "run.yaml")
+    assert (config.hardware[0].name, config.hardware[0].batch_size) == ("board", 1)
+    assert (config.space.low_rank.ranks, config.search.trials) == ((16, 32), 7)
+    assert str(config.budgets.latency) == "8 ms"
+    lines = (folder / "run.yaml").read_text().splitlines()
+    assert lines[lines.index(f"  latency: 8 ms{' ' * 25}  # median of one query") - 1].startswith("##     long")
+    assert all(len(line) <= 120 for line in lines)

@@ -58,6 +58,12 @@ def test_the_conditions_see_work_of_other_processes() -> None:
     assert set(conditions.affinity) <= set(range(psutil.cpu_count() or 1))
 
 
+def test_a_clock_that_is_set_back_meanwhile_changes_no_condition(monkeypatch: pytest.MonkeyPatch) -> None:
+    meter, now = ConditionsMeter(), time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    assert meter.read().seconds < 30
+
+
 def test_as_many_cpus_are_picked_as_threads_while_there_are_enough() -> None:
     assert len(pick_cpus(1)) == 1
     assert pick_cpus(1)[0] in os.sched_getaffinity(0)

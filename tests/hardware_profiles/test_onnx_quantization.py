@@ -171,7 +171,7 @@ def test_bfloat16_is_multiplied_as_the_numbers_it_stands_for(bias: bool, tmp_pat
     assert (found.count("Cast"), found.count("MatMul")) == (4, 1)
     expected = torch.tanh(inputs).bfloat16().double() @ linear.weight.bfloat16().double().T
     for run in (RUNTIME.prepare(module, (inputs,), {}), RUNTIME.load(tmp_path / "model.onnx")({"input_0": inputs})):
-        products = run() if linear.bias is None else run() - linear.bias  # type: ignore[operator]
+        products = run() if linear.bias is None else run() - linear.bias
         assert isinstance(products, torch.Tensor)
         torch.testing.assert_close(products.double(), expected, rtol=2**-8, atol=1e-6)  # of its 8 bits
 
@@ -195,7 +195,7 @@ def test_bfloat16_gives_the_logits_of_pytorch_but_for_its_last_digits(name: str,
 def test_a_file_has_two_bytes_for_each_bfloat16(tmp_path: Path) -> None:
     """None of which the exporter unfolds."""
     model = bert(vocab_size=10, hidden_size=64, intermediate_size=2048)
-    plan = Plan(dict.fromkeys(linears(model), {"bits": 16}))
+    plan = Plan({path: {"bits": 16} for path in linears(model)})
     small = compress(model, plan)
     export_onnx(small, batch_for("bert"), tmp_path / "model.onnx")
     halves = sum(p.numel() for p in small.parameters() if p.dtype == torch.bfloat16)

@@ -136,30 +136,32 @@ def test_seeds_of_a_real_walk_are_valid_plans(name: str) -> None:
 
 
 def test_the_picture_has_a_cell_per_element() -> None:
-    figure = significance_figure(ANALYSIS)
-    (heatmap,) = figure["data"]
-    assert heatmap["x"] == [
+    grid = significance_figure(ANALYSIS)
+    assert grid.columns == (
         "attention", *(f"head {n}" for n in range(4)), "feed-forward", *(f"neurons {n}" for n in range(8))
-    ]  # fmt: skip
-    assert heatmap["y"] == ["layer 0", "layer 1", "layer 2"]
-    shown = {(y, x): (heatmap["z"][i][j], heatmap["text"][i][j], heatmap["hovertext"][i][j])
-             for i, y in enumerate(heatmap["y"]) for j, x in enumerate(heatmap["x"])}  # fmt: skip
-    assert sum(value is not None for value, _, _ in shown.values()) == len(ANALYSIS.findings)
-    value, mark, words = shown["layer 1", "attention"]
-    assert 10**value == pytest.approx(0.39)
-    assert mark == MARKS["keep"]
-    assert "0.390 nats, 0.400 in all" in words
-    assert shown["layer 2", "attention"][1] == MARKS["prune"]
-    assert shown["layer 2", "head 0"] == (None, "", "")
-    assert heatmap["zmin"] <= min(v for v, _, _ in shown.values() if v is not None)
+    )  # fmt: skip
+    assert grid.rows == ("layer 0", "layer 1", "layer 2")
+    shown = {(y, x): grid.cells[i][j] for i, y in enumerate(grid.rows) for j, x in enumerate(grid.columns)}
+    known = [cell for cell in shown.values() if cell is not None]
+    assert len(known) == len(ANALYSIS.findings)
+    kept = shown["layer 1", "attention"]
+    assert kept is not None
+    assert kept.text == "0.390"
+    assert kept.words[-1] == "costs 0.390 nats, 0.400 in all"
+    pruned = shown["layer 2", "attention"]
+    assert pruned is not None
+    assert pruned.text.startswith(MARKS["prune"])
+    assert pruned.share < kept.share
+    assert shown["layer 2", "head 0"] is None
+    assert all(0 <= cell.share <= 1 for cell in known)
 
 
 def test_a_broken_model_and_two_attentions_in_a_layer_can_be_drawn() -> None:
     cross = Finding("b.cross", "attention", 0, 0, "b", ("b.cross.query",), 0.0, float("inf"), "keep")
     own = Finding("b.own", "attention", 0, 0, "b", ("b.own.query",), 0.0, 0.5, "keep")
     figure = significance_figure(Analysis("size", 0.1, 0.2, 1, (own, cross)))
-    assert figure["data"][0]["x"] == ["attention", "attention 2"]
-    json.dumps(figure, allow_nan=False)
+    assert figure.columns == ("attention", "attention 2")
+    json.dumps(figure.to_dict(), allow_nan=False)
 
 
 def test_names_are_escaped_and_nothing_is_fetched(tmp_path: Path) -> None:
@@ -168,14 +170,15 @@ def test_names_are_escaped_and_nothing_is_fetched(tmp_path: Path) -> None:
     page = analysis_page(analysis, evil)
     assert evil not in page
     assert "&lt;img src=x" in page
+    assert "\\u003cimg src=x" in page
     assert not re.search(r'<(script|link|img)[^>]+(src|href)="?http', page)
     path = tmp_path / "report.html"
     write_report(build_front(verified=2, unverified=1), path, run_info={"run": "r"}, analysis=analysis)
     report = Page(path.read_text(encoding="utf-8"))
-    assert [a for tag, a in report.tags if a.get("id") == "significance"] == [{"class": "figure", "id": "significance"}]
-    assert report.view["figures"]["significance"]["data"][0]["z"] == [[pytest.approx(-0.301, abs=1e-3)]]
+    assert [a for tag, a in report.tags if "data-grid" in a] == [{"data-grid": "significance"}]
+    assert report.view["grids"]["significance"]["cells"][0][0]["words"][0] == evil
     write_report(build_front(verified=2, unverified=1), path, run_info={"run": "r"})
-    assert 'id="significance"' not in path.read_text(encoding="utf-8")
+    assert 'data-grid="significance"' not in path.read_text(encoding="utf-8")
 
 
 def test_the_table_counts_decisions_per_layer() -> None:

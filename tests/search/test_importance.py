@@ -1,6 +1,6 @@
 """Which parameters matter: found where a few do, not found where none does."""
 
-import json
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from greenfront.search.history import History, Tried
 from greenfront.search.importance import ENOUGH, MOST_TRIALS, importances, scored
 from greenfront.search.importance_figure import MOST_KINDS as BARS
-from greenfront.search.importance_figure import importance_figures, importance_words
+from greenfront.search.importance_figure import importance_tables, importance_words
 from greenfront.search.journal import Result
 from greenfront.search.study import RANDOM, SAMPLER
 from greenfront.spaces import Plan
@@ -75,7 +75,7 @@ def test_parameters_of_allocations_stand_for_themselves() -> None:
     assert by_kind[0].told
     assert {each.name for each in by_kind} == set(names)
     assert by_layer == []
-    assert len(importance_figures(History("accuracy", 60, (), tuple(tried), ()))) == 1
+    assert len(importance_tables(History("accuracy", 60, (), tuple(tried), ()))) == 1
 
 
 def test_of_allocations_only_what_the_sampler_proposed_says_what_it_meant() -> None:
@@ -100,7 +100,7 @@ def test_of_allocations_only_what_the_sampler_proposed_says_what_it_meant() -> N
 
 def test_too_few_trials_are_said() -> None:
     few = history(ENOUGH - 1, "up")
-    assert importance_figures(few) == []
+    assert importance_tables(few) == []
     assert f"With {ENOUGH - 1} scored trials it" in importance_words(few)
     assert "With 1 scored trial it" in importance_words(history(1))
     assert f"half of {ENOUGH} scored" in importance_words(history(ENOUGH, "up"))
@@ -119,13 +119,11 @@ def test_only_trials_that_were_scored_count_and_of_too_many_some() -> None:
 def test_the_bars_are_the_most_important_ones_and_names_are_text() -> None:
     evil = "<img src=x onerror=alert(1)>"
     names = [f"m{number}:low_rank" for number in range(BARS)] + [f"{evil}:{evil}", "stack.3.x:bits"]
-    (bars, height), (layers, _) = importance_figures(history(ENOUGH, "img", names=names))
-    told, chance, ticks = bars["data"]
-    assert len(ticks["x"]) == BARS
-    assert [a if a is not None else b for a, b in zip(told["x"], chance["x"], strict=True)] == sorted(
-        (a if a is not None else b for a, b in zip(told["x"], chance["x"], strict=True)), reverse=True
-    )
-    assert layers["layout"]["yaxis"]["ticktext"] == ["layer 3"]
-    assert "<img" not in json.dumps(bars)
-    assert "&lt;img" in json.dumps(bars)
-    assert height > BARS * 20
+    kinds, layers = importance_tables(history(ENOUGH, "img", names=names))
+    assert kinds.count("<tr>") == BARS + 1
+    shares = [float(share) for share in re.findall(r"</span>([\d.]+)%</span>", kinds)]
+    assert len(shares) == BARS
+    assert shares == sorted(shares, reverse=True)
+    assert ">layer 3</th>" in layers
+    assert "<img" not in kinds
+    assert "&lt;img" in kinds

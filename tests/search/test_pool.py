@@ -19,6 +19,7 @@ from greenfront.errors import RunError
 from greenfront.evaluators import answer, score
 from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool, check_cluster, running_ray
+from greenfront.search.ray_access import asks_for_token
 from greenfront.search.training_state import Part, load_arrays, to_arrays
 from greenfront.search.worker import Worker, frozen_paths
 from greenfront.spaces import Plan, compress, plan_of
@@ -244,3 +245,18 @@ def test_weights_come_over_bit_for_bit() -> None:
         tensor.zero_()
     load_arrays(other, to_arrays(model))
     assert all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
+def test_nobody_on_another_machine_reaches_a_local_ray(pool: Pool) -> None:
+    assert pool.free
+    assert asks_for_token()
+    token = Path.home() / ".ray" / "auth_token"
+    assert not token.exists() or token.stat().st_mode & 0o077 == 0
+    mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    listening = {
+        connection.laddr.ip.removeprefix("::ffff:")
+        for process in mine
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {"127.0.0.1"}

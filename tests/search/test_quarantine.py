@@ -56,6 +56,12 @@ def test_the_third_failure_is_one_too_many() -> None:
     assert quarantine.of(of("scored", 5).plan) == ()
 
 
+def test_where_all_trials_fail_nobody_is_to_blame_but_what_all_have() -> None:
+    failed = [of("failed", 0, other) for other in (1, 2, 3)]
+    assert found([*failed, of("failed", 4)]) == set()
+    assert found([*failed, of("failed", 4), of("scored", 5)]) == {setting(0)}
+
+
 def test_whoever_was_scored_elsewhere_is_innocent() -> None:
     failed = [of("failed", 0, 1, other) for other in (2, 3, 4)]
     assert found(failed) == {setting(0), setting(1)}

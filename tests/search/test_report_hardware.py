@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from greenfront.hardware_profiles import HardwareProfile, Interval, PredictionError, Timing
 from greenfront.hardware_profiles.records import CalibrationPlan, Refused
+from greenfront.search.chart import Chart
 from greenfront.search.front import Front
 from greenfront.search.hardware_figure import Curve, curve_figures, curves, predicted_figure
 from greenfront.search.report_hardware import hardware_section
@@ -66,7 +67,9 @@ def test_the_curves_are_the_measured_operations() -> None:
         assert [latency.median for latency in each.latencies] == pytest.approx([MS_PER_RANK * a for a in each.amounts])
         assert each.break_even == math.inf
     (figure,) = curve_figures(toy()).values()
-    assert figure["data"][0]["y"] == pytest.approx([a / FULL for a in found[0].amounts])
+    unchanged, first, *_ = figure.series
+    assert list(unchanged.y) == [1, 1]
+    assert list(first.y) == pytest.approx([a / FULL for a in found[0].amounts])
 
 
 def test_formats_are_no_amounts_and_stand_in_a_curves_name() -> None:
@@ -89,30 +92,31 @@ def test_a_module_that_is_never_called_has_no_curve() -> None:
 def test_the_finalists_stand_beside_what_was_fitted_and_held_out() -> None:
     front = build_front(verified=3, unverified=2)
     figure = predicted_figure(toy(), front)
-    traces = {trace["name"]: trace for trace in figure["data"]}
-    assert set(traces) == {"predicted = measured", "fitted on", "held out", "finalists", "original"}
-    assert (traces["held out"]["x"], traces["held out"]["y"]) == ([8.0, 6.0], [8.4, 6.0])
+    series = {each.name: each for each in figure.series}
+    assert set(series) == {"predicted = measured", "fitted on", "held out", "finalists", "original"}
+    assert (series["held out"].x, series["held out"].y) == ([8.0, 6.0], [8.4, 6.0])
     finalists = [c for c in front.candidates if c.verified]
-    assert traces["finalists"]["x"] == [c.costs()["laptop"].latency_ms.median for c in finalists]
-    assert traces["finalists"]["y"] == [c.predicted["laptop"].latency_ms.median for c in finalists]
-    assert all("(+4.0%)" in words for words in traces["finalists"]["hovertext"])
-    assert figure["layout"]["xaxis"]["range"] == figure["layout"]["yaxis"]["range"]
-    assert figure["layout"]["xaxis"]["range"][1] > max(*traces["original"]["x"], *traces["original"]["y"])
+    assert series["finalists"].x == [c.costs()["laptop"].latency_ms.median for c in finalists]
+    assert series["finalists"].y == [c.predicted["laptop"].latency_ms.median for c in finalists]
+    assert all("(+4.0%)" in words for words in series["finalists"].words)
+    assert (figure.x.low, figure.x.high) == (figure.y.low, figure.y.high)
+    assert figure.x.high is not None
+    assert all(value is not None and figure.x.high > value for value in (*series["original"].x, *series["original"].y))
 
 
-def section(front: Front, *warnings: str, **changes: Any) -> tuple[str, dict[str, Any]]:
-    markup, figures = hardware_section(front, {"laptop": toy(**changes)}, {"laptop": warnings})
-    return unescape(markup), figures
+def section(front: Front, *warnings: str, **changes: Any) -> tuple[str, dict[str, Chart]]:
+    found = hardware_section(front, {"laptop": toy(**changes)}, {"laptop": warnings})
+    return unescape(found.markup), found.charts
 
 
 def test_every_figure_has_its_place_and_the_error_is_told() -> None:
-    markup, figures = section(build_front(), "it drifted")
-    assert len(figures) == 2
-    assert all(f'id="{id_}"' in markup for id_ in figures)
+    markup, charts = section(build_front(), "it drifted")
+    assert len(charts) == 2
+    assert all(f'data-chart="{name}"' in markup for name in charts)
     assert "off by 2.5% in the median, 5.0% at the 95th percentile and 5.0% at worst on 2 held-out" in markup
     assert "<li>it drifted</li>" in markup
     for title in ("peak memory", "throughput", "energy of a query (estimated)", "FLOPs of a query"):
-        assert f">{title}</td>" in markup
+        assert f">{title}</th>" in markup
 
 
 def test_what_the_runtime_refused_is_told() -> None:
@@ -121,8 +125,9 @@ def test_what_the_runtime_refused_is_told() -> None:
 
 
 def test_a_target_without_a_profile_has_its_costs() -> None:
-    markup, figures = hardware_section(build_front(targets=("laptop", "phone")), {"laptop": toy()}, {})
-    assert len(figures) == 2
+    found = hardware_section(build_front(targets=("laptop", "phone")), {"laptop": toy()}, {})
+    markup = found.markup
+    assert len(found.charts) == 2
     assert markup.index("Every cost on laptop") < markup.index("Every cost on phone")
 
 
@@ -131,7 +136,6 @@ def test_nothing_from_users_is_markup() -> None:
     profile = toy(refused=(Refused(EVIL, {"mode": EVIL}, EVIL),), warnings=(EVIL,))
     operations = tuple(replace(operation, group=EVIL + operation.group) for operation in profile.operations)
     evil = replace(profile, target=replace(profile.target, name=EVIL), operations=operations)
-    markup, figures = hardware_section(front, {EVIL: evil}, {EVIL: [EVIL]})
-    assert "<img" not in markup
-    texts = [trace for figure in figures.values() for trace in figure["data"]]
-    assert not any("<img" in str(trace.get(field, "")) for trace in texts for field in ("name", "hovertext"))
+    found = hardware_section(front, {EVIL: evil}, {EVIL: [EVIL]})
+    assert "<img" not in found.markup
+    assert "&lt;img" in found.markup

@@ -8,7 +8,6 @@ import pytest
 from greenfront.config import config_differences
 from greenfront.errors import RunError
 from greenfront.search import RunFolder
-from greenfront.search.run_folder import write_atomic
 from tests.search.toy_run import toy_config, toy_profile
 
 
@@ -109,30 +108,3 @@ def test_what_is_no_run_is_refused(name: str, words: str, tmp_path: Path) -> Non
     (tmp_path / "empty").mkdir()
     with pytest.raises(RunError, match=f"{name} {words}.*`greenfront search FILE` makes one"):
         RunFolder.existing(tmp_path / name)
-
-
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "front.json"
-    write_atomic(path, "before")
-
-    def full(*_: object) -> None:
-        raise OSError("no space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="no space left"):
-        write_atomic(path, "half of it")
-    assert path.read_text() == "before"
-    assert [file.name for file in tmp_path.iterdir()] == ["front.json"]
-
-
-def test_written_files_are_for_whoever_may_read_the_folder(tmp_path: Path) -> None:
-    write_atomic(tmp_path / "front.json", "{}")
-    assert (tmp_path / "front.json").stat().st_mode & 0o777 == 0o644
-
-
-def test_two_searches_in_one_folder_are_refused(tmp_path: Path) -> None:
-    run = RunFolder.create(toy_config(tmp_path / "run"))
-    with run.alone(), pytest.raises(RunError, match="another process is searching in"), RunFolder(run.path).alone():
-        pass
-    with run.alone():
-        pass

@@ -8,8 +8,6 @@ import pytest
 from greenfront.errors import RunError
 from greenfront.evaluators.peak_rate import NEGLIGIBLE
 from greenfront.search.candidate import Candidate
-from greenfront.search.details import UNTRAINED, details
-from greenfront.search.front import Front
 from greenfront.search.journal import Result, result_of
 from greenfront.search.outlook import trial_words
 from greenfront.search.paused import PausedStates
@@ -17,7 +15,7 @@ from greenfront.search.study import Study, make_sampler
 from greenfront.search.training_state import Part, Weights, to_arrays
 from greenfront.search.worker import Outcome, Worker
 from greenfront.spaces import Plan, complete, compress
-from tests.search.front_builder import NO_BUDGETS, build_candidate, build_cost, build_plan
+from tests.search.front_builder import build_candidate, build_cost, build_plan
 from tests.search.test_training_state import result, same
 from tests.search.tiny_assignment import assignment
 from tests.search.toy_run import toy_model, toy_space
@@ -114,8 +112,3 @@ def test_a_reader_is_told() -> None:
     for steps, words in why.items():
         kept = replace(told, untrained=True, steps=steps)
         assert f" (uniform, untrained{words}, 1 s)" in trial_words(kept, "", build_cost(), "accuracy")
-    original = build_candidate(Plan(), latency_ms=20.0, origin="original")
-    candidate = build_candidate(build_plan(1))
-    front = Front(original, (candidate,), "accuracy", ("laptop",), NO_BUDGETS, ("accuracy", "latency"))
-    assert UNTRAINED not in details(front, candidate)
-    assert UNTRAINED in details(front, replace(candidate, untrained=True)).splitlines()

@@ -1,6 +1,7 @@
 """Saved folders: what is in them, who can load them, and what happens to the ones that are broken."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from tests.spaces.models import BUILDERS, Prepared, batch_for, build, logits, pr
 USER = """
 import sys
 import greenfront
-heavy = {"torch", "transformers", "ray", "optuna", "datasets", "matplotlib", "plotly"} & set(sys.modules)
+heavy = {"torch", "transformers", "ray", "optuna", "datasets", "matplotlib"} & set(sys.modules)
 assert not heavy, heavy
 import json
 import torch
@@ -95,7 +96,7 @@ def test_the_processor_is_saved_with_it(tmp_path: Path) -> None:
 
 
 def test_saving_replaces_what_was_there(tmp_path: Path) -> None:
-    folder, partial = tmp_path / "saved", tmp_path / "saved.partial"
+    folder, partial = tmp_path / "saved", tmp_path / f"saved.{os.getpid()}.partial"
     for stale in (folder, partial):
         stale.mkdir()
         (stale / "stale.txt").write_text("from before")

@@ -86,7 +86,8 @@ def test_inputs_of_no_more_tokens_than_matches_are_exact(valid: Tensor, seed: in
 
 def behind_padding(triple: Triple, count: int, matches: int, *, causal: bool = False) -> Tensor:
     """What the tokens of one text get with so many places of padding before them."""
-    padding = random_heads(*triple[0].shape[:2], count, triple[0].shape[3], seed=count)
+    batch, heads, _, width = triple[0].shape
+    padding = random_heads(batch, heads, count, width, seed=count)
     query, key, value = (torch.cat(pair, dim=2) for pair in zip(padding, triple, strict=True))
     valid = torch.arange(query.shape[2])[None] >= count
     return run(SignMatchingAttention(matches), (query, key, value), valid, causal=causal)[:, :, count:]

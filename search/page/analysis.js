@@ -1,0 +1,3 @@
+// The page of `greenfront analyze`: its picture alone.
+
+document.querySelectorAll("[data-grid]").forEach(mountGrid);
