@@ -1,8 +1,8 @@
 """How large the report of a long search is, and how soon it is there in a browser.
 
-`python benchmarks/report_page.py [TRIALS]` (2000 by default) writes a report of that many trials of a 24-layer model with
-all its parts, and opens it: from the navigation until the plot is drawn and the page idle, five times. Needs Chromium
-and `pip install -e '.[browser]'`. Run it from the repository's root.
+`python benchmarks/report_page.py [TRIALS]` (2000 by default) writes a report of that many trials of a 24-layer model
+with all its parts, and opens it: from the navigation until the plot is drawn and the page idle, five times. Needs
+Chromium and `pip install -e '.[browser]'`. Run it from the repository's root.
 """
 
 import shutil

@@ -275,7 +275,7 @@ def test_init_on_an_existing_file(place: Place) -> None:
 
 def test_init_in_a_folder_that_is_not_there(place: Place) -> None:
     refused("init", "nowhere/news.yaml", says=["nowhere/news.yaml can't be written: No such file or directory"])
-    refused("init", "other.yaml", "--task", "translation", says=["task: must be one of", "'translation'"])
+    refused("init", "other.yaml", "--task", "translation", says=["model.task: must be ", "'translation'"])
     assert not (place.folder / "other.yaml").exists()
 
 

@@ -78,14 +78,15 @@ class Run:
 
 
 def trials(run: Path) -> list[FrozenTrial]:
-    """What stands in a run's journal, by Optuna alone."""
+    """What a run's journal says of trials that came to something, by Optuna alone."""
     journal = run / "study.journal"
     if not journal.exists():
         return []
     storage = JournalStorage(JournalFileBackend(str(journal)))
     if not storage.get_all_studies():
         return []
-    return optuna.load_study(storage=storage, study_name="greenfront").trials
+    told = optuna.load_study(storage=storage, study_name="greenfront").trials
+    return [trial for trial in told if trial.user_attrs.get("state") not in (None, "asked")]
 
 
 def states(run: Path) -> dict[str, str]:

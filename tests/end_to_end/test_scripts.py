@@ -27,12 +27,12 @@ def finished(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
     run = RunFolder.create(load_config(place.yaml))
     FRONT.save(run.front)
 
-    def searched(_: RunConfig, report: Reporter) -> Front:
+    def searched(_: RunConfig, report: Reporter, **__: object) -> Front:
         report.stage("Searching")
         report.note("a note")
         return FRONT
 
-    def exported(_: RunFolder, id_: str, to: Path, *, onnx: bool, report: Reporter) -> Exported:
+    def exported(_: RunFolder, id_: str, to: Path, *, onnx: bool, report: Reporter, **__: object) -> Exported:
         report.stage(f"Exporting {id_}")
         return Exported(to, "accuracy", 2, Form(3.0, score=0.5), Form(2.0), None, ("a note",))
 

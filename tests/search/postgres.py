@@ -8,12 +8,17 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 PROGRAMS = FOUND[-1].parent if FOUND else Path(shutil.which("pg_ctl") or "missing").parent
-INSTALLED = (PROGRAMS / "initdb").exists()
+MISSING = (
+    "PostgreSQL's server programs (initdb, pg_ctl) are not installed" if not (PROGRAMS / "initdb").exists() else
+    "its driver is not installed: greenfront[postgresql]" if find_spec("psycopg") is None else ""
+)  # fmt: skip
+"""Why no server can run here."""
 
 
 class Server:

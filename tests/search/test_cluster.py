@@ -54,12 +54,17 @@ class Light:
 def cluster() -> Iterator[Cluster]:
     """A head without processors, so that only other nodes work: one of two processors, and one of one."""
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
-    for processors in (2, 1):
-        made.add_node(num_cpus=processors)
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what nodes have is the installed package alone
-    yield made
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-    made.shutdown()
+    try:
+        for processors in (2, 1):
+            made.add_node(num_cpus=processors)
+        yield made
+    finally:
+        ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+        ray.shutdown()  # where a test failed while it was connected
+        for node in [*made.worker_nodes, made.head_node]:
+            made.remove_node(node, allow_graceful=False)  # which Ray waits for, and says so if one stays
+        made.shutdown()
 
 
 @pytest.fixture(scope="module")

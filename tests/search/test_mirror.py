@@ -20,7 +20,7 @@ from greenfront.search.journal import Result, RungScore, State, results_in
 from greenfront.search.mirror import mirrored
 from greenfront.search.storage import ASKED, check_storage, connect
 from greenfront.search.study import Proposal, Study, make_sampler
-from tests.search.postgres import INSTALLED, running
+from tests.search.postgres import MISSING, running
 from tests.search.test_profiles import Notes
 from tests.search.toy_run import toy_space
 
@@ -227,7 +227,7 @@ def test_a_mirror_that_is_closed_writes_nothing_more(
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # SQLAlchemy forgets a connection whose server has died
-@pytest.mark.skipif(not INSTALLED, reason="PostgreSQL is not installed")
+@pytest.mark.skipif(bool(MISSING), reason=MISSING)
 def test_a_server_that_is_restarted_misses_nothing(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mirror, "RETRY_SECONDS", 0.1)
     notes = Notes()
