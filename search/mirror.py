@@ -19,20 +19,20 @@ from contextlib import contextmanager
 import optuna
 import psutil
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import RDBStorage, fail_stale_trials
+from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from greenfront.errors import RunError
 from greenfront.search.journal import only_asked
 from greenfront.search.progress import Reporter
-from greenfront.search.storage import GRACE_SECONDS, HEARTBEAT_SECONDS, connect
+from greenfront.search.storage import ASKED, GRACE_SECONDS, HEARTBEAT_SECONDS, ClosedError, Storage, connect
 from greenfront.search.study import Study
 
 NAME = "storage"
 """The journal's attribute with the name of the study in the database."""
-ASKED, DRIVER = "asked", "driver"
-"""Attributes of a trial there: when it was asked for, which no two trials share, and whose it is."""
+DRIVER = "driver"
+"""Attribute of a trial there: whose it is."""
 RETRY_SECONDS, POLL_SECONDS = 2.0, 0.2
 CLOSE_SECONDS, BROKEN_OFF_SECONDS = 60.0, 2.0
 """How long a search waits at its end for the database, and where it was interrupted."""
@@ -54,7 +54,11 @@ def mirrored(url: str | None, study: Study, name: str, report: Reporter) -> Iter
     try:
         found = mirror.open(str(journal.user_attrs.get(NAME, "")), name, journal.directions)
     except (StorageInternalError, SQLAlchemyError) as error:
+        mirror.close(0.0)
         raise RunError(f"search.storage: {url} can't be reached any more: {error.__cause__ or error}") from error
+    except BaseException:
+        mirror.close(0.0)
+        raise
     if found != journal.user_attrs.get(NAME):
         journal.set_user_attr(NAME, found)
     study.mirror = mirror
@@ -70,7 +74,7 @@ def mirrored(url: str | None, study: Study, name: str, report: Reporter) -> Iter
 class Mirror:
     """Writes trials into a study of the database, in a thread of its own, one after the other."""
 
-    def __init__(self, storage: RDBStorage, trials: Sequence[FrozenTrial], report: Reporter) -> None:
+    def __init__(self, storage: Storage, trials: Sequence[FrozenTrial], report: Reporter) -> None:
         """`trials` are those of the journal."""
         self._storage, self._trials, self._report = storage, trials, report
         self._rows: dict[str, int] = {}  # by when they were asked for
@@ -120,12 +124,14 @@ class Mirror:
         self._actions.put(lambda: self._put(written, under_way=False))
 
     def close(self, seconds: float) -> None:
-        """Wait until all is written, at most so long; then say what isn't."""
-        self._until = time.monotonic() + seconds
-        self._actions.put(None)
-        self._thread.join(seconds + RETRY_SECONDS)
-        if not self._actions.empty() or self._thread.is_alive():
-            self._report.note("search.storage lacks the last trials; the same command writes them")
+        """Wait until all is written, at most so long; then say what isn't, and write nothing more."""
+        if self._thread.ident is not None:
+            self._until = time.monotonic() + seconds
+            self._actions.put(None)
+            self._thread.join(seconds + RETRY_SECONDS)
+            self._storage.closed = True  # or the thread, if it still waits, wrote while the next start does
+            if not self._actions.empty() or self._thread.is_alive():
+                self._report.note("search.storage lacks the last trials; the same command writes them")
         self._storage.engine.dispose()
 
     def _study(self, name: str, directions: Sequence[optuna.study.StudyDirection]) -> optuna.Study:
@@ -156,6 +162,12 @@ class Mirror:
             time.sleep(POLL_SECONDS)
 
     def _work(self) -> None:
+        try:
+            self._follow()
+        finally:
+            self._storage.engine.dispose()  # `close` may have given up waiting before the last connection was made
+
+    def _follow(self) -> None:
         """Everything in order, with a heartbeat between; what fails is tried again."""
         beat = time.monotonic()
         while True:
@@ -172,11 +184,13 @@ class Mirror:
                 beat = time.monotonic()
 
     def _try(self, action: _Action) -> bool:
-        while True:
+        while not self._storage.closed:
             try:
                 action()
             except UpdateFinishedTrialError:
                 pass  # an earlier try was written, though its answer was lost
+            except ClosedError:
+                break
             except (StorageInternalError, SQLAlchemyError) as error:
                 if not self._away:
                     self._away = True
@@ -185,14 +199,15 @@ class Mirror:
                         f"search.storage doesn't answer, and is given the rest when it does again: {line}"
                     )
                 if time.monotonic() > self._until:
-                    self._actions.put(action)
-                    return False
+                    break
                 time.sleep(RETRY_SECONDS)
                 continue
             if self._away:
                 self._away = False
                 self._report.note("search.storage answers again")
             return True
+        self._actions.put(action)
+        return False
 
     def _beat(self) -> None:
         for row in self._flying:
@@ -211,18 +226,19 @@ class Mirror:
                 new.system_attrs = {}
             row = self._storage.create_new_trial(self._id, template_trial=new)
             self._rows[key] = row
-        elif self._storage.get_trial(row).state.is_finished():
+        known = self._storage.get_trial(row)
+        if known.state.is_finished():
+            self._flying.discard(row)
             return
-        else:
-            self._update(row, trial, finished=finished)
+        self._update(known, trial, finished=finished)
         if under_way:
             self._flying.add(row)
             self._storage.record_heartbeat(row)
         else:
             self._flying.discard(row)
 
-    def _update(self, row: int, trial: FrozenTrial, *, finished: bool) -> None:
-        known = self._storage.get_trial(row)
+    def _update(self, known: FrozenTrial, trial: FrozenTrial, *, finished: bool) -> None:
+        row = known._trial_id
         for name, value in trial.user_attrs.items():
             if name not in known.user_attrs or known.user_attrs[name] != value:
                 self._storage.set_trial_user_attr(row, name, value)

@@ -1,5 +1,6 @@
 """The database of `search.storage`, through Optuna: reached, or refused with what would be valid."""
 
+import json
 import os
 import warnings
 from pathlib import Path
@@ -9,10 +10,15 @@ from urllib.parse import unquote, urlsplit
 import optuna
 import psutil
 from optuna.storages import RDBStorage
+from optuna.storages._rdb import models
+from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from greenfront.errors import ConfigError, RunError
 
+ASKED = "asked"
+"""Attribute of a trial: when it was asked for, which no two trials of a study share."""
 HEARTBEAT_SECONDS = 20
 GRACE_SECONDS = 60
 """A trial whose driver has given no sign of life for so long is nobody's any more."""
@@ -24,13 +30,47 @@ OVER_A_NETWORK = (
 """How the types of file systems begin on which SQLite's locks can't be relied on (sqlite.org/faq.html, question 5)."""
 
 
+class ClosedError(Exception):
+    """Nothing is created any more: whoever wrote here has been told to end."""
+
+
+class Storage(RDBStorage):
+    """Optuna's, but creating a trial that stands there already gives that one.
+
+    Where the server dies before it answers, nobody knows whether the trial was written; Optuna creates it again, up to
+    five times, and so does `Mirror`.
+    """
+
+    closed = False
+
+    def _get_prepared_new_trial(
+        self, study_id: int, template_trial: FrozenTrial | None, session: Session
+    ) -> models.TrialModel:
+        """Called on each of Optuna's tries, in the transaction that has locked the study."""
+        if self.closed:
+            raise ClosedError
+        found = None if template_trial is None else _find(study_id, template_trial, session)
+        return found or super()._get_prepared_new_trial(study_id, template_trial, session)
+
+
+def _find(study_id: int, trial: FrozenTrial, session: Session) -> models.TrialModel | None:
+    """The latest row of a trial; failed ones only for a failed trial, since others are given a new row."""
+    row, attribute = models.TrialModel, models.TrialUserAttributeModel
+    query = session.query(row).join(attribute, attribute.trial_id == row.trial_id)
+    query = query.filter(row.study_id == study_id, attribute.key == ASKED)
+    query = query.filter(attribute.value_json == json.dumps(trial.user_attrs.get(ASKED)))
+    if trial.state != TrialState.FAIL:
+        query = query.filter(row.state != TrialState.FAIL)
+    return query.order_by(row.trial_id.desc()).first()
+
+
 def check_storage(url: str | None) -> None:
     """Raise what `connect` does, where a storage is asked for."""
     if url is not None:
         connect(url).engine.dispose()
 
 
-def connect(url: str) -> RDBStorage:
+def connect(url: str) -> Storage:
     """The storage of a URL, its tables made where there are none yet.
 
     Raises:
@@ -49,7 +89,7 @@ def connect(url: str) -> RDBStorage:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         try:
-            return RDBStorage(
+            return Storage(
                 full, {"pool_pre_ping": True, "connect_args": arguments},
                 heartbeat_interval=HEARTBEAT_SECONDS, grace_period=GRACE_SECONDS,
             )  # fmt: skip

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 import yaml
 from moocore import hypervolume
@@ -94,12 +95,12 @@ def cluster(nodes: int) -> Iterator[Cluster]:
 
 
 def stored_mb(made: Cluster) -> list[float]:
-    """In the object store of every node that works."""
+    """In the object store of every node."""
     found = [0.0]
-    for node in made.worker_nodes:
+    for node in made.global_state.node_table():
         try:
-            stats = node_stats(node.raylet_ip_address, node.node_manager_port, False).store_stats
-        except Exception:  # it is leaving
+            stats = node_stats(node["NodeManagerAddress"], node["NodeManagerPort"], False).store_stats
+        except grpc.RpcError:  # it is leaving, or has left
             continue
         found.append(stats.object_store_bytes_used / 1e6)
     return found

@@ -1,6 +1,7 @@
 """A study in a database beside the journal: it follows, catches up, and knows the dead from the living."""
 
 import gc
+import itertools
 import socket
 import threading
 import time
@@ -10,12 +11,14 @@ import optuna
 import psutil
 import pytest
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from greenfront.errors import ConfigError, RunError
 from greenfront.search import mirror, storage
 from greenfront.search.journal import Result, RungScore, State, results_in
-from greenfront.search.mirror import ASKED, mirrored
-from greenfront.search.storage import check_storage, connect
+from greenfront.search.mirror import mirrored
+from greenfront.search.storage import ASKED, check_storage, connect
 from greenfront.search.study import Proposal, Study, make_sampler
 from tests.search.postgres import MISSING, running
 from tests.search.test_profiles import Notes
@@ -162,6 +165,67 @@ def test_a_journal_that_is_behind_has_a_study_of_its_own(journal: Path, url: str
     assert len(results_in(journal)) == 1
 
 
+def mirrors() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "greenfront-storage"]
+
+
+def await_mirrors() -> None:
+    """Until closed ones have ended too, which closes their connections."""
+    for thread in mirrors():
+        thread.join(30)
+    assert not mirrors()
+
+
+def gone() -> OperationalError:
+    return OperationalError("COMMIT", None, Exception("the server is gone"))
+
+
+def test_what_was_written_though_the_answer_was_lost_is_not_written_again(
+    journal: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mirror, "RETRY_SECONDS", 0.01)
+    commit, commits = Session.commit, itertools.count()
+
+    def lossy(session: Session) -> None:
+        commit(session)
+        if threading.current_thread().name == "greenfront-storage" and next(commits) % 3 == 0:
+            raise gone()
+
+    monkeypatch.setattr(Session, "commit", lossy)
+    study = study_of(journal)
+    with mirrored(url, study, "toy", Notes()):
+        first, second, third = (begin(study) for _ in range(3))
+        end(study, second, "failed")
+        end(study, third)
+        end(study, first, rungs=2)
+    assert next(commits) > 9
+    assert same(rows(url), journal)
+
+
+@pytest.mark.parametrize("state", ["scored", "failed"])
+def test_a_mirror_that_is_closed_writes_nothing_more(
+    journal: Path, url: str, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RETRY_SECONDS", "CLOSE_SECONDS"):
+        monkeypatch.setattr(mirror, name, 0.1)
+    study, notes = study_of(journal), Notes()
+    with monkeypatch.context() as patch:
+        with mirrored(url, study, "toy", notes):
+
+            def lose(session: Session) -> None:
+                raise gone()
+
+            patch.setattr(Session, "commit", lose)
+            end(study, begin(study), state)
+        assert notes.said[-1] == "search.storage lacks the last trials; the same command writes them"
+        assert mirrors()  # one waits for Optuna's next try
+    monkeypatch.setattr(mirror, "CLOSE_SECONDS", 60.0)
+    with mirrored(url, study_of(journal), "toy", Notes()):
+        pass
+    await_mirrors()
+    assert same(rows(url), journal)
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # SQLAlchemy forgets a connection whose server has died
 @pytest.mark.skipif(bool(MISSING), reason=MISSING)
 def test_a_server_that_is_restarted_misses_nothing(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -191,8 +255,10 @@ def test_a_server_that_is_restarted_misses_nothing(journal: Path, monkeypatch: p
             end(study, begin(study))
         assert again.said[-1] == "search.storage lacks the last trials; the same command writes them"
         server.start()
+        monkeypatch.setattr(mirror, "CLOSE_SECONDS", 60.0)
         with mirrored(server.url, study_of(journal), "toy", Notes()):
             pass
+        await_mirrors()
         assert same(rows(server.url), journal)
     gc.collect()
 
