@@ -68,7 +68,10 @@ def measured(number: int) -> Measured:
 
 @pytest.fixture(scope="module")
 def config() -> Iterator[RayConfig]:
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"pi": 1}})
+    with pytest.MonkeyPatch.context() as patch:
+        # What a node has is the installed package alone; the machine that answers at once is of the tests.
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "resources": {"pi": 1}})
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # what a node has is the installed package alone
     yield RayConfig(address=cluster.address)
     ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
