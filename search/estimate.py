@@ -14,8 +14,8 @@ from greenfront.evaluators.elements import find_parts
 from greenfront.evaluators.significance_analysis import count_passes
 from greenfront.search.analysis_seeds import takes_elements_away
 from greenfront.search.metric_check import check_metric
-from greenfront.search.pool import check_cluster
 from greenfront.search.profiles import check_targets, read_profile
+from greenfront.search.ray_session import check_cluster
 from greenfront.search.reopening import check_reopened
 from greenfront.search.sampling import check_sampler
 from greenfront.search.search_space import search_space

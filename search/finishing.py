@@ -27,8 +27,9 @@ from greenfront.search.finishing_data import finishing_data, shards_of
 from greenfront.search.growth import Growth
 from greenfront.search.journal import Result
 from greenfront.search.keeping import Kept, keep_attempts, keep_finished
-from greenfront.search.pool import Finished, Pool, running_ray
+from greenfront.search.pool import Finished, Pool
 from greenfront.search.progress import Reporter
+from greenfront.search.ray_session import running_ray
 from greenfront.search.retries import Retries
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.slack import accuracy_floors

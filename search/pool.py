@@ -1,34 +1,17 @@
-"""Ray workers: started, replaced when they die, stopped without leaving anything behind."""
+"""Ray workers: started, given one plan each, replaced when they die."""
 
-import math
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ray
 from ray.exceptions import RayError
 
-from greenfront.config import RayConfig
 from greenfront.errors import RunError
 from greenfront.search.failures import POISONED, Failure
 from greenfront.search.growth import Growth
-from greenfront.search.placement import Needs, check_room, most_later, nodes_there
-from greenfront.search.ray_access import (
-    check_dashboard,
-    dashboard,
-    keep_token_private,
-    on_loopback,
-    warn_without_token,
-)
-from greenfront.search.ray_folder import ray_folder
-from greenfront.search.reaching import join_elsewhere, knock
+from greenfront.search.placement import Needs
 from greenfront.search.reasons import last_line, loss_of
-from greenfront.search.shipping import check_nodes, runtime_env
 from greenfront.search.successors import START_SECONDS, Successors
 from greenfront.search.time_limit import TimeLimit
 from greenfront.search.training_state import Part, Weights
@@ -203,77 +186,3 @@ class Pool:
         }
         actor_class = ray.remote(**self._growth.needs.options(), runtime_env={"env_vars": environment})(Worker)
         return actor_class.remote(self._assignment)
-
-
-@contextmanager
-def running_ray(config: RayConfig, workers: int) -> Iterator[None]:
-    """Ray, local or of a cluster, for the time of a search, without a dashboard unless one is asked for.
-
-    A local Ray listens on loopback alone, and asks for the user's token.
-
-    Raises:
-        RunError: it can't be started or reached.
-    """
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says the future default, which Ray warns about
-    arguments: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    needs = Needs.of(config)
-    if config.local:
-        arguments |= {"num_cpus": math.ceil(workers * needs.cpu), **dashboard(config)}
-    with ray_folder() as folder:
-        if config.local:
-            arguments["_temp_dir"] = str(folder)
-        try:
-            knock(config.address)
-            with _own_signals(), on_loopback(config.local):
-                ray.init(address=config.address, runtime_env=runtime_env(config, folder), **arguments)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            rule = (
-                "must be local, auto (on a cluster's node, or by RAY_ADDRESS), HOST:PORT of a cluster that this "
-                "machine is a node of, or ray://HOST:PORT"
-            )
-            why = last_line(error)
-            if isinstance(error, ConnectionError) and "cluster at" in why:
-                why += ", which answers, but refuses: is Ray's version there the same, and its token (RAY_AUTH_TOKEN)?"
-            raise RunError(f"ray.address: {rule}, but got {config.address!r}: {why}") from error
-        if config.local:
-            keep_token_private()
-        try:
-            if config.local and workers:
-                check_room(workers, needs, nodes_there())
-            yield
-        finally:
-            with _own_signals():
-                ray.shutdown()
-
-
-@contextmanager
-def _own_signals() -> Iterator[None]:
-    """What SIGTERM does stays as it was. Ray's own answer to it is to end at once, with nothing written, and when Ray
-    shuts down the system's default is left, of which Python knows nothing."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if before is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
-
-
-def check_cluster(config: RayConfig) -> None:
-    """Refuse what Ray will not be able to do; on this machine it is only started when it is needed.
-
-    Raises:
-        ConfigError: a dashboard that can't be had.
-        RunError: a cluster that can't be reached, has no room for the workers, or can't run Greenfront.
-    """
-    check_dashboard(config)
-    if not config.local:
-        try:
-            knock(config.address)
-        except OSError:
-            pass  # said below, with what an address can be
-        else:
-            join_elsewhere(config.address)
-        with running_ray(config, 0):
-            warn_without_token(config)
-            check_room(config.workers, Needs.of(config), nodes_there(), most_later())
-            check_nodes(config)

@@ -8,7 +8,7 @@ from ray.exceptions import GetTimeoutError, RayError
 from greenfront.checkup import Checked
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
-from greenfront.search.pool import running_ray
+from greenfront.search.ray_session import running_ray
 from greenfront.search.reasons import last_line
 
 ANSWER_SECONDS = 120.0

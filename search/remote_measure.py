@@ -17,7 +17,7 @@ from greenfront.hardware_profiles import Fingerprint, HardwareProfile, Measured,
 from greenfront.hardware_profiles.sampling import Progress
 from greenfront.search.measurer import ThisMachine
 from greenfront.search.placement import nodes_there
-from greenfront.search.pool import running_ray
+from greenfront.search.ray_session import running_ray
 from greenfront.search.reasons import last_line
 from greenfront.spaces import Space
 

@@ -29,7 +29,7 @@ from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric, trusted_code
 from greenfront.search.mirror import mirrored
 from greenfront.search.plot import plot_front
-from greenfront.search.pool import Pool, check_cluster, running_ray
+from greenfront.search.pool import Pool
 from greenfront.search.prepare import (
     Teacher,
     kept_losses,
@@ -42,6 +42,7 @@ from greenfront.search.profiles import check_targets, prepare_profiles, resolve_
 from greenfront.search.progress import Reporter, Silent
 from greenfront.search.proposals import without_quarantined
 from greenfront.search.quarantine import Quarantine
+from greenfront.search.ray_session import check_cluster, running_ray
 from greenfront.search.reopening import Earlier, check_reopened, reopened
 from greenfront.search.report import write_report
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, verified_earlier

@@ -38,9 +38,9 @@ from greenfront.search import RunFolder, Silent
 from greenfront.search.acceptance import improves
 from greenfront.search.journal import drop_torn_line
 from greenfront.search.limits import budget_limits, changes
-from greenfront.search.pool import running_ray
 from greenfront.search.prepare import prepare_library, prepare_original, prepare_teacher
 from greenfront.search.profiles import useful
+from greenfront.search.ray_session import running_ray
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import cost_bounds, summed_cost, summed_limit
 from greenfront.search.trimming import prepare_base

@@ -21,7 +21,8 @@ from greenfront.search import growth, reaching, shipping
 from greenfront.search import pool as pool_module
 from greenfront.search.growth import Growth
 from greenfront.search.placement import Needs
-from greenfront.search.pool import Pool, check_cluster, running_ray
+from greenfront.search.pool import Pool
+from greenfront.search.ray_session import check_cluster, running_ray
 from greenfront.search.worker import Outcome
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray's own children, at shutdown

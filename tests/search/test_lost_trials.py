@@ -17,7 +17,8 @@ from ray.exceptions import RayError
 from greenfront.config import RayConfig
 from greenfront.search.driver import Driver
 from greenfront.search.journal import Result
-from greenfront.search.pool import Finished, Pool, running_ray
+from greenfront.search.pool import Finished, Pool
+from greenfront.search.ray_session import running_ray
 from greenfront.search.time_limit import TimeLimit
 from greenfront.spaces import Library, Plan
 from greenfront.spaces.library import Factors
