@@ -17,8 +17,7 @@ from ray.cluster_utils import Cluster
 
 from greenfront.config import RayConfig
 from greenfront.errors import RunError
-from greenfront.search import growth, reaching, shipping
-from greenfront.search import pool as pool_module
+from greenfront.search import growth, ray_session, reaching, shipping
 from greenfront.search.growth import Growth
 from greenfront.search.placement import Needs
 from greenfront.search.pool import Pool
@@ -77,7 +76,7 @@ def test_more_workers_than_the_cluster_can_place_are_refused_at_once(
     config: RayConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check_cluster(config)
-    monkeypatch.setattr(pool_module, "join_elsewhere", lambda address: None)  # which takes a process of its own
+    monkeypatch.setattr(ray_session, "join_elsewhere", lambda address: None)  # which takes a process of its own
     with pytest.raises(RunError, match=r"its 3 nodes have room for 3 of 6 with 1 CPU each: 3 CPU missing$"):
         check_cluster(config.model_copy(update={"workers": 6}))
 
@@ -142,7 +141,7 @@ def test_another_version_on_a_node_is_named(config: RayConfig, monkeypatch: pyte
 
 def test_nodes_that_leave_and_join(cluster: Cluster, config: RayConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "REVIEW_SECONDS", 0.2)
-    monkeypatch.setattr(pool_module, "Worker", Light)
+    monkeypatch.setattr("greenfront.search.pool.Worker", Light)
     work: Any = SimpleNamespace(threads=1, fine_tune=SimpleNamespace(steps=1), data=np.zeros(8_000_000, np.float32))
     with running_ray(config, 0):
         before = stored_mb()
