@@ -97,7 +97,7 @@ def test_it_is_one_small_file_that_fetches_nothing(front: Front, tmp_path: Path)
 
 def test_every_script_and_style_of_the_page_is_used() -> None:
     folder = Path(web_page.__file__).with_name("page")
-    scripts = {f"{name}.js" for name in (*web_page.REPORT_SCRIPTS, *web_page.ANALYSIS_SCRIPTS)}
+    scripts = {f"{name}.js" for name in (*web_page.REPORT_SCRIPTS, *web_page.ANALYSIS_SCRIPTS, *web_page.LIVE_SCRIPTS)}
     assert {path.name for path in folder.iterdir()} == scripts | {"page.html", "choose.html", "style.css"}
 
 
