@@ -22,7 +22,7 @@ class Shown:
     def __init__(self, folder: Path) -> None:
         self.folder, self.at, self.running = folder, 0, True
         self.front, extras = front_with_everything()
-        self.known = Known(run_info={"run": str(folder)}, **extras)
+        self.known: Known = {"run_info": {"run": str(folder)}, **extras}  # type: ignore[typeddict-item]
 
     def grown(self, count: int) -> Front:
         """The front of its first candidates."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from greenfront import watch_command
 from greenfront.cli import app
 from greenfront.page_server import PageServer
 from tests.end_to_end.place import Place, refused
@@ -24,7 +23,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bytes]]:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(PageServer, "serve_forever", serve)
-    monkeypatch.setattr(watch_command.os, "nice", lambda _: 0)
+    monkeypatch.setattr("os.nice", lambda _: 0)
     return found
 
 
@@ -72,7 +71,7 @@ def test_it_is_served_for_real(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         server.append(1)
 
     server: list[int] = []
-    monkeypatch.setattr(watch_command.os, "nice", lambda _: 0)
+    monkeypatch.setattr("os.nice", lambda _: 0)
     monkeypatch.setattr("webbrowser.open", ask)
     monkeypatch.setattr(PageServer, "service_actions", lambda _: _interrupt() if server else None)
     watched(str(run.path), "--open")

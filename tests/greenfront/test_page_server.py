@@ -57,7 +57,7 @@ def server(source: Told) -> Iterator[PageServer]:
 def asked(
     server: PageServer, path: str, headers: Mapping[str, str] | None = None, method: str = "GET"
 ) -> tuple[http.client.HTTPResponse, bytes]:
-    connection = http.client.HTTPConnection(*server.server_address[:2], timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
     try:
         connection.request(method, path, headers=dict(headers or {}))
         answer = connection.getresponse()
