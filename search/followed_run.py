@@ -21,6 +21,7 @@ from greenfront.search.journal import Result
 from greenfront.search.limits import without
 from greenfront.search.outset import Outset
 from greenfront.search.progress import Silent
+from greenfront.search.remembering import RememberingProfile
 from greenfront.search.report import report_page, waiting_page
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.status import standing
@@ -47,6 +48,7 @@ class FollowedRun:
         self._lock = Lock()
         self._config, self._front = run.load_config(), self._kept_front()
         self._built, self._page = "", b""
+        self._profiles: dict[str, tuple[str, RememberingProfile]] = {}  # by target, with what was seen of its file
         self._rested = 0.0
         self._trouble = ""
 
@@ -96,7 +98,7 @@ class FollowedRun:
         run = self._run
         self._config, self._front = run.load_config(), self._kept_front()
         told, attributes = self._journal.read()
-        outset, profiles = Outset.in_attributes(attributes), _profiles(run, self._config)
+        outset, profiles = Outset.in_attributes(attributes), self._measured_profiles()
         unreachable = outset.unreachable if outset is not None else unreachable_budgets(run)
         config, front = self._config, self._front
         if not _has_all(front, told) and outset is not None and len(profiles) == len(config.hardware):
@@ -107,6 +109,14 @@ class FollowedRun:
         history = History.of(run, searched, front.original, profiles, told) if profiles else None
         slower = () if outset is None else outset.left_out
         return report_page(front, run.path, known_of(run, config, profiles, slower, history, Silent()), live=name)
+
+    def _measured_profiles(self) -> dict[str, HardwareProfile]:
+        """Those that are there already; one that is as it was remembers what it has predicted."""
+        paths = {target.name: self._run.profile(target.name) for target in self._config.hardware}
+        for name, path in paths.items():
+            if path.exists() and self._profiles.get(name, ("",))[0] != (seen := _seen(path)):
+                self._profiles[name] = seen, RememberingProfile.of(HardwareProfile.load(path))
+        return {name: self._profiles[name][1] for name, path in paths.items() if path.exists()}
 
     def _kept_front(self) -> Front | None:
         return Front.load(self._run.front) if self._run.front.exists() else None
@@ -126,12 +136,6 @@ def _seen(path: Path) -> str:
     except OSError:
         return f"{path.name} -"
     return f"{path.name} {found.st_ino} {found.st_mtime_ns} {found.st_size}"
-
-
-def _profiles(run: RunFolder, config: RunConfig) -> dict[str, HardwareProfile]:
-    """Those that are there already."""
-    names = [target.name for target in config.hardware if run.profile(target.name).exists()]
-    return {name: HardwareProfile.load(run.profile(name)) for name in names}
 
 
 def _has_all(front: Front | None, told: Told) -> bool:
