@@ -22,7 +22,7 @@ from greenfront.search.limits import without
 from greenfront.search.outset import Outset
 from greenfront.search.progress import Silent
 from greenfront.search.remembering import RememberingProfile
-from greenfront.search.report import report_page, waiting_page
+from greenfront.search.report import WAITING, report_page, waiting_page
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.status import standing
 from greenfront.search.summary import unreachable_budgets
@@ -32,6 +32,12 @@ from greenfront.search.verify import judge
 Told = Sequence[tuple[FrozenTrial, Result]]
 RESTS = 10
 """After a page that took a second to build none is built for so many: what is watched has the machine."""
+
+
+OLDER = (
+    "An earlier version of Greenfront began this search, and it has no front yet. The report is here once "
+    "`greenfront search FILE` goes on, or it has ended; until then `greenfront show` lists its trials."
+)
 
 
 class FollowedRun:
@@ -104,7 +110,8 @@ class FollowedRun:
         if not _has_all(front, told) and outset is not None and len(profiles) == len(config.hardware):
             front = _front_of(run, config, outset, told, profiles, front)
         if front is None or not (front.candidates or told):
-            return waiting_page(str(run.path), run_info(run), name)
+            said = OLDER if told and outset is None else WAITING
+            return waiting_page(str(run.path), run_info(run), name, said)
         searched = without(config, unreachable)
         history = History.of(run, searched, front.original, profiles, told) if profiles else None
         slower = () if outset is None else outset.left_out

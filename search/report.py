@@ -22,6 +22,8 @@ from greenfront.search.slack import budgets_to_text
 from greenfront.search.spent import Spent, page_values, spent_section
 from greenfront.search.web_page import REPORT_SCRIPTS, WAITING_SCRIPTS, page_file, web_page
 
+WAITING = "No trial has ended yet. The report is here as soon as one has."
+
 
 class Known(TypedDict, total=False):
     """What is known of a run beside its front; parts of the page of which nothing is known are left out.
@@ -87,10 +89,10 @@ def report_page(front: Front, folder: Path, known: Known, live: str | None = Non
     return web_page(title, title, _summary(front), _tabs(parts), view, REPORT_SCRIPTS, live=live is not None)
 
 
-def waiting_page(run: str, info: Mapping[str, Any], live: str) -> str:
-    """What is served of a run before it has tried anything; `live` as of `report_page`."""
+def waiting_page(run: str, info: Mapping[str, Any], live: str, said: str = WAITING) -> str:
+    """What is served of a run of which nothing can be drawn yet, as `said`; `live` as of `report_page`."""
     title = f"Greenfront: {run}"
-    summary = paragraph("No trial has ended yet. The report is here as soon as one has.")
+    summary = paragraph(said)
     view = {"run": run, "page": live}
     return web_page(title, title, summary, f"<main>{_info(info)}</main>", view, WAITING_SCRIPTS, live=True)
 
@@ -124,7 +126,9 @@ def _summary(front: Front) -> str:
         f"The original: {front.metric} {wording.score(original.score.validation, front.metric)} on validation, "
         f"{wording.latency(own.latency_ms)} on {front.target}, {wording.cost('size_mb', own.size_mb)}.",
     ]
-    if not any(candidate.verified and candidate.feasible for candidate in front.candidates):
+    if not verified:
+        lines.append("Nothing is measured yet: costs are predicted.")
+    elif not any(candidate.verified and candidate.feasible for candidate in front.candidates):
         lines.append("No verified candidate meets every budget.")
     return "".join(map(paragraph, lines))
 

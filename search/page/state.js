@@ -54,7 +54,10 @@ const groupOf = candidate => {
 
 const GROUPS = {
   rejected: "rejected: over a budget by prediction, never trained", stopped: "stopped on a rung",
-  unverified: "trained, not among the finalists (costs predicted)", infeasible: "misses a budget of the run",
+  get unverified() {
+    return `trained${view.candidates.some(c => c.verified) ? ", not among the finalists" : ""} (costs predicted)`;
+  },
+  infeasible: "misses a budget of the run",
   dominated: "dominated", leading: "on the front so far (costs predicted)", front: "Pareto front", original: "original",
 };
 const SYMBOLS = {stopped: "triangle", unverified: "circle", infeasible: "cross", dominated: "circle", leading: "circle",

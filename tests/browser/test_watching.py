@@ -80,9 +80,7 @@ def test_what_was_chosen_stays(browser: Browser, shown: Shown, server: PageServe
         other = shown.front.candidates[3].id
         tab.select_option("#picked", other)
         tab.focus("[data-budget=size]")
-        tab.evaluate(
-            "() => { window.marked = byId('plot'); scrollTo(0, 200); touched = -Infinity; }"
-        )
+        tab.evaluate("() => { window.marked = byId('plot'); scrollTo(0, 200); touched = -Infinity; }")
         before, top = points(opened), tab.evaluate("() => scrollY")
         shown.at = 2
         now(opened, 2)
@@ -155,12 +153,14 @@ def test_before_anything_is_measured_a_prediction_leads(browser: Browser, shown:
     )
     path = tmp_path / "report.html"
     path.write_text(report_page(front, tmp_path, shown.known))
-    with browser.opened(path) as opened:
+    with browser.opened(path, width=390) as opened:
+        assert opened.page.evaluate("() => document.documentElement.scrollWidth") <= 390
         assert "Nothing is measured yet" in opened.page.inner_text("#answer")
         leaders = opened.page.locator("#points .leading").evaluate_all("all => all.map(each => each.dataset.id)")
         assert opened.named() in leaders
         assert "greenfront export" not in opened.page.inner_text("#answer")
         assert opened.page.locator(".staircase").count() == 1
+        assert "not among the finalists" not in opened.page.inner_text("#legend")
     none = replace(front, candidates=())
     path.write_text(report_page(none, tmp_path, shown.known))
     with browser.opened(path) as opened:

@@ -106,6 +106,16 @@ def test_while_a_file_can_not_be_read_the_last_page_stays(tmp_path: Path) -> Non
         FollowedRun(run)
 
 
+def test_a_search_that_an_earlier_version_began(tmp_path: Path) -> None:
+    run = search_until(tmp_path / "run", 3)
+    lines = run.study.read_text().splitlines(keepends=True)
+    run.study.write_text("".join(line for line in lines if '"outset"' not in line))
+    assert b"An earlier version of Greenfront began this search" in FollowedRun(run).page()[1]
+    front = verified_front(run.path)
+    view = view_of(FollowedRun(run).page()[1])
+    assert [candidate["id"] for candidate in view["candidates"]] == [candidate.id for candidate in front.candidates]
+
+
 def test_a_page_that_takes_long_is_built_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(followed_run, "RESTS", 1e9)
     run = search_until(tmp_path / "run", 2)
