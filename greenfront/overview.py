@@ -9,6 +9,7 @@ from rich.table import Table
 
 from greenfront.config import RunConfig
 from greenfront.time_left import duration
+from greenfront.units import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,9 +47,10 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
             highlight=False,
         )
     console.print(
-        f"Space    {len(found.space.choices)} choices at {len(found.space.sites)} sites, {found.space.size:.1e} plans; "
-        f"settings that turn out no cheaper when measured are left out", highlight=False,
-    )  # fmt: skip
+        f"Space    {len(found.space.choices)} choices at {len(found.space.sites)} sites, "
+        f"{format_count(found.space.size)} plans; settings that turn out no cheaper when measured are left out",
+        highlight=False,
+    )
     stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.seconds.items() if seconds)
     about = f"Time     about {duration(sum(found.seconds.values()))}, if nothing else runs here: {stages}"
     console.print(about, highlight=False)

@@ -62,6 +62,7 @@ from greenfront.search.unfinished import nothing_scored
 from greenfront.search.verify import judge, original_candidate, verify
 from greenfront.search.worker import Assignment
 from greenfront.spaces import Library, Space
+from greenfront.units import format_count
 
 
 def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Reporter | None = None) -> Front:
@@ -130,7 +131,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> F
     gone = left_out(whole, profiles)
     earlier = Earlier.all(run)
     space = offered(whole, profiles, config, earlier)
-    report.note(f"{len(space.choices)} choices at {len(space.sites)} sites, {space.size:.1e} plans")
+    report.note(f"{len(space.choices)} choices at {len(space.sites)} sites, {format_count(space.size)} plans")
     with summary.stage("teacher"):
         teacher = prepare_teacher(config, run, data, model, report)
     validation = score(teacher.outputs).value
