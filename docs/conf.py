@@ -10,7 +10,7 @@ import greenfront  # noqa: E402 - found by the line above
 
 project = "Greenfront"
 author = "The Greenfront authors"
-copyright = "The Greenfront authors, Apache-2.0"  # noqa: A001 - Sphinx's name for it
+copyright = "The Greenfront authors, Apache-2.0"
 release = version = greenfront.__version__
 
 extensions = [

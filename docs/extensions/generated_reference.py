@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-import typer.main
 from pydantic.fields import FieldInfo
+from typer import Context
 from typer.cli import get_docs_for_click
+from typer.main import get_command
 
 from greenfront.cli import app
 from greenfront.config import RunConfig
@@ -30,8 +31,8 @@ def configuration() -> str:
 
 def commands() -> str:
     """Every command with what it says of itself, its arguments and its options, as `typer ... utils docs` has it."""
-    command = typer.main.get_command(app)
-    with command.make_context("greenfront", [], resilient_parsing=True) as context:
+    command = get_command(app)
+    with Context(command, info_name="greenfront") as context:
         return get_docs_for_click(obj=command, ctx=context, name="greenfront", indent=1)
 
 
