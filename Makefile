@@ -63,7 +63,7 @@ test-browser: $(INSTALLED)
 
 docs: $(INSTALLED)
 	@echo "==> building the documentation into build/docs"
-	@HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx -E -W --keep-going -q docs build/docs
 	@echo "==> build/docs/index.html"
 
 # In an environment of its own: what audits is no part of what is audited. pip-audit ends with 1 whatever went wrong, so

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.fields import FieldInfo
 from typer import Context
 from typer.cli import get_docs_for_click
+from typer.core import TyperGroup
 from typer.main import get_command
 
 from greenfront.cli import app
@@ -31,9 +32,14 @@ def configuration() -> str:
 
 def commands() -> str:
     """Every command with what it says of itself, its arguments and its options, as `typer ... utils docs` has it."""
-    command = get_command(app)
-    with Context(command, info_name="greenfront") as context:
-        return get_docs_for_click(obj=command, ctx=context, name="greenfront", indent=1)
+    group = get_command(app)
+    assert isinstance(group, TyperGroup)
+    with Context(group, info_name="greenfront") as context:
+        described = [
+            get_docs_for_click(obj=command, ctx=context, call_prefix="greenfront", indent=1)
+            for command in group.commands.values()
+        ]
+    return "\n".join(described)
 
 
 GENERATED: dict[str, Callable[[], str]] = {"configuration": configuration, "commands": commands}
