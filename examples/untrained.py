@@ -3,8 +3,8 @@
     vit     examples/data/models/small-vit    4 layers x 128 for images of 28 x 28, 0.8 M parameters
     gpt2    examples/data/models/small-gpt2   4 layers x 128, a tokenizer of 4,000 tokens made of the Reuters news
 
-No trained model of their kinds comes with a package of the registries. A search trains them first, as it does with every
-model whose head is untrained. They are for trying things: what they reach says nothing of trained models.
+No trained model of their kinds comes with a package of the registries. A search trains them first, as it does
+with every model whose head is untrained. They are for trying things: what they reach says nothing of trained models.
 
 Exit code 1: the news aren't there, or a folder is.
 """
