@@ -1,4 +1,4 @@
-"""A vocabulary trimmed to a task by an example: searched, exported, and loaded with its tokenizer in a clean process."""
+"""A vocabulary trimmed by an example: searched, exported, and loaded with its tokenizer in a clean process."""
 
 import csv
 import json
