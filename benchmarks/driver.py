@@ -23,8 +23,9 @@ from greenfront.search.objectives import objective_names
 from greenfront.search.pool import Finished
 from greenfront.search.profiles import useful
 from greenfront.search.progress import Silent
+from greenfront.search.samplers import make_sampler
 from greenfront.search.search_space import search_space
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.study import Study
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan, load_checkpoint
