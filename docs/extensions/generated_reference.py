@@ -34,12 +34,11 @@ def commands() -> str:
     """Every command with what it says of itself, its arguments and its options, as `typer ... utils docs` has it."""
     group = get_command(app)
     assert isinstance(group, TyperGroup)
-    with Context(group, info_name="greenfront") as context:
-        described = [
-            get_docs_for_click(obj=command, ctx=context, call_prefix="greenfront", indent=1)
-            for command in group.commands.values()
-        ]
-    return "\n".join(described)
+    context = Context(group, info_name="greenfront")
+    return "\n".join(
+        get_docs_for_click(obj=command, ctx=context, call_prefix="greenfront", indent=1)
+        for command in group.commands.values()
+    )
 
 
 GENERATED: dict[str, Callable[[], str]] = {"configuration": configuration, "commands": commands}
