@@ -24,6 +24,8 @@ exclude_patterns = ["extensions"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 
+highlight_language = "none"  # of blocks that name none: commands and what they print
+
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
