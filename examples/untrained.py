@@ -24,8 +24,10 @@ SEED, TOKENS, END = 0, 4000, "<|endoftext|>"
 
 
 def vit(folder: Path, _data: Path) -> None:
-    sizes = {"hidden_size": 128, "intermediate_size": 512, "num_hidden_layers": 4, "num_attention_heads": 4}
-    ViTModel(ViTConfig(**sizes, image_size=28, patch_size=7)).save_pretrained(folder)
+    config = ViTConfig(
+        hidden_size=128, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4, image_size=28, patch_size=7
+    )
+    ViTModel(config).save_pretrained(folder)
 
 
 def gpt2(folder: Path, data: Path) -> None:
