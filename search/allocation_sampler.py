@@ -112,6 +112,10 @@ class AllocationSampler(BaseSampler):
         """A random value."""
         return self._others.sample_independent(study, trial, param_name, param_distribution)
 
+    def revised(self, number: int) -> None:
+        """A finished trial has other values now, or another state, as the study's owner may have given it."""
+        self._trials.revise(number)
+
     def reseed_rng(self) -> None:
         """Nothing to do for a process of its own: trials differ by their numbers."""
         self._others.reseed_rng()
@@ -146,7 +150,7 @@ class AllocationSampler(BaseSampler):
         mild, strong = self._allocations.range
         trials, running = self._trials, self._trials.running
         observed = np.log(trials.losses + RESOLUTION)
-        expected = _resolved(*model.predict(trials.parts[running]))[0]
+        expected = np.logaddexp(model.expected(trials.parts[running]), np.log(RESOLUTION))
         costs = trials.costs[np.append(trials.numbers, running)]
         points = np.column_stack([np.append(observed, expected), np.log(costs)])
         reference = np.log(mild) + _MARGIN * np.log(mild / strong)
@@ -155,7 +159,7 @@ class AllocationSampler(BaseSampler):
 
 
 class _Trials:
-    """The trials of a study. What a plan is, is found out once; values may change, as those of paused trials do."""
+    """The trials of a study. What a plan is, is found out once; who is over is looked at again only when revised."""
 
     def __init__(self, allocations: Allocations, learnt: int) -> None:
         self._allocations, self._learnt = allocations, learnt
@@ -172,7 +176,7 @@ class _Trials:
         """(trials, A) By number."""
         self._known = 0
         self._open = dict[int, bool]()  # whether it is known what they try
-        self._over = dict[int, FrozenTrial]()
+        self._revised = set[int]()
         self._model: tuple[int, bytes, LossModel] | None = None
 
     def update(self, study: Study, asked: int) -> None:
@@ -184,21 +188,39 @@ class _Trials:
         self._open.update(dict.fromkeys(range(self._known, len(trials)), False))
         self._known = len(trials)
         self.parts, self.costs = _longer(self.parts, len(trials)), _longer(self.costs, len(trials))
-        for number in list(self._open):
+        waiting, running = TrialState.WAITING, TrialState.RUNNING
+        over = self._revised.difference(self._open)
+        for number, known in list(self._open.items()):
             trial = trials[number]
-            if number == asked or trial.state == TrialState.WAITING:
+            if (known and trial.state is running) or number == asked or trial.state is waiting:
                 continue
-            described = None if self._open[number] else self._allocations.tried(trial)
+            described = None if known else self._allocations.tried(trial)
             if described is not None:
                 self._open[number] = True
                 self.plans.add(described.plan)
                 self.parts[number], self.costs[number] = described.parts, described.costs
-            if trial.state in _OVER and self._open.pop(number) and trial.state == TrialState.COMPLETE:
-                self._over[number] = trial
-        scored = {n: t.values[self._learnt] for n, t in self._over.items() if t.state == TrialState.COMPLETE}
-        numbers, losses = np.array(list(scored), dtype=np.intp), np.array(list(scored.values()))
-        order = np.argsort(numbers)
-        self.numbers, self.losses = numbers[order], losses[order]
+            if trial.state in _OVER and self._open.pop(number):
+                over.add(number)
+        self._revised.clear()
+        for number in sorted(over):
+            self._take(number, trials[number])
+
+    def revise(self, number: int) -> None:
+        """Look at a trial again that was over."""
+        self._revised.add(number)
+
+    def _take(self, number: int, trial: FrozenTrial) -> None:
+        """Have the loss of a trial that is over, where it was scored, in its place; none of any other."""
+        place = int(np.searchsorted(self.numbers, number))
+        there = place < len(self.numbers) and self.numbers[place] == number
+        if trial.state != TrialState.COMPLETE:
+            if there:
+                self.numbers, self.losses = np.delete(self.numbers, place), np.delete(self.losses, place)
+        elif there:
+            self.losses[place] = trial.values[self._learnt]
+        else:
+            self.numbers = np.insert(self.numbers, place, number)
+            self.losses = np.insert(self.losses, place, trial.values[self._learnt])
 
     @property
     def running(self) -> Numbers:

@@ -1,5 +1,6 @@
 """What is written while workers go on working: one thread, in the order asked for."""
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -10,7 +11,7 @@ class Saving:
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="greenfront-save")
-        self._under_way: list[Future[None]] = []
+        self._under_way = deque[Future[None]]()
 
     def submit(self, save: Callable[..., None], *arguments: Any) -> None:
         """Have it called, after all before it."""
@@ -18,10 +19,8 @@ class Saving:
 
     def check(self) -> None:
         """Raise what has come up so far."""
-        ended = [save for save in self._under_way if save.done()]
-        for save in ended:
-            save.result()
-        self._under_way = [save for save in self._under_way if save not in ended]
+        while self._under_way and self._under_way[0].done():  # they end in their order
+            self._under_way.popleft().result()
 
     def wait(self) -> None:
         """Until all is written."""

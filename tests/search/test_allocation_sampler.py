@@ -206,6 +206,9 @@ def test_values_that_change_are_learnt_again_and_what_fails_later_is_left_out() 
     changed, failed = study.get_trials(deepcopy=False)[2:4]
     changed.values = [10 * changed.values[0], changed.values[1]]
     failed.state, failed.values = TrialState.FAIL, None
+    assert isinstance(study.sampler, AllocationSampler)
+    for trial in (changed, failed):
+        study.sampler.revised(trial.number)
     study.ask(ENCODING.distributions)
     losses = trials_of(study).losses
     assert changed.values[0] in losses
