@@ -7,7 +7,7 @@ from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.spaces import Plan
 
 REMEMBERED = 4096
-"""Plans whose costs are kept, those asked for last: more than have workers, as each is asked for again when finished."""
+"""Plans whose costs are kept, those asked for last: more than are under way, as each is asked for again at its end."""
 
 
 class Predictions:
