@@ -6,6 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
+MOST = 256
+"""What may be under way at once: a storage that is slower than the workers slows the search down, so that no crash loses
+more than this beside the trials in flight."""
+
+
 class Saving:
     """Its errors, such as a full disk, come up where it is looked after."""
 
@@ -14,7 +19,9 @@ class Saving:
         self._under_way = deque[Future[None]]()
 
     def submit(self, save: Callable[..., None], *arguments: Any) -> None:
-        """Have it called, after all before it."""
+        """Have it called, after all before it, once not more than `MOST` of these are left."""
+        while len(self._under_way) >= MOST:
+            self._under_way.popleft().result()
         self._under_way.append(self._thread.submit(save, *arguments))
 
     def check(self) -> None:

@@ -4,8 +4,9 @@
 
 As `simulate.py`, whose pool this is, with everything that goes wrong on many machines: a node of 8 workers is lost
 every so many hours on average (its trials come back as lost, and are given away again), and is there again after some
-minutes; one job in so many takes longer than the others; and writing a trial takes time, beside the driver's own work.
-A row of the table for each number of workers.
+minutes; one job in so many takes longer than the others; and each of a trial's two writes takes time, beside the
+driver's own work, which waits when too many are left (`greenfront.search.saving`). A row of the table for each number
+of workers.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from greenfront.evaluators import Outputs
 from greenfront.search import RunFolder
 from greenfront.search.pool import Finished
 from greenfront.search.progress import Silent
+from greenfront.search.saving import MOST
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan
 
@@ -31,13 +33,13 @@ PER_NODE = 8
 @dataclass(frozen=True)
 class Troubles:
     """`loss_hours`: of one node, between two losses on average; it is away for `away_seconds`. `stragglers`: their
-    share, each `slower` times as slow. `write_seconds`: of one trial."""
+    share, each `slower` times as slow. `write_seconds`: of one write; a trial has two."""
 
     loss_hours: float = 4.0
     away_seconds: float = 300.0
     stragglers: float = 0.05
     slower: float = 4.0
-    write_seconds: float = 0.0
+    write_seconds: float = 0.005
 
 
 @dataclass
@@ -46,9 +48,10 @@ class TroubledPool(SimulatedPool):
 
     troubles: Troubles = field(default_factory=Troubles)
     lost: int = 0
-    worked: float = 0.0
-    wasted: float = 0.0
     behind: float = 0.0
+    worked: list[tuple[float, float]] = field(default_factory=list)
+    """When jobs that came to something began and ended; of those that were lost `wasted`."""
+    wasted: list[tuple[float, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(0)
@@ -78,6 +81,7 @@ class TroubledPool(SimulatedPool):
         self._jobs[worker] = self.now, tag, plan_json
         self._at(self.now + self.seconds * (self.troubles.slower if slow else 1.0), "end", worker, tag)
         self.submitted.append(self.now)
+        self._write()
         self._leave()
 
     def wait(self, seconds: float) -> list[Finished]:
@@ -104,11 +108,10 @@ class TroubledPool(SimulatedPool):
         begun, tag, plan_json = self._jobs.pop(worker)
         self._free.append(worker)
         plan = Plan.from_json(plan_json)
-        self.worked += self.now - begun
+        self.worked.append((begun, self.now))
         self.finished.append(self.now)
         self.spent_at.append(self.spent)
-        self._written = max(self._written, self.now) + self.troubles.write_seconds
-        self.behind = max(self.behind, self._written - self.now)
+        self._write()
         nats, outputs = self.divergence(plan), Outputs("accuracy", np.zeros((1, 2)))
         return Finished(tag, Outcome(plan.id, float(np.exp(-nats)), nats, self.now - begun, outputs=outputs), None)
 
@@ -121,10 +124,16 @@ class TroubledPool(SimulatedPool):
         for worker in [worker for worker in self._jobs if worker in gone]:
             begun, tag, plan_json = self._jobs.pop(worker)
             self.lost += 1
-            self.wasted += self.now - begun
+            self.wasted.append((begun, self.now))
             id_, reason = Plan.from_json(plan_json).id, "its machine left"
             found.append(Finished(tag, Outcome(id_, None, None, self.now - begun, reason, failure="node"), None))
         return found
+
+    def _write(self) -> None:
+        seconds = self.troubles.write_seconds
+        self._written = max(self._written, self.now) + seconds
+        self.behind = max(self.behind, self._written - self.now)
+        self.now = max(self.now, self._written - MOST * seconds)
 
     def _lose_later(self, node: int) -> None:
         self._at(self.now + float(self._rng.exponential(3600 * self.troubles.loss_hours)), "lost", node, 0)
@@ -160,12 +169,14 @@ def main() -> None:
 
 
 def row(pool: TroubledPool, journal_mb: float, sent_mb: float) -> str:
-    """Of the table. Busy is the share of all workers' time, up to the last submission, of jobs that came to something
-    or were lost."""
-    span = max(pool.submitted[-1], pool.seconds)
-    busy = min(1.0, (pool.worked + pool.wasted) / (pool.workers * span))
+    """Of the table. Busy is the share of all workers' time, up to the last submission, in which they had a job; of it
+    lost what came to nothing, as a node left."""
+    until = max(pool.submitted[-1], pool.seconds)
+    worked, wasted = (
+        sum(max(min(end, until) - begun, 0.0) for begun, end in jobs) for jobs in (pool.worked, pool.wasted)
+    )
+    busy, lost = (worked + wasted) / (pool.workers * until), wasted / max(worked + wasted, 1e-9)
     spent = 1000 * float(np.diff([0.0, *pool.spent_at]).mean())
-    lost = pool.wasted / max(pool.worked + pool.wasted, 1e-9)
     cells = (pool.workers, len(pool.finished), pool.lost, f"{busy:.1%}", f"{lost:.1%}", f"{spent:.1f}",
              f"{journal_mb:.1f}", f"{pool.behind:.1f}", f"{sent_mb:.0f}")  # fmt: skip
     return f"| {' | '.join(map(str, cells))} |"
