@@ -10,6 +10,7 @@ from greenfront.errors import ConfigError
 from greenfront.field_types import (
     Budget,
     File,
+    Files,
     Listen,
     Objectives,
     Rungs,
@@ -124,6 +125,11 @@ class SearchConfig(Section):
     finalists: int = Field(default=8, ge=1, description="candidates measured and tested at the end")
     scored_settings: int = Field(
         default=3, ge=2, description="of a method at a module; the losses between are interpolated"
+    )
+    first_plans: Files = Field(
+        default=(),
+        description="tried first: files with plans, exported models or runs",
+        examples=[["other/front.json"]],
     )
     storage: Storage | None = Field(
         default=None, description="a database that shows the study too", examples=["postgresql://USER@HOST/DATABASE"]

@@ -13,6 +13,7 @@ from greenfront.evaluators import TaskData, batches, load_data, load_original, r
 from greenfront.evaluators.elements import find_parts
 from greenfront.evaluators.significance_analysis import count_passes
 from greenfront.search.analysis_seeds import takes_elements_away
+from greenfront.search.given_plans import given_plans
 from greenfront.search.metric_check import check_metric
 from greenfront.search.profiles import check_targets, read_profile
 from greenfront.search.ray_session import check_cluster
@@ -69,6 +70,7 @@ def overview(config: RunConfig) -> Overview:
     data, processor = load_data(config.model, config.data, config.search.seed)
     model, untrained = load_original(config.model, data.label_names)
     check_targets(config, model)
+    given_plans(config, model)
     base = trimmed_for_a_while(config, data, processor, model) if config.space.embeddings.trim else model
     space = search_space(base, config)
     for target in config.hardware:

@@ -13,6 +13,7 @@ from greenfront.errors import BudgetError
 from greenfront.evaluators import TaskData, score
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import wording
+from greenfront.search.allocation import Seed
 from greenfront.search.analysis import analysis_for, kept_analysis
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.approximations import left_out
@@ -22,6 +23,7 @@ from greenfront.search.driver import Driver
 from greenfront.search.finalists import Finalists
 from greenfront.search.finishing import finish, scored_candidates
 from greenfront.search.front import Front
+from greenfront.search.given_plans import given_plans, given_seeds
 from greenfront.search.growth import Growth
 from greenfront.search.history import History
 from greenfront.search.kept_plans import kept_plans
@@ -110,9 +112,11 @@ def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> F
 
 def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> Front:
     summary = Summary({})
+    given: list[Seed] = []
 
     def whole_space(model: PreTrainedModel) -> Space:
         check_targets(config, model)
+        given[:] = given_plans(config, model)
         return search_space(model, config)
 
     with summary.stage("original"):
@@ -160,7 +164,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> F
             report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")
         else:
             firsts += analysis_seeds(analysis, space) if analysis is not None else []
-        for seed in firsts:
+        for seed in [*given_seeds(given, space, report), *firsts]:
             study.suggest(seed.plan, seed.origin)
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, base.processor)
     driver.contenders.spare(verified_earlier(earlier))

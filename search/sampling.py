@@ -12,7 +12,8 @@ from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import AllocationEncoding
 from greenfront.search.limits import cost_axes
 from greenfront.search.objectives import objective_names
-from greenfront.search.study import ALLOCATION, Study, make_sampler
+from greenfront.search.samplers import ALLOCATION, make_sampler
+from greenfront.search.study import Study
 from greenfront.spaces import Space
 
 

@@ -5,19 +5,17 @@ come to something: asking for forty parameters one by one on a journal file cost
 sampling 20 ms. What is proposed depends on the seed and on what the journal holds, on nothing that a process forgets.
 """
 
-import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import optuna
-from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from greenfront.errors import ConfigError, RunError
+from greenfront.errors import RunError
 from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.journal import (
@@ -39,20 +37,8 @@ SAMPLER = "sampler"
 """The origin of a plan that was not suggested."""
 RANDOM = "random allocation"
 """The origin of a plan that was drawn at random within the budgets, where the sampler's own were all over them."""
-SHORT = {
-    "tpe": "TPESampler",
-    "nsgaii": "NSGAIISampler",
-    "nsgaiii": "NSGAIIISampler",
-    "random": "RandomSampler",
-    "gp": "GPSampler",
-    "qmc": "QMCSampler",
-    "cmaes": "CmaEsSampler",
-    "brute_force": "BruteForceSampler",
-}
 _LOST = "lost "
 """What names of the study's attributes begin with that say why a plan, whose id follows, is tried again."""
-ALLOCATION = "allocation"
-"""The name of `AllocationSampler`, and of the encoding that it proposes parameters of."""
 
 
 @dataclass(frozen=True)
@@ -62,47 +48,6 @@ class Proposal:
     number: int
     plan: Plan
     origin: str
-
-
-def make_sampler(name: str, options: Mapping[str, Any], seed: int, objectives: int = 2) -> optuna.samplers.BaseSampler:
-    """Any of Optuna's samplers, by its class name or a short one.
-
-    Raises:
-        ConfigError: no such sampler, options it doesn't take, or one that can't work on so many objectives.
-    """
-    sampler_class = getattr(optuna.samplers, SHORT.get(name, name), None)
-    if not inspect.isclass(sampler_class) or not issubclass(sampler_class, optuna.samplers.BaseSampler):
-        raise ConfigError(
-            f"search.sampler: must be one of {', '.join((*SHORT, ALLOCATION))} or a class of optuna.samplers, "
-            f"but got {name!r}"
-        )
-    accepted = inspect.signature(sampler_class).parameters
-    defaults: dict[str, Any] = {"seed": seed} if "seed" in accepted else {}
-    if sampler_class is optuna.samplers.TPESampler:
-        # Joint sampling: a third of the time for forty parameters, and ranks do depend on each other.
-        defaults["multivariate"] = True
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        try:
-            sampler, rehearsed = (sampler_class(**{**defaults, **options}) for _ in range(2))
-        except (TypeError, ValueError) as error:
-            valid = ", ".join(accepted)
-            raise ConfigError(f"search.sampler_options: {name} takes {valid}; {error}") from error
-        try:
-            _rehearse(rehearsed, objectives)
-        except (ImportError, ValueError) as error:
-            raise ConfigError(f"search.sampler: {name} can't be used with {objectives} objectives: {error}") from error
-    made: optuna.samplers.BaseSampler = sampler
-    return made
-
-
-def _rehearse(sampler: optuna.samplers.BaseSampler, objectives: int) -> None:
-    """Ask once: some samplers say only then that they can't."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(directions=[StudyDirection.MINIMIZE] * objectives, sampler=sampler)
-    distributions: dict[str, BaseDistribution] = {name: IntDistribution(0, 3) for name in "ab"}
-    for value in range(2):
-        study.tell(study.ask(distributions), [float(value)] * objectives)
 
 
 class Follower(Protocol):

@@ -20,7 +20,7 @@ from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.limits import SEEDS, WITHOUT_BUDGET
 from greenfront.search.proposals import REJECTIONS
-from greenfront.search.study import make_sampler
+from greenfront.search.samplers import make_sampler
 from greenfront.spaces import Plan, Space
 
 ATTEMPTS = 3 * REJECTIONS

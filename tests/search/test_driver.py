@@ -17,8 +17,9 @@ from greenfront.search.driver import Driver
 from greenfront.search.journal import Result
 from greenfront.search.objectives import objective_names
 from greenfront.search.pool import Finished, Pool
+from greenfront.search.samplers import make_sampler
 from greenfront.search.slack import missed
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.study import Study
 from greenfront.search.training_state import Part
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Outcome

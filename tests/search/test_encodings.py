@@ -17,7 +17,8 @@ from greenfront.search.allocation import Axis, Limit, cheapest, total
 from greenfront.search.encodings import AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.groups import Groups
 from greenfront.search.journal import Result
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.samplers import make_sampler
+from greenfront.search.study import Study
 from greenfront.spaces import Plan, Space
 from tests.search.layered import layered_changes, layered_losses, layered_original, layered_space
 

@@ -26,7 +26,8 @@ from greenfront.search.finishing_data import chosen_examples, shards_of
 from greenfront.search.journal import Result
 from greenfront.search.keeping import keep_candidate, keep_finished
 from greenfront.search.pool import Pool
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.samplers import make_sampler
+from greenfront.search.study import Study
 from greenfront.search.training_state import Weights, to_arrays
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Assignment, Worker

@@ -27,8 +27,9 @@ from greenfront.search.report import write_report
 from greenfront.search.report_search import search_section
 from greenfront.search.run_folder import RunFolder
 from greenfront.search.rungs_figure import climbers, points, rungs_figure, rungs_words
+from greenfront.search.samplers import make_sampler
 from greenfront.search.stored import adopt, stored_results
-from greenfront.search.study import RANDOM, Study, make_sampler
+from greenfront.search.study import RANDOM, Study
 from greenfront.spaces import Plan
 from tests.search.front_builder import build_front
 from tests.search.test_driver import FormulaPool, Notes, driver_at

@@ -18,8 +18,9 @@ from greenfront.errors import ConfigError, RunError
 from greenfront.search import mirror, storage
 from greenfront.search.journal import Result, RungScore, State, results_in
 from greenfront.search.mirror import mirrored
+from greenfront.search.samplers import make_sampler
 from greenfront.search.storage import ASKED, check_storage, connect
-from greenfront.search.study import Proposal, Study, make_sampler
+from greenfront.search.study import Proposal, Study
 from tests.search.postgres import MISSING, running
 from tests.search.test_profiles import Notes
 from tests.search.toy_run import toy_space

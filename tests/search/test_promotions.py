@@ -24,8 +24,9 @@ from greenfront.search.pool import Finished, Pool
 from greenfront.search.promotions import Climb, Promotions, steps_taken, steps_trained, stopped
 from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.run import _search
+from greenfront.search.samplers import make_sampler
 from greenfront.search.stored import adopt, stored_results
-from greenfront.search.study import Proposal, Study, make_sampler
+from greenfront.search.study import Proposal, Study
 from greenfront.search.training_state import Part
 from greenfront.search.worker import Assignment, Outcome
 from greenfront.spaces import Plan

@@ -23,8 +23,9 @@ from greenfront.search.keeping import keep_candidate
 from greenfront.search.profiles import useful
 from greenfront.search.reopening import Earlier, reopened
 from greenfront.search.resolving import is_resolved, offered, still_wanted, take_up, train_again, uncovered
+from greenfront.search.samplers import make_sampler
 from greenfront.search.stored import adopt, stored_results, within
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.study import Study
 from greenfront.search.training_state import Weights
 from greenfront.search.verify import original_candidate
 from greenfront.search.worker import Worker

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from greenfront.search import RunFolder
 from greenfront.search.journal import Result, State
+from greenfront.search.samplers import make_sampler
 from greenfront.search.status import is_finished, status
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.study import Study
 from tests.search.front_builder import build_front
 from tests.search.toy_run import toy_config, toy_space
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from greenfront.errors import BudgetError, GreenfrontError
 from greenfront.search import RunFolder
 from greenfront.search.journal import Result, RungScore, State
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.samplers import make_sampler
+from greenfront.search.study import Study
 from greenfront.search.unfinished import nothing_scored, unfinished
 from greenfront.spaces import Plan
 from tests.search.toy_run import toy_config, toy_space

@@ -11,7 +11,8 @@ from greenfront.search.candidate import Candidate
 from greenfront.search.journal import Result, result_of
 from greenfront.search.outlook import trial_words
 from greenfront.search.paused import PausedStates
-from greenfront.search.study import Study, make_sampler
+from greenfront.search.samplers import make_sampler
+from greenfront.search.study import Study
 from greenfront.search.training_state import Part, Weights, to_arrays
 from greenfront.search.worker import Outcome, Worker
 from greenfront.spaces import Plan, complete, compress
