@@ -5,10 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-
 MOST = 256
-"""What may be under way at once: a storage that is slower than the workers slows the search down, so that no crash loses
-more than this beside the trials in flight."""
+"""What may be under way at once: a storage that is slower than the workers slows the search down, so that a crash loses
+no more than this beside the trials in flight."""
 
 
 class Saving:

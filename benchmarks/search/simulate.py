@@ -135,9 +135,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--sampler", help="default: the run's")
-    parser.add_argument(
-        "--rungs", type=int, nargs="+", help="of a ladder; each is a job of so many seconds"
-    )
+    parser.add_argument("--rungs", type=int, nargs="+", help="of a ladder; each is a job of so many seconds")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         source = RunFolder.existing(asked.run)

@@ -8,6 +8,10 @@ from greenfront.search import saving
 from greenfront.search.saving import Saving
 
 
+def blocked(gate: threading.Event) -> None:
+    gate.wait()
+
+
 def fails() -> None:
     raise OSError("disk full")
 
@@ -23,7 +27,7 @@ def test_all_is_done_in_the_order_asked_for() -> None:
 def test_a_slow_storage_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(saving, "MOST", 3)
     saved, gate, done = Saving(), threading.Event(), list[int]()
-    saved.submit(gate.wait)
+    saved.submit(blocked, gate)
     for number in range(2):
         saved.submit(done.append, number)
     waits = threading.Thread(target=saved.submit, args=(done.append, 2))
@@ -41,7 +45,3 @@ def test_an_error_comes_up_where_it_is_looked_for() -> None:
     saved.submit(fails)
     with pytest.raises(OSError, match="disk full"):
         saved.wait()
-    saved.submit(fails)
-    with pytest.raises(OSError, match="disk full"):
-        while True:
-            saved.check()
