@@ -52,6 +52,8 @@ class TroubledPool(SimulatedPool):
     worked: list[tuple[float, float]] = field(default_factory=list)
     """When jobs that came to something began and ended; of those that were lost `wasted`."""
     wasted: list[tuple[float, float]] = field(default_factory=list)
+    gone: list[tuple[float, float]] = field(default_factory=list)
+    """When workers left with their node, and came back."""
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(0)
@@ -116,7 +118,8 @@ class TroubledPool(SimulatedPool):
         return Finished(tag, Outcome(plan.id, float(np.exp(-nats)), nats, self.now - begun, outputs=outputs), None)
 
     def _lose(self, node: int) -> list[Finished]:
-        gone = range(node * PER_NODE, (node + 1) * PER_NODE)
+        gone = range(node * PER_NODE, min(self.workers, (node + 1) * PER_NODE))
+        self.gone += [(self.now, self.now + self.troubles.away_seconds)] * len(gone)
         self._away.add(node)
         self._free = [worker for worker in self._free if worker not in gone]
         self._at(self.now + self.troubles.away_seconds, "back", node, 0)
@@ -147,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 10, 100, 1000])
-    parser.add_argument("--trials", type=int, default=0, help="default: 200, and at least 10 a worker")
+    parser.add_argument("--trials", type=int, default=0, help="default: 40 a worker, from 200 to 10,000")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--sampler", help="default: the run's")
     for name, default in vars(Troubles()).items():
@@ -156,12 +159,12 @@ def main() -> None:
     troubles = Troubles(**{name: getattr(asked, name) for name in vars(Troubles())})
     source = RunFolder.existing(asked.run)
     sent = sum(_size(path) for path in (source.base, source.library, source.teacher)) / 1e6
-    head = ("workers", "trials", "lost and repeated", "busy", "of it lost", "driver, ms a trial", "journal, MB",
+    head = ("workers", "trials", "lost and repeated", "away", "busy", "of it lost", "driver, ms a trial", "journal, MB",
             "writing behind by, s", "object store, MB a node")  # fmt: skip
     print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
     for workers in asked.workers:
         with tempfile.TemporaryDirectory() as folder:
-            trials = asked.trials or max(200, 10 * workers)
+            trials = asked.trials or min(max(200, 40 * workers), 10_000)
             driver, losses = make_driver(source, Path(folder) / "run", trials, asked.sampler)
             pool = TroubledPool(workers, asked.seconds, _truth(driver, losses, None), troubles=troubles)
             driver.search(pool, Silent())  # type: ignore[arg-type]
@@ -169,15 +172,16 @@ def main() -> None:
 
 
 def row(pool: TroubledPool, journal_mb: float, sent_mb: float) -> str:
-    """Of the table. Busy is the share of all workers' time, up to the last submission, in which they had a job; of it
-    lost what came to nothing, as a node left."""
+    """Of the table. Away is the share of all workers' time, up to the last submission, in which their node wasn't there;
+    busy the share of the rest in which they had a job; of it lost what came to nothing, as a node left."""
     until = max(pool.submitted[-1], pool.seconds)
-    worked, wasted = (
-        sum(max(min(end, until) - begun, 0.0) for begun, end in jobs) for jobs in (pool.worked, pool.wasted)
+    worked, wasted, gone = (
+        sum(max(min(end, until) - begun, 0.0) for begun, end in times) for times in (pool.worked, pool.wasted, pool.gone)
     )
-    busy, lost = (worked + wasted) / (pool.workers * until), wasted / max(worked + wasted, 1e-9)
+    every = pool.workers * until
+    busy, lost = (worked + wasted) / (every - gone), wasted / max(worked + wasted, 1e-9)
     spent = 1000 * float(np.diff([0.0, *pool.spent_at]).mean())
-    cells = (pool.workers, len(pool.finished), pool.lost, f"{busy:.1%}", f"{lost:.1%}", f"{spent:.1f}",
+    cells = (pool.workers, len(pool.finished), pool.lost, f"{gone / every:.1%}", f"{busy:.1%}", f"{lost:.1%}", f"{spent:.1f}",
              f"{journal_mb:.1f}", f"{pool.behind:.1f}", f"{sent_mb:.0f}")  # fmt: skip
     return f"| {' | '.join(map(str, cells))} |"
 
