@@ -113,10 +113,11 @@ def calibrate(
     predicted_ms = []
     for place, (row, raw) in enumerate(zip(rows, measured.plans, strict=True)):
         used = fit(original_ms, [*rows[:place], *rows[place + 1 :]], methods) if raw.held_out else found
-        predicted_ms.append(used.beside * used.predict(original_ms, row.change_ms, row.calls, row.skipped_ms))
+        predicted_ms.append(used.beside * used.predict(original_ms, row))
     return Calibration(
         slope=found.slope,
         skipped_slope=found.skipped_slope,
+        replaced_slope=found.replaced_slope,
         per_call_ms=dict(found.per_call_ms),
         plans=tuple(
             CalibrationPlan(raw.plan, raw.held_out, timing, predicted)
@@ -130,15 +131,16 @@ def calibrate(
 
 def summed_changes(table: OperationTable, plan: Plan, measured_ms: float) -> Row:
     """A plan's uncalibrated sums of latency changes, and how many calls of modules each method changes."""
-    kept_ms, skipped_ms, calls = 0.0, 0.0, dict[str, int]()
+    kept_ms, skipped_ms, replaced_ms, calls = 0.0, 0.0, 0.0, dict[str, int]()
     for change in table.changes(plan):
         if change.skipped:
             skipped_ms += change.latency_ms
         else:
             kept_ms += change.latency_ms
+            replaced_ms += change.replaced_ms
         for method in change.methods:
             calls[method] = calls.get(method, 0) + change.calls
-    return Row(kept_ms, calls, measured_ms, skipped_ms)
+    return Row(kept_ms, calls, measured_ms, skipped_ms, replaced_ms)
 
 
 def held_out_error(plans: Sequence[CalibrationPlan], original_ms: float) -> PredictionError | None:
@@ -152,7 +154,9 @@ def _calibrate_large(
 ) -> LargeBatch:
     """Fit large queries on the plans that are not held out, and predict all that were timed."""
     before_ms, base_ms = original.latency_ms.median, original.large_batch_latency_ms
-    found = Fit(calibration.slope, calibration.per_call_ms, calibration.skipped_slope)
+    found = Fit(
+        calibration.slope, calibration.per_call_ms, calibration.skipped_slope, replaced_slope=calibration.replaced
+    )
     plans = [raw for raw in answer.measured.plans if Plan(raw.plan).id in answer.large_ms]
     timings = _plan_timings([answer.large_ms], plans, base_ms, seed)
     rows = []
@@ -160,8 +164,7 @@ def _calibrate_large(
         plan = Plan(raw.plan)
         flops = sum(change.flops for change in table.changes(plan))
         small = summed_changes(table, plan, timing.interval_ms.median)
-        change_ms = found.summed(small.change_ms, small.calls, small.skipped_ms)
-        rows.append((change_ms, flops / 1e9, timing.interval_ms.median))
+        rows.append((found.summed(small), flops / 1e9, timing.interval_ms.median))
     per_latency, per_gflop = fit_large_batch(
         base_ms, before_ms, [row for row, raw in zip(rows, plans, strict=True) if not raw.held_out]
     )

@@ -11,14 +11,19 @@ from scipy.optimize import nnls
 
 from greenfront.hardware_profiles.records import PredictionError
 from greenfront.hardware_profiles.statistics import kendall_tau
+from greenfront.spaces import METHODS
+from greenfront.spaces.approximation import AttentionMethod
 
 # What is known before: relative errors of measured candidates, how far the slope is from 1, and how much of the
 # original's latency a changed call costs beyond its operation, each as a standard deviation.
-_NOISE, _SLOPE, _SKIPPED_SLOPE = 0.01, 0.1, 0.2
+_NOISE, _SLOPE, _REPLACED_SLOPE, _SKIPPED_SLOPE = 0.01, 0.1, 0.05, 0.2
 _ORIGINAL = 0.01
 """Of the original's latency: what it is off by itself, measured in as many processes as every plan."""
-_PER_CALL = (0.003, 0.001, 0.0003, 0.0001)
+_PER_CALL = (0.001, 0.0003)
 """The last one is left to the data: a few methods at most calls are told apart by ten plans, seven methods aren't."""
+_APPROXIMATED = 0.005
+"""The same of an approximated attention, whatever the others': it is timed with its projections, which the runtime then
+fuses in another way, and priced without them."""
 LEAST_SHARE = 0.05
 """Of the original's latency: what takes less counts as if it took this, or plans of almost nothing would decide."""
 _CACHED = ((0.0, 0.0), *itertools.product((0.2, 0.3, 0.4), (0.05, 0.1, 0.15, 0.2, 0.25, 0.3)))
@@ -33,13 +38,15 @@ _IN_PROPORTION = 0.1
 class Row:
     """A plan: the sum of its operations' changes, the calls that each method changes, and what it took.
 
-    `skipped_ms` is the part of the change that is of skipped blocks, and stands in `change_ms` no more.
+    `skipped_ms` is the part of the change that is of skipped blocks, and stands in `change_ms` no more; `replaced_ms`
+    is what took the modules of `change_ms` before.
     """
 
     change_ms: float
     calls: Mapping[str, int]
     measured_ms: float
     skipped_ms: float = 0.0
+    replaced_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,8 @@ class Cached:
 
 @dataclass(frozen=True)
 class Fit:
-    """predicted = original + slope x change + sum over methods of per_call_ms x calls, but for what is `cached`.
+    """predicted = original - replaced_slope x what operations took + slope x what they take instead + sum over methods
+    of per_call_ms x calls, but for what is `cached`.
 
     See `records.Calibration`.
     """
@@ -90,47 +98,52 @@ class Fit:
     beside: float = 1.0
     """Times what is predicted took the plans that were measured beside this original: it is off as a plan is, and alone
     what all others are compared with. Another measurement draws anew, so predictions don't have it."""
+    replaced_slope: float = 1.0
 
-    def predict(self, original_ms: float, change_ms: float, calls: Mapping[str, int], skipped_ms: float = 0.0) -> float:
-        """Milliseconds of a plan."""
-        summed_ms = original_ms + self.summed(change_ms, calls, skipped_ms)
-        return original_ms * self.cached.share(summed_ms / original_ms)
+    def predict(self, original_ms: float, plan: Row) -> float:
+        """Milliseconds of a plan, whatever was measured of it."""
+        return original_ms * self.cached.share(1 + self.summed(plan) / original_ms)
 
-    def summed(self, change_ms: float, calls: Mapping[str, int], skipped_ms: float = 0.0) -> float:
+    def summed(self, plan: Row) -> float:
         """The change by the sum of a plan's operations, in milliseconds."""
-        summed_ms = self.slope * change_ms + self.skipped_slope * skipped_ms
-        return summed_ms + sum(self.per_call_ms[name] * n for name, n in calls.items())
+        instead_ms = self.slope * (plan.change_ms + plan.replaced_ms) - self.replaced_slope * plan.replaced_ms
+        per_call_ms = sum(self.per_call_ms[name] * n for name, n in plan.calls.items())
+        return instead_ms + self.skipped_slope * plan.skipped_ms + per_call_ms
 
 
 def fit(original_ms: float, rows: Sequence[Row], methods: Sequence[str]) -> Fit:
     """Least squares on relative errors, drawn towards a slope of 1 and nothing per call (ridge, Hoerl & Kennard 1970).
 
     The constant is what an operation alone can't show: what a runtime fuses, or shares between layers, in the whole
-    model. It is per call and method, not per plan, which would break the sum that the search's solver needs. Skipped
-    blocks have a slope of their own: a block alone takes longer than in the model, all in all and at any speed. By how
+    model. It is per call and method, not per plan, which would break the sum that the search's solver needs. What
+    operations took has a slope beside that of what they take instead: of a plan of a tenth of the latency nearly all is
+    replaced, so that a hundredth of what was there is a tenth of what is left. Skipped blocks have another: a block
+    alone takes longer than in the model, all in all and at any speed. By how
     much the original came out too fast or too slow is told by all plans together (`Fit.beside`). How
     much a call may cost, and from where on caches hold a plan, is what predicts each plan best from the others. Without
     rows operations stand as measured.
     """
     tried = [_Ridge(original_ms, rows, methods, Cached(*cached)) for cached in _CACHED]
     ridge, per_call = min(itertools.product(tried, _PER_CALL), key=lambda pair: pair[0].left_out(pair[1]))
-    slope, skipped_slope, off, *calls = map(float, ridge.solved(per_call))
-    return Fit(slope, dict(zip(methods, calls, strict=True)), skipped_slope, ridge.cached, 1 + off)
+    slope, replaced_slope, skipped_slope, off, *calls = map(float, ridge.solved(per_call))
+    return Fit(slope, dict(zip(methods, calls, strict=True)), skipped_slope, ridge.cached, 1 + off, replaced_slope)
 
 
 class _Ridge:
     """The fit of sums to what plans would take without the caches."""
 
     def __init__(self, original_ms: float, rows: Sequence[Row], methods: Sequence[str], cached: Cached) -> None:
-        self.cached, self._original_ms, self._methods = cached, original_ms, len(methods)
+        self.cached, self._original_ms = cached, original_ms
+        groups = [METHODS[name].group if name in METHODS else "" for name in methods]
+        self._approximates = np.array([group == AttentionMethod.group for group in groups], dtype=bool)
         summed = [original_ms * cached.summed(row.measured_ms / original_ms) for row in rows]
         self._features, wanted = _relative(original_ms, rows, summed, methods)
-        self._prior = np.array([1.0, 1.0, 0.0, *(0.0 for _ in methods)])
+        self._prior = np.array([1.0, 1.0, 1.0, 0.0, *(0.0 for _ in methods)])
         self._wanted = wanted - self._features @ self._prior
         self._elasticity = np.array([cached.elasticity(summed_ms / original_ms) for summed_ms in summed])
 
     def solved(self, per_call: float) -> NDArray[np.float64]:
-        """Slopes, what the original is off by, relative, and what a call of each method costs, (3 + methods)."""
+        """Slopes, what the original is off by, relative, and what a call of each method costs, (4 + methods)."""
         return self._prior + np.linalg.solve(self._normal(per_call), self._features.T @ self._wanted)
 
     def left_out(self, per_call: float) -> float:
@@ -145,7 +158,8 @@ class _Ridge:
         return float(np.sum((self._elasticity * errors / (1 - leverage)) ** 2)) * (_DOUBT if self.cached.gain else 1.0)
 
     def _normal(self, per_call: float) -> NDArray[np.float64]:
-        spread = np.array([_SLOPE, _SKIPPED_SLOPE, _ORIGINAL, *[per_call * self._original_ms] * self._methods])
+        calls_ms = self._original_ms * np.where(self._approximates, _APPROXIMATED, per_call)
+        spread = np.array([_SLOPE, _REPLACED_SLOPE, _SKIPPED_SLOPE, _ORIGINAL, *calls_ms])
         normal: NDArray[np.float64] = self._features.T @ self._features + np.diag((_NOISE / spread) ** 2)
         return normal
 
@@ -153,10 +167,11 @@ class _Ridge:
 def _relative(
     original_ms: float, rows: Sequence[Row], summed_ms: Sequence[float], methods: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Features (rows, 3 + methods) and changes (rows) of latency, both over what the plan takes."""
+    """Features (rows, 4 + methods) and changes (rows) of latency, both over what the plan takes."""
     weights = np.array([1 / max(taken_ms, LEAST_SHARE * original_ms) for taken_ms in summed_ms])
     columns = [
-        [row.change_ms for row in rows],
+        [row.change_ms + row.replaced_ms for row in rows],
+        [-row.replaced_ms for row in rows],
         [row.skipped_ms for row in rows],
         summed_ms,
         *([float(row.calls.get(name, 0)) for row in rows] for name in methods),

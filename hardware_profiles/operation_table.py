@@ -48,6 +48,8 @@ class SiteChange:
     latency_ms: float
     noise_ms: float
     """Half the interval of `latency_ms`, from the samples of the operations."""
+    replaced_ms: float
+    """What the module took before, which `latency_ms` is against."""
     parameters: int
     bytes: int
     flops: int
@@ -138,7 +140,8 @@ class OperationTable:
 
     def _change(self, path: str, settings: Settings, own: Settings) -> SiteChange:
         use = self.sites[path]
-        change = self._alone(path, settings) - self._alone(path, {})
+        before = self._alone(path, {})
+        change = self._alone(path, settings) - before
         skipped = "skipped" in settings
         entering = [*([] if skipped else self._parts(path, settings)), *self._parts(path, {})]
         widths = [
@@ -155,6 +158,7 @@ class OperationTable:
             calls=use.calls,
             latency_ms=change.latency_ms,
             noise_ms=use.calls * noise_ms,
+            replaced_ms=before.latency_ms,
             parameters=round(change.parameters),
             bytes=round(change.bytes),
             flops=round(change.flops),

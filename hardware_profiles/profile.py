@@ -228,8 +228,11 @@ class HardwareProfile:
     def _ms(self, change: SiteChange) -> float:
         """The calibrated change of latency."""
         per_call_ms = sum(self.calibration.per_call_ms[method] for method in change.methods)
-        slope = self.calibration.skipped_slope if change.skipped else self.calibration.slope
-        return slope * change.latency_ms + per_call_ms * change.calls
+        known = self.calibration
+        if change.skipped:
+            return known.skipped_slope * change.latency_ms + per_call_ms * change.calls
+        instead_ms = known.slope * (change.latency_ms + change.replaced_ms) - known.replaced * change.replaced_ms
+        return instead_ms + per_call_ms * change.calls
 
     def _large_ms(self, change: SiteChange) -> float:
         return self.large_batch.per_latency * self._ms(change) + self.large_batch.ms_per_gflop * change.flops / 1e9

@@ -114,7 +114,8 @@ class CalibrationPlan:
 
 @dataclass(frozen=True)
 class Calibration:
-    """latency = original + sum over changed modules of calls x (slope x change + per_call_ms of the method).
+    """latency = original + sum over changed modules of calls x (slope x new - replaced_slope x old + per_call_ms of the
+    method).
 
     Of what is skipped with its block, the change counts `skipped_slope` times. A plan that comes to less than
     `cached_below` of the original's latency gains up to `cached_gain` by staying in the caches (`calibration.Cached`).
@@ -129,6 +130,13 @@ class Calibration:
     beside: float = 1.0
     """Times the prediction took plans beside this original, which was a little too fast or too slow: in `plans`, and in
     no other prediction (`calibration.Fit`)."""
+    replaced_slope: float | None = None
+    """None in profiles that were measured when it was the slope."""
+
+    @property
+    def replaced(self) -> float:
+        """How often what modules took before counts."""
+        return self.slope if self.replaced_slope is None else self.replaced_slope
 
 
 @dataclass(frozen=True)

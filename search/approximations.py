@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.hardware_profiles.records import settings_key
 from greenfront.spaces import METHODS, Choice, Settings, Space
+from greenfront.spaces.approximation import AttentionMethod
 from greenfront.spaces.compression import method_name
-
-GROUP = "attention"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def _approximations(space: Space) -> Iterator[tuple[Choice, Settings, str]]:
     for choice in space.choices:
         for settings in choice.settings:
             method = method_name(choice, settings)
-            if METHODS[method].group == GROUP:
+            if METHODS[method].group == AttentionMethod.group:
                 yield choice, settings, method
 
 

@@ -22,7 +22,7 @@ def rounds_of(profile: HardwareProfile, off: Mapping[int, float]) -> RawRounds:
     plans = [RawPlan(plan.plan, number % 2 == 0) for number, plan in enumerate(profile.calibration.plans)]
     rows = [summed_changes(profile.table, plan_of(raw), 1.0) for raw in plans]
     whole = {
-        plan_of(raw).id: [[TRUTH.predict(ORIGINAL_MS, row.change_ms, row.calls) * off.get(number, 1.0)]] * 4
+        plan_of(raw).id: [[TRUTH.predict(ORIGINAL_MS, row) * off.get(number, 1.0)]] * 4
         for number, (raw, row) in enumerate(zip(plans, rows, strict=True))
     }
     raw_round = RawRound({"original": [[ORIGINAL_MS]] * 4, **whole}, {})
