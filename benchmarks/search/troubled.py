@@ -176,7 +176,8 @@ def row(pool: TroubledPool, journal_mb: float, sent_mb: float) -> str:
     busy the share of the rest in which they had a job; of it lost what came to nothing, as a node left."""
     until = max(pool.submitted[-1], pool.seconds)
     worked, wasted, gone = (
-        sum(max(min(end, until) - begun, 0.0) for begun, end in times) for times in (pool.worked, pool.wasted, pool.gone)
+        sum(max(min(end, until) - begun, 0.0) for begun, end in times)
+        for times in (pool.worked, pool.wasted, pool.gone)
     )
     every = pool.workers * until
     busy, lost = (worked + wasted) / (every - gone), wasted / max(worked + wasted, 1e-9)

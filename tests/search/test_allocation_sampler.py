@@ -11,9 +11,10 @@ import pytest
 from optuna.trial import TrialState
 
 from greenfront.search.allocation import Axis, Limit, cheapest, total
-from greenfront.search.allocation_sampler import STARTING, AllocationSampler, _Trials
+from greenfront.search.allocation_sampler import STARTING, AllocationSampler
 from greenfront.search.encodings import Allocation, AllocationEncoding
 from greenfront.search.journal import Result
+from greenfront.search.sampled_trials import Trials
 from greenfront.search.study import Study
 from greenfront.spaces import Plan
 from tests.search.layered import hypervolume, layered_changes, layered_losses, layered_original, layered_space
@@ -53,7 +54,7 @@ def memory_study(seed: int = 0, **options: Any) -> optuna.Study:
     return optuna.create_study(directions=["minimize"] * 2, sampler=AllocationSampler(ENCODING, seed=seed, **options))
 
 
-def trials_of(study: optuna.Study) -> _Trials:
+def trials_of(study: optuna.Study) -> Trials:
     assert isinstance(study.sampler, AllocationSampler)
     return study.sampler._trials
 
@@ -112,7 +113,7 @@ class Forgetful(AllocationSampler):
 
     def sample_relative(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, search_space: Any) -> Any:
         """As the sampler's own, with nothing remembered."""
-        self._trials, self._model, self._found = _Trials(self._allocations, 0), None, {}
+        self._trials, self._model, self._found = Trials(self._allocations, 0), None, {}
         return super().sample_relative(study, trial, search_space)
 
 
