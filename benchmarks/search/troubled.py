@@ -13,6 +13,7 @@ import argparse
 import heapq
 import itertools
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -175,16 +176,18 @@ def row(pool: TroubledPool, journal_mb: float, sent_mb: float) -> str:
     """Of the table. Away is the share of all workers' time, up to the last submission, in which their node wasn't there;
     busy the share of the rest in which they had a job; of it lost what came to nothing, as a node left."""
     until = max(pool.submitted[-1], pool.seconds)
-    worked, wasted, gone = (
-        sum(max(min(end, until) - begun, 0.0) for begun, end in times)
-        for times in (pool.worked, pool.wasted, pool.gone)
-    )
+    worked, wasted, gone = (_within(times, until) for times in (pool.worked, pool.wasted, pool.gone))
     every = pool.workers * until
     busy, lost = (worked + wasted) / (every - gone), wasted / max(worked + wasted, 1e-9)
     spent = 1000 * float(np.diff([0.0, *pool.spent_at]).mean())
-    cells = (pool.workers, len(pool.finished), pool.lost, f"{gone / every:.1%}", f"{busy:.1%}", f"{lost:.1%}", f"{spent:.1f}",
-             f"{journal_mb:.1f}", f"{pool.behind:.1f}", f"{sent_mb:.0f}")  # fmt: skip
+    shares = (f"{share:.1%}" for share in (gone / every, busy, lost))
+    numbers = (f"{spent:.1f}", f"{journal_mb:.1f}", f"{pool.behind:.1f}", f"{sent_mb:.0f}")
+    cells = (pool.workers, len(pool.finished), pool.lost, *shares, *numbers)
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def _within(times: Iterable[tuple[float, float]], until: float) -> float:
+    return sum(max(min(end, until) - begun, 0.0) for begun, end in times)
 
 
 def _size(path: Path) -> int:
