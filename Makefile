@@ -12,12 +12,13 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help install test test-browser style lint audit format demo clean distclean
+.PHONY: help install test test-browser style lint docs audit format demo clean distclean
 
 help:
 	@echo "make test       install what is needed into $(VENV), then run every check: style, imports, types, tests"
 	@echo "make test-browser  the tests of report.html in a browser; needs Chromium (apt-get install chromium)"
 	@echo "make lint       the checks without the tests"
+	@echo "make docs       build the documentation into build/docs, with every warning an error"
 	@echo "make audit      ask for known vulnerabilities of the pinned dependencies (needs a network)"
 	@echo "make format     put the code into the project's style"
 	@echo "make demo       fetch a model and its data, search, choose, export and use the result (about 8 minutes)"
@@ -46,6 +47,7 @@ lint: style
 	@echo "==> checking types"
 	@$(BIN)/mypy
 	@$(BIN)/mypy benchmarks/*.py benchmarks/search/*.py benchmarks/reliability/*.py
+	@$(BIN)/mypy docs/conf.py docs/extensions/*.py
 
 # Types are checked beside the tests, which often wait for other processes; what is wrong with types is said last.
 test: style
@@ -58,6 +60,11 @@ test-browser: $(INSTALLED)
 	@command -v chromium chromium-browser google-chrome >/dev/null || { echo "needs Chromium: apt-get install chromium"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,browser]'
 	@HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/browser
+
+docs: $(INSTALLED)
+	@echo "==> building the documentation into build/docs"
+	@HF_HUB_OFFLINE=1 $(BIN)/python -m sphinx -E -W --keep-going -q docs build/docs
+	@echo "==> build/docs/index.html"
 
 # In an environment of its own: what audits is no part of what is audited. pip-audit ends with 1 whatever went wrong, so
 # its words decide.

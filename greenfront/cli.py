@@ -1,4 +1,5 @@
-"""The command line: `greenfront init`, `doctor`, `check`, `measure`, `search`, `analyze`, `show`, `select`, `export`.
+"""The command line: `greenfront init`, `doctor`, `check`, `measure`, `search`, `analyze`, `show`, `select`, `export`,
+`watch`.
 
 Exit codes: 0 done, 1 failed, 2 can't be used, 3 no candidate meets every budget, 130 interrupted.
 """
@@ -11,7 +12,7 @@ from typing import ParamSpec
 import typer
 from rich.markup import escape
 
-from greenfront import doctor_command, file_commands, init_command, run_commands
+from greenfront import doctor_command, file_commands, init_command, run_commands, watch_command
 from greenfront.durable import KEPT, UNWRITABLE
 from greenfront.errors import GreenfrontError
 from greenfront.interrupts import interruptible
@@ -67,3 +68,4 @@ app.command()(guarded(file_commands.analyze))
 app.command()(guarded(run_commands.show))
 app.command()(guarded(run_commands.select))
 app.command()(guarded(run_commands.export))
+app.command()(guarded(watch_command.watch))

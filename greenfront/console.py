@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from greenfront.live_block import LiveBlock
+    from greenfront.search import Picture
 
 PLAIN_SECONDS = 30.0
 """Without a terminal, progress is said at most this often."""
@@ -38,7 +39,7 @@ class ConsoleReporter:
         self._left = TimeLeft(self._started)
 
     def __enter__(self) -> "ConsoleReporter":
-        if self._console.is_terminal:
+        if self._console.is_terminal and not self._console.quiet and not self._console.stderr:
             from greenfront.live_block import LiveBlock  # light only for who needs no terminal
 
             self._block = LiveBlock(self._console, lambda: self._left.seconds(time.monotonic()))
@@ -80,6 +81,11 @@ class ConsoleReporter:
             self._line(f"{done} of {total}{self._time_left()}")
             self._print_words()
 
+    def picture(self, picture: "Picture") -> None:
+        """How a search stands: drawn by a terminal, while it goes on; nothing of it stays."""
+        if self._block is not None:
+            self._block.picture = picture
+
     def note(self, text: str) -> None:
         """One line worth keeping, on the terminal and in the log file."""
         self._write(text)
@@ -91,7 +97,7 @@ class ConsoleReporter:
         seconds = time.monotonic() - self._started
         self._write(f"{self._title}: {seconds:.1f} s")
         if self._block is not None and self._task is not None:
-            self._block.words = {}
+            self._block.words, self._block.picture = {}, None
             self._block.remove_task(self._task)
             self._console.print(f"[green]✓[/green] {escape(self._title)} [dim]{seconds:.0f} s[/dim]", highlight=False)
         self._print_words()

@@ -35,9 +35,10 @@ MARKS = {"fine": ("✓", "green"), "note": ("·", "yellow"), "mend": ("✗", "bo
 
 def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing: the exit code says it.")] = False,
 ) -> None:
     """Check the installation and this machine; ends with 1 where something must be mended."""
-    console = Console(quiet=json)
+    console = Console(quiet=json or quiet)
     found = []
     with console.status("looking at the machine"):
         for name, module in CHECKS.items():

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from greenfront.script_options import Json, Quiet, console_of
+from greenfront.script_options import Json, Quiet, console_of, write_json
 from greenfront.terminal import Console
 
 File = Annotated[Path, typer.Argument(help="The YAML file (`greenfront init` writes one).", show_default=False)]
@@ -20,16 +20,19 @@ Elsewhere = Annotated[
 ]
 
 
-def check(file: File, elsewhere: Elsewhere = False) -> None:
+def check(file: File, elsewhere: Elsewhere = False, quiet: Quiet = False, json: Json = False) -> None:
     """Validate a configuration and show what would be searched, without training."""
     from greenfront.config import load_config
 
     config = load_config(file)
-    from greenfront.overview import print_overview
+    from greenfront.overview import overview_document, print_overview
     from greenfront.search import overview, resolve_targets
 
     config = resolve_targets(config, elsewhere=elsewhere)
-    print_overview(overview(config), config, Console())
+    found = overview(config)
+    print_overview(found, config, console_of(quiet, json))
+    if json:
+        write_json(overview_document(found))
 
 
 def measure(

@@ -1,6 +1,7 @@
-"""What a terminal shows of the stage at work: its bar with the time left, and where it stands, redrawn as one."""
+"""What a terminal shows of the stage at work: its bar with the time left, where it stands, and a search's front."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
@@ -17,18 +18,27 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from greenfront.live_front import front_so_far, sparkline
 from greenfront.time_left import duration
+
+if TYPE_CHECKING:
+    from greenfront.search import Picture
 
 REDRAWN_PER_SECOND = 4
 """More would take time from what is measured beside it."""
 
 
 class LiveBlock(Progress):
-    """A bar for each task and below it `words`, by their heading; gone when it is stopped."""
+    """A bar for each task and below it `words`, by their heading, and the search's `picture`; gone when it is stopped.
+
+    It is never higher than the terminal: the front's rows go first, then the words, from the last one on.
+    """
 
     def __init__(self, console: Console, left: Callable[[], float | None]) -> None:
         """`left`: the seconds that the task goes on, asked whenever it is drawn; None where that isn't known."""
         self.words: Mapping[str, str] = {}
+        self.picture: Picture | None = None
+        self._terminal = console
         whole = Column(no_wrap=True)
         super().__init__(
             SpinnerColumn(table_column=whole), _Title(), BarColumn(bar_width=24, table_column=whole),
@@ -38,10 +48,31 @@ class LiveBlock(Progress):
         )  # fmt: skip
 
     def get_renderables(self) -> Iterable[RenderableType]:
-        """The bars, then the words."""
-        yield from super().get_renderables()
-        if self.words:
-            yield standing(self.words)
+        """The bars, the words and the front, as far as there is room for them."""
+        bars, picture, words = self.make_tasks_table(self.tasks), self.picture, dict(self.words)
+        yield bars
+        room = self._terminal.height - self._height(bars) - 1  # below it stands the cursor
+        if picture is not None:
+            words = self._with_picture(words, picture)
+        while words and self._height(standing(words)) > room:
+            words.popitem()
+        if words:
+            yield standing(words)
+            room -= self._height(standing(words))
+        if picture is not None and picture.front and len(words) == len(self.words) + 1:
+            front = front_so_far(picture.head, picture.front, room, self._terminal.width)
+            if front is not None:
+                yield front
+
+    def _with_picture(self, words: Mapping[str, str], picture: "Picture") -> dict[str, str]:
+        """The words, with how the hypervolume grew where it is told, and who works."""
+        found = dict(words)
+        if "hypervolume" in found and not self._terminal.options.ascii_only:
+            found["hypervolume"] += f"  {sparkline(picture.hypervolume)}"
+        return {**found, "workers": f"{picture.busy} of {picture.workers} at work"}
+
+    def _height(self, shown: RenderableType) -> int:
+        return len(self._terminal.render_lines(shown, pad=False))
 
 
 def standing(words: Mapping[str, str]) -> RenderableType:

@@ -1,7 +1,7 @@
 """How `greenfront check` shows what would be searched."""
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,6 +9,7 @@ from rich.table import Table
 
 from greenfront.config import RunConfig
 from greenfront.time_left import duration
+from greenfront.units import format_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,12 +47,28 @@ def print_overview(found: "Overview", config: RunConfig, console: Console) -> No
             highlight=False,
         )
     console.print(
-        f"Space    {len(found.space.choices)} choices at {len(found.space.sites)} sites, {found.space.size:.1e} plans; "
-        f"settings that turn out no cheaper when measured are left out", highlight=False,
-    )  # fmt: skip
+        f"Space    {len(found.space.choices)} choices at {len(found.space.sites)} sites, "
+        f"{format_count(found.space.size)} plans; settings that turn out no cheaper when measured are left out",
+        highlight=False,
+    )
     stages = ", ".join(f"{name} {duration(seconds)}" for name, seconds in found.seconds.items() if seconds)
     about = f"Time     about {duration(sum(found.seconds.values()))}, if nothing else runs here: {stages}"
     console.print(about, highlight=False)
+
+
+def overview_document(found: "Overview") -> dict[str, Any]:
+    """The same for scripts; `seconds` are estimates."""
+    return {
+        "model": found.model, "parameters": found.parameters, "head_untrained": found.head_untrained,
+        "examples": found.examples, "labels": list(found.labels),
+        "space": {
+            "choices": len(found.space.choices), "sites": len(found.space.sites), "plans": float(found.space.size),
+            "refusals": [
+                {"method": each.method, "path": each.path, "reason": each.reason} for each in found.space.refusals
+            ],
+        },
+        "seconds": {name: round(seconds, 1) for name, seconds in found.seconds.items()},
+    }  # fmt: skip
 
 
 def _sites(choices: "tuple[Choice, ...]") -> Table:

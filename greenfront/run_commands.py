@@ -13,10 +13,8 @@ from rich.markup import escape
 from rich.padding import Padding
 
 from greenfront.errors import ConfigError, RunError
-from greenfront.script_options import Json, Quiet, console_of, write_json
+from greenfront.script_options import Json, Quiet, Run, console_of, write_json
 from greenfront.terminal import Console
-
-Run = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 
 
 def show(

@@ -1,13 +1,15 @@
-"""What commands offer to scripts: silence, and results as JSON."""
+"""What commands have in common: a run folder, and for scripts silence and results as JSON."""
 
 import json as json_format
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from greenfront.terminal import Console
 
+Run = Annotated[Path, typer.Argument(help="The run folder.", show_default=False)]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and all else to stderr.")]
 

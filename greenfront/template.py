@@ -96,7 +96,7 @@ def _render(
     name: str, info: FieldInfo, given: Any, indent: str, dotted: str, doubts: Mapping[str, str]
 ) -> Iterator[str]:
     """The lines of one key: of a section with its explanation and keys, else one line with a comment."""
-    section = _section(info)
+    section = section_of(info)
     if section is None:
         yield from _doubt(doubts.get(dotted, ""), indent)
         yield _line(name, info, given, indent)
@@ -124,24 +124,29 @@ def _doubt(doubt: str, indent: str) -> Iterator[str]:
 
 def _line(name: str, info: FieldInfo, given: object, indent: str) -> str:
     example = info.examples[0] if info.examples else None
-    default = None if info.is_required() else info.default
-    for serializer in (part for part in info.metadata if isinstance(part, PlainSerializer)):
-        default = serializer.func(default)  # type: ignore[call-arg]  # 0.1 of a share as 10%
-    value = next((value for value in (given, default, example) if value is not None), None)
-    shown = f"{'# ' if given is None else ''}{indent}{name}:{'' if value is None else f' {_flow(value)}'}"
+    value = next((value for value in (given, default_of(info), example) if value is not None), None)
+    shown = f"{'# ' if given is None else ''}{indent}{name}:{'' if value is None else f' {on_one_line(value)}'}"
     marked = "e.g.; " if given is None and info.default is None and example is not None else ""
     return f"{shown:<{COMMENT_COLUMN}}  # {marked}{info.description}"
 
 
-def _flow(value: object) -> str:
-    """A value on one line."""
+def default_of(info: FieldInfo) -> object:
+    """A key's default as it is written in the YAML; None where it is required, or has none."""
+    default = None if info.is_required() else info.default
+    for serializer in (part for part in info.metadata if isinstance(part, PlainSerializer)):
+        default = serializer.func(default)  # type: ignore[call-arg]  # 0.1 of a share as 10%
+    return default
+
+
+def on_one_line(value: object) -> str:
+    """A value as it stands in the YAML, on one line."""
     if isinstance(value, list | tuple):
-        return f"[{', '.join(_flow(item) for item in value)}]"
+        return f"[{', '.join(on_one_line(item) for item in value)}]"
     text = dump_yaml(value).strip()
     return json.dumps(value) if "\n" in text else text
 
 
-def _section(info: FieldInfo) -> type[Section] | None:
+def section_of(info: FieldInfo) -> type[Section] | None:
     """The section a field holds, alone or in a list; None for a plain value."""
     parts = [part for part in (info.annotation, *get_args(info.annotation)) if isinstance(part, type)]
     return next((part for part in parts if not get_args(part) and issubclass(part, Section)), None)

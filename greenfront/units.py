@@ -122,3 +122,9 @@ def _split(text: str | float | int, name: str, rule: str) -> tuple[float, str]:
     if found is None:
         raise ConfigError(f"{name}: {rule}, but got {text!r}")
     return float(found[1]), found[2]
+
+
+def format_count(number: int) -> str:
+    """`2.5e+83`, also of numbers beyond all floats, as the plans of a space of 32 layers are."""
+    exponent = int(math.log10(number)) if number else 0
+    return f"{number / 10**exponent:.1f}e+{exponent:02d}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from greenfront.search.export_table import exported_table
     from greenfront.search.front import Front
     from greenfront.search.profiles import resolve_targets
-    from greenfront.search.progress import Reporter, Silent
+    from greenfront.search.progress import Picture, Reporter, Silent
     from greenfront.search.reopening import check_reopened
     from greenfront.search.run import run_search, search
     from greenfront.search.run_folder import RunFolder
@@ -32,7 +32,7 @@ else:
             "export_table": ("exported_table",),
             "front": ("Front",),
             "profiles": ("resolve_targets",),
-            "progress": ("Reporter", "Silent"),
+            "progress": ("Picture", "Reporter", "Silent"),
             "reopening": ("check_reopened",),
             "run": ("run_search", "search"),
             "run_folder": ("RunFolder",),
@@ -47,6 +47,7 @@ __all__ = [
     "Exported",
     "Front",
     "Overview",
+    "Picture",
     "Reporter",
     "RunFolder",
     "Selection",

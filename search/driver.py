@@ -22,7 +22,7 @@ from greenfront.search.paused import PausedStates
 from greenfront.search.pending import Pending
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.predictions import Predictions
-from greenfront.search.progress import Reporter
+from greenfront.search.progress import Draws, Reporter
 from greenfront.search.promotions import Climb, Promotions
 from greenfront.search.proposals import Proposals, constraints
 from greenfront.search.retries import Retries
@@ -83,6 +83,7 @@ class Driver:
         """Keep every worker busy until all trials are done; on any exception what is finished is kept."""
         started = time.perf_counter()
         self._advance(report)
+        self._draw(pool, report)
         ready: Climb | None = None
         try:
             while True:
@@ -91,6 +92,7 @@ class Driver:
                     ready = self._timed(self._next, report)
                 if ready is not None and pool.free:
                     self._submit(pool, ready)
+                    self._draw(pool, report)
                     ready = None
                 elif ready is not None or pool.busy:
                     for finished in pool.wait(1.0):
@@ -99,6 +101,7 @@ class Driver:
                             ready = None
                         self._timed(self._record, self._pending.pop(finished.tag), finished, report)
                         self._advance(report)
+                        self._draw(pool, report)
                 else:
                     self._saving.wait()
                     if not self._lost:
@@ -132,6 +135,10 @@ class Driver:
 
     def _advance(self, report: Reporter) -> None:
         report.advance(*self.progress, self.outlook.words())
+
+    def _draw(self, pool: Pool, report: Reporter) -> None:
+        if isinstance(report, Draws):
+            report.picture(self.outlook.drawing.picture(pool.busy, pool.busy + pool.free))
 
     def _submit(self, pool: Pool, climb: Climb) -> None:
         number, plan = climb.proposal.number, climb.proposal.plan

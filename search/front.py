@@ -75,13 +75,14 @@ def mark_front(candidates: Sequence[Candidate], objectives: Sequence[str], targe
         RunError: a candidate without a cost on `target`.
     """
     runners = [index for index, c in enumerate(candidates) if c.feasible and c.verified]
-    points = np.array([[_objective(candidates[i], name, target) for name in objectives] for i in runners])
+    points = np.array([[minimised_objective(candidates[i], name, target) for name in objectives] for i in runners])
     mask = pareto_mask(points.reshape(len(runners), len(objectives)))
     winners = {index for index, wins in zip(runners, mask, strict=True) if wins}
     return tuple(replace(c, on_front=index in winners) for index, c in enumerate(candidates))
 
 
-def _objective(candidate: Candidate, name: str, target: str) -> float:
+def minimised_objective(candidate: Candidate, name: str, target: str) -> float:
+    """An objective such that less is better; raises as `mark_front`."""
     if name == "accuracy":
         return -candidate.score.validation
     cost = candidate.costs().get(target)

@@ -54,11 +54,20 @@ class History:
 
     @classmethod
     def of(
-        cls, run: RunFolder, config: RunConfig, original: Candidate, profiles: Mapping[str, HardwareProfile]
+        cls,
+        run: RunFolder,
+        config: RunConfig,
+        original: Candidate,
+        profiles: Mapping[str, HardwareProfile],
+        told: Sequence[tuple[FrozenTrial, Result]] | None = None,
     ) -> "History | None":
-        """That of a run's journal, None where it has no trial; `config` has the budgets that were searched within."""
+        """That of a run's journal, None where it has no trial; `config` has the budgets that were searched within.
+
+        `told`: what the journal holds, where that is known already.
+        """
         stored = taken_over(run)
-        told = [(trial, result_of(trial)) for trial in trials_in(run.study)]
+        if told is None:
+            told = [(trial, result_of(trial)) for trial in trials_in(run.study)]
         every = [Tried(trial, result, result.plan in stored) for trial, result in told if result.state != "rejected"]
         if not every:
             return None

@@ -8,6 +8,7 @@ from greenfront.config import COST_OF, HIGHER_IS_BETTER, RunConfig
 from greenfront.hardware_profiles import Cost
 from greenfront.search import wording
 from greenfront.search.candidate import Candidate
+from greenfront.search.drawing import Drawing
 from greenfront.search.hypervolume import Progression
 from greenfront.search.journal import Result, State
 from greenfront.search.slack import accuracy_floors, budget_slack, cost_bounds, cost_limit, minimised
@@ -36,6 +37,7 @@ class Outlook:
         `stored`: plans whose trials were taken over from an earlier configuration."""
         self._config, self._results, self._original, self._predict = config, results, original, predict
         self._progression, self._stored = Progression(config, original), stored
+        self.drawing = Drawing(config, original)
         self._best: dict[str, tuple[float, str]] = {}
         self._seen, self._over = 0, 0
         self._standing = Counter[_Place]()
@@ -54,6 +56,9 @@ class Outlook:
             if self._progression.feasible(result, predicted):
                 for name, found in self._reached(result.validation, predicted).items():
                     self._best[name] = max(found, self._best.get(name, (-inf, "")), key=lambda each: each[0])
+                self.drawing.found(result, predicted)
+        if result.state != "paused":
+            self.drawing.ended(self._progression.hypervolume)
         self._gained = self._progression.hypervolume - before
 
     def words(self) -> dict[str, str]:

@@ -1,7 +1,21 @@
 """What a run tells its user while it works."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a terminal draws of a search: its front so far, by prediction, how it grew, and how many workers work."""
+
+    head: tuple[str, ...]
+    front: tuple[tuple[str, ...], ...]
+    """A row a member, cheapest first, with as many cells as the head."""
+    hypervolume: tuple[float, ...]
+    """After each trial that has ended, the last one last."""
+    busy: int
+    workers: int
 
 
 class Reporter(Protocol):
@@ -15,6 +29,14 @@ class Reporter(Protocol):
 
     def note(self, text: str) -> None:
         """One line worth keeping."""
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """What a Reporter may have beside: it draws a search."""
+
+    def picture(self, picture: Picture) -> None:
+        """How the search stands; said whenever a trial begins or ends."""
 
 
 class Silent:

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from greenfront.durable import write_atomic
 from greenfront.evaluators import Analysis, Significance
@@ -21,53 +20,81 @@ from greenfront.search.settings_figure import settings_section
 from greenfront.search.significance_figure import significance_section
 from greenfront.search.slack import budgets_to_text
 from greenfront.search.spent import Spent, page_values, spent_section
-from greenfront.search.web_page import REPORT_SCRIPTS, page_file, web_page
+from greenfront.search.web_page import REPORT_SCRIPTS, WAITING_SCRIPTS, page_file, web_page
+
+WAITING = "No trial has ended yet. The report is here as soon as one has."
 
 
-def write_report(
-    front: Front,
-    path: Path,
-    *,
-    run_info: Mapping[str, Any],
-    profiles: Mapping[str, HardwareProfile] = MappingProxyType({}),
-    warnings: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    slower: Sequence[str] = (),
-    analysis: Analysis | None = None,
-    history: History | None = None,
-    losses: Significance | None = None,
-    spent: Spent | None = None,
-) -> None:
-    """Write the report as one HTML file that needs no network: 0.3 MB, and about 1 kB more a trial.
+class Known(TypedDict, total=False):
+    """What is known of a run beside its front; parts of the page of which nothing is known are left out.
 
     `profiles` and `warnings` are the targets': what predicted their costs, and what was said while the finalists were
-    measured; `slower` says which approximations were left out; `analysis`, the search's `history`, the `losses` of
-    settings and what the search `spent` are shown where they are known. `run_info` is shown as nested tables: machine,
-    versions, seed, data, configuration; its key `run` (a folder, by default the one of `path`) stands in the title and
+    measured; `slower` says which approximations were left out. `run_info` is shown as nested tables: machine, versions,
+    seed, data, configuration; its key `run` (a folder, by default the one where the page lies) stands in the title and
     in the `greenfront export` lines.
-    Whatever comes from users (names, plans, run_info) is text, never markup.
     """
-    run = str(run_info.get("run", path.parent))
+
+    run_info: Required[Mapping[str, Any]]
+    profiles: Mapping[str, HardwareProfile]
+    warnings: Mapping[str, Sequence[str]]
+    slower: Sequence[str]
+    analysis: Analysis | None
+    history: History | None
+    losses: Significance | None
+    spent: Spent | None
+
+
+def write_report(front: Front, path: Path, **known: Unpack[Known]) -> None:
+    """Write the report as one HTML file that needs no network: 0.3 MB, and about 1 kB more a trial."""
+    write_atomic(path, report_page(front, path.parent, known))
+
+
+def report_page(front: Front, folder: Path, known: Known, live: str | None = None) -> str:
+    """The report of a run in `folder`. Whatever comes from users (names, plans, run_info) is text, never markup.
+
+    `live`: what the page is called among those that are served of the run; such a one asks for the next, and has all
+    its parts from the beginning.
+    """
+    profiles, history, spent = known.get("profiles", {}), known.get("history"), known.get("spent")
+    run_info = known["run_info"]
+    run = str(run_info.get("run", folder))
+    slower, warnings = known.get("slower", ()), known.get("warnings", {})
+    losses, profile = known.get("losses"), profiles.get(front.target)
     sections = {
         "search": ("The search", search_section(history)),
         "hardware": ("Hardware", hardware_section(front, profiles, warnings, slower)),
-        "significance": ("Significance", _significance(analysis, losses, profiles.get(front.target))),
+        "significance": ("Significance", _significance(known.get("analysis"), losses, profile)),
         "cost": ("What it cost", Section(spent_section(spent))),
         "run": ("The run", Section(_info(run_info))),
     }
+    unknown = "" if live is None else paragraph("Nothing is known of this yet.")
     parts = {
         "choose": ("Choose", page_file("choose.html")),
         "everyone": ("All candidates", '<div id="everyone"></div>'),
-        **{name: (title, section.markup) for name, (title, section) in sections.items() if section.markup},
+        **{
+            name: (title, section.markup or unknown)
+            for name, (title, section) in sections.items()
+            if section.markup or unknown
+        },
     }
     found = [section for _, section in sections.values()]
     view = {
-        **front_view(front, run, path.parent, profiles, history),
+        **front_view(front, run, folder, profiles, history),
         "charts": {name: chart.to_dict() for section in found for name, chart in section.charts.items()},
         "grids": {name: grid.to_dict() for section in found for name, grid in section.grids.items()},
         "spent": page_values(spent),
+        **({} if live is None else {"page": live}),
     }
     title = f"Greenfront: {run}"
-    write_atomic(path, web_page(title, title, _summary(front), _tabs(parts), view, REPORT_SCRIPTS))
+    return web_page(title, title, _summary(front), _tabs(parts), view, REPORT_SCRIPTS, live=live is not None)
+
+
+def waiting_page(run: str, info: Mapping[str, Any], live: str, said: str = WAITING) -> str:
+    """What is served of a run of which nothing can be drawn yet, as `said`; `live` as of `report_page`."""
+    title = f"Greenfront: {run}"
+    summary = paragraph(said)
+    view = {"run": run, "page": live}
+    return web_page(title, title, summary, f"<main>{_info(info)}</main>", view, WAITING_SCRIPTS, live=True)
 
 
 def _tabs(parts: Mapping[str, tuple[str, str]]) -> str:
@@ -99,7 +126,9 @@ def _summary(front: Front) -> str:
         f"The original: {front.metric} {wording.score(original.score.validation, front.metric)} on validation, "
         f"{wording.latency(own.latency_ms)} on {front.target}, {wording.cost('size_mb', own.size_mb)}.",
     ]
-    if not any(candidate.verified and candidate.feasible for candidate in front.candidates):
+    if not verified:
+        lines.append("Nothing is measured yet: costs are predicted.")
+    elif not any(candidate.verified and candidate.feasible for candidate in front.candidates):
         lines.append("No verified candidate meets every budget.")
     return "".join(map(paragraph, lines))
 

@@ -16,6 +16,7 @@ from greenfront.search.front import Front
 from greenfront.search.history import History
 from greenfront.search.journal import Result
 from greenfront.search.layers_picture import layers_document
+from greenfront.search.leading import leading_on
 
 
 def front_view(
@@ -32,7 +33,9 @@ def front_view(
     layers, cells = layers_document({candidate.id: candidate.plan for candidate in front.candidates}, known)
     scored = {candidate.id for candidate in everyone}
     others = [r for r in (*tried.values(), *(() if history is None else history.rejected)) if r.plan.id not in scored]
-    members = {target: {member.id for member in front.members_on(target)} for target in front.targets}
+    members = {
+        target: {c.id for c in front.members_on(target) or leading_on(front, target)} for target in front.targets
+    }
     original, *candidates = [
         _candidate(each, [target for target in front.targets if each.id in members[target]], tried.get(each.id),
                    cells.get(each.id))

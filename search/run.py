@@ -1,6 +1,5 @@
 """A whole run, from the configuration to the verified front: the way of the data, one step a line."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from greenfront.evaluators import TaskData, score
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import wording
 from greenfront.search.allocation import Seed
-from greenfront.search.analysis import analysis_for, kept_analysis
+from greenfront.search.analysis import analysis_for
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.approximations import left_out
 from greenfront.search.candidate import Candidate
@@ -30,11 +29,11 @@ from greenfront.search.kept_plans import kept_plans
 from greenfront.search.limits import budget_limits, first_plans, without
 from greenfront.search.metric_check import check_metric, trusted_code
 from greenfront.search.mirror import mirrored
+from greenfront.search.outset import Outset
 from greenfront.search.plot import plot_front
 from greenfront.search.pool import Pool
 from greenfront.search.prepare import (
     Teacher,
-    kept_losses,
     prepare_library,
     prepare_original,
     prepare_significance,
@@ -52,17 +51,18 @@ from greenfront.search.run_folder import RunFolder
 from greenfront.search.sampling import check_sampler, make_study
 from greenfront.search.search_space import search_space
 from greenfront.search.slack import binding, budget_slack, least
-from greenfront.search.spent import spent
 from greenfront.search.status import is_finished
 from greenfront.search.storage import check_storage
 from greenfront.search.stored import adopt, stored_results
 from greenfront.search.summary import Summary, trials_left, unreachable_budgets
 from greenfront.search.time_limit import TimeLimit
+from greenfront.search.told import known_of
 from greenfront.search.trimming import prepare_base
 from greenfront.search.unfinished import nothing_scored
-from greenfront.search.verify import judge, measuring_warnings, original_candidate, verify
+from greenfront.search.verify import judge, original_candidate, verify
 from greenfront.search.worker import Assignment
 from greenfront.spaces import Library, Space
+from greenfront.units import format_count
 
 
 def search(config: RunConfig | Mapping[str, Any] | str | Path, *, report: Reporter | None = None) -> Front:
@@ -131,7 +131,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> F
     gone = left_out(whole, profiles)
     earlier = Earlier.all(run)
     space = offered(whole, profiles, config, earlier)
-    report.note(f"{len(space.choices)} choices at {len(space.sites)} sites, {space.size:.1e} plans")
+    report.note(f"{len(space.choices)} choices at {len(space.sites)} sites, {format_count(space.size)} plans")
     with summary.stage("teacher"):
         teacher = prepare_teacher(config, run, data, model, report)
     validation = score(teacher.outputs).value
@@ -166,6 +166,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> F
             firsts += analysis_seeds(analysis, space) if analysis is not None else []
         for seed in [*given_seeds(given, space, report), *firsts]:
             study.suggest(seed.plan, seed.origin)
+    study.keep_outset(Outset(original, unreachable, tuple(gone)).to_dict())
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, base.processor)
     driver.contenders.spare(verified_earlier(earlier))
     assignment = _assignment(searched, data, teacher, library, model)
@@ -260,17 +261,8 @@ def _write(
     )  # fmt: skip
     front.save(run.front)
     plot_front(front, run.picture)
-    info, warnings = {"run": str(run.path), **_info(run, config)}, measuring_warnings(run, config)
-    write_report(
-        front, run.report, run_info=info, profiles=profiles, warnings=warnings, slower=gone,
-        analysis=kept_analysis(run, report), history=history, losses=kept_losses(run),
-        spent=spent(run, config, profiles),
-    )  # fmt: skip
+    write_report(front, run.report, **known_of(run, config, profiles, gone, history, report))
     return front
-
-
-def _info(run: RunFolder, config: RunConfig) -> dict[str, Any]:
-    return {"environment": json.loads(run.environment.read_text()), "configuration": run.config.read_text()}
 
 
 def _checked(front: Front, unreachable: Sequence[str]) -> Front:

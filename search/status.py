@@ -1,10 +1,12 @@
 """Where a run stands, for whoever looks at it from another terminal: running, ended early, or finished."""
 
+from collections.abc import Sequence
+
 from rich.markup import escape
 
 from greenfront.search.folder_lock import holder
 from greenfront.search.front import Front
-from greenfront.search.journal import results_in
+from greenfront.search.journal import Result, results_in
 from greenfront.search.run_folder import RunFolder
 
 
@@ -21,16 +23,20 @@ def status(run: RunFolder, front: Front | None) -> str:
     Raises:
         RunError: a configuration or a journal that can't be read.
     """
-    who, results = holder(run.path), results_in(run.study)
+    return escape(standing(holder(run.path), results_in(run.study), run.load_config().search.trials, front))
+
+
+def standing(who: str | None, results: Sequence[Result], wanted: int, front: Front | None) -> str:
+    """The same without markup; `who` holds the folder, and `wanted` is how many trials the configuration asks for."""
     states = [result.state for result in results]
-    wanted, ended = run.load_config().search.trials, len(states) - states.count("rejected") - states.count("paused")
+    ended = len(states) - states.count("rejected") - states.count("paused")
     done = f"{ended} of {wanted} trials have ended"
     if states.count("paused"):
         done += f", {states.count('paused')} are paused"
     if states.count("failed"):
         done += f", {states.count('failed')} of them failed"
     if who is not None:
-        return f"{escape(who)} is searching here: {done}"
+        return f"{who} is searching here: {done}"
     if is_finished(front):
         return f"finished: {done}"
     return f"no process is searching here: {done}; `greenfront search FILE`, with the same file, goes on"

@@ -29,6 +29,7 @@ from greenfront.search.journal import (
 )
 from greenfront.search.journal_file import open_journal
 from greenfront.search.open_trials import OpenTrials
+from greenfront.search.outset import OUTSET
 from greenfront.search.repeatable import Repeatable
 from greenfront.search.retries import Lost
 from greenfront.spaces import Plan, Settings, Space
@@ -195,6 +196,11 @@ class Study:
         kept = self._journal.user_attrs
         lost = {name.removeprefix(_LOST): kept[name] for name in kept if name.startswith(_LOST)}
         return {plan_id: [(job, reason) for job, reason in several] for plan_id, several in lost.items()}
+
+    def keep_outset(self, outset: Mapping[str, object]) -> None:
+        """Write down what the search set out from (`Outset`), once."""
+        if self._journal.user_attrs.get(OUTSET) != outset:
+            self._journal.set_user_attr(OUTSET, outset)
 
     def keep_lost(self, plan_id: str, lost: Sequence[Lost]) -> None:
         """Write down which jobs of a plan were lost, as another start must not try it as often again."""

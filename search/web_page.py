@@ -14,22 +14,38 @@ REPORT_SCRIPTS = (
     "answer", "look", "everyone", "payback", "tabs", "main",
 )  # fmt: skip
 """In the order in which they run; what they declare they share."""
+WAITING_SCRIPTS = ("format", "view", "dom")
+"""Of a page that is served before there is anything to draw."""
+LIVE_SCRIPTS = ("live",)
+"""Come last in a page that is served: they ask its server what is new."""
+STANDING = '<p class="live" id="standing"></p>'
+"""Where they say how the run stands."""
 
 
-def web_page(title: str, heading: str, summary: str, body: str, view: Mapping[str, Any], scripts: Sequence[str]) -> str:
+def web_page(
+    title: str,
+    heading: str,
+    summary: str,
+    body: str,
+    view: Mapping[str, Any],
+    scripts: Sequence[str],
+    *,
+    live: bool = False,
+) -> str:
     """A whole page; `summary` and `body` are markup, `view` is what its scripts read.
 
     Its policy (Content-Security-Policy) lets nothing be fetched: the page is honest about working offline, and no name
-    in it can load code.
+    in it can load code. One that is served (`live`) may ask its own server, nobody else.
     """
     return Template(page_file("page.html")).substitute(
         title=escape(title),
         heading=escape(heading),
         style=page_file("style.css"),
-        summary=summary,
+        summary=STANDING + summary if live else summary,
+        connect="; connect-src 'self'" if live else "",
         body=body,
         view=script_json(view),
-        script="\n".join(page_file(f"{name}.js") for name in scripts),
+        script="\n".join(page_file(f"{name}.js") for name in (*scripts, *(LIVE_SCRIPTS if live else ()))),
     )
 
 

@@ -26,18 +26,26 @@ function slackTable(candidate, slack, bounds, targets) {
   return table("Slack per budget", ["budget", "it has", "slack, of the limit", "note"], rows, "slack");
 }
 
+function whatIsNamed(chosen, asked) {
+  const under = asked ? "Under these budgets" : "Under the run's budgets";
+  if (!view.candidates.length) return "No trial has been scored yet. The original is";
+  return chosen.verified || chosen === view.original ? `${under}, take`
+    : `Nothing is measured yet. ${under}, by predicted costs, this one leads:`;
+}
+
 function answerCard() {
   const found = answer(), bounds = boundsInForce(), targets = targetsInForce(), parts = [];
   const {chosen} = found, asked = Object.keys(state.asked).length > 0;
   if (chosen) {
-    parts.push(html("p", {class: "kicker"}, asked ? "Under these budgets, take" : "Under the run's budgets, take"),
+    parts.push(html("p", {class: "kicker"}, whatIsNamed(chosen, asked)),
       html("h2", {id: "named"}, chosen.id), headline(chosen, targets[0]),
-      html("p", {id: "why"}, `Why: ${found.reason}.`,
+      html("p", {id: "why"}, view.candidates.length ? `Why: ${found.reason}.` : "",
         found.offFront ? ` No member of the front meets the bounds; this one does (dominated in ${view.objectives.join(" and ")} only).` : "",
         found.lost ? ` The runner-up, ${found.runnerUp.id}, lost: ${found.lost}.` : ""));
   } else {
     const {closest, binding} = found;
-    parts.push(html("p", {class: "kicker"}, "No candidate meets every budget. The closest is"),
+    parts.push(html("p", {class: "kicker"}, view.candidates.length ? "No candidate meets every budget. The closest is"
+      : "No trial has been scored yet. The original is"),
       html("h2", {id: "named", "data-closest": closest.id}, closest.id), headline(closest, targets[0]),
       html("p", {id: "why"}, binding !== null && missedIn(found.slack).length
         ? `What binds: ${limitWords(binding, bounds, targets)}; it misses that by ${share(-found.slack[binding])} of the limit.`
@@ -55,7 +63,7 @@ function answerCard() {
     parts.push(html("p", {class: "soft"}, `${view.metric} on test ${tested(shown)}: shown, not used to choose.`));
   if (shown !== view.original && shown.verified)
     parts.push(html("h3", {}, "Export it"), commandLine(command("export", shown.id, "--to", shown.id), "the export line"));
-  if (state.every || view.targets.length === 1)
+  if ((state.every || view.targets.length === 1) && view.candidates.some(c => c.verified))
     parts.push(html("h3", {}, "Ask the same in a terminal"), commandLine(questionLine(), "the question"));
   byId("answer").replaceChildren(...parts);
   byId("said").textContent = `${chosen ? "Named" : "Nobody; closest"}: ${shown.id}, ${view.metric} ${score(shown.validation)}`;

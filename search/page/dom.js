@@ -21,13 +21,16 @@ const isNumber = content => typeof content === "string" && /^[~+-]?[\d.,]+( ?[^\
 
 /** A table; `head` and `rows` hold text or elements. The first cell of a row is its header. */
 function table(caption, head, rows, kind = "") {
-  const style = (content, place) => (place && isNumber(content) ? "number" : null);
-  const cell = (content, place) => (place ? html("td", {class: style(content, place)}, content)
+  const style = head.map((_, place) => {
+    const filled = rows.map(row => row[place]).filter(content => content !== "");
+    return place && filled.filter(isNumber).length * 2 > filled.length ? "number" : null;
+  });
+  const cell = (content, place) => (place ? html("td", {class: style[place]}, content)
     : html("th", {scope: "row"}, content));
   return html("div", {class: "wide", role: "region", tabindex: "0", "aria-label": caption},
     html("table", {class: kind},
       html("caption", {class: "unseen"}, caption),
-      html("thead", {}, html("tr", {}, head.map((title, place) => html("th", {scope: "col", class: style(rows[0]?.[place], place)}, title)))),
+      html("thead", {}, html("tr", {}, head.map((title, place) => html("th", {scope: "col", class: style[place]}, title)))),
       html("tbody", {}, rows.map(row => html("tr", {class: row.style ?? null}, row.map(cell))))));
 }
 

@@ -1,6 +1,6 @@
 // All candidates as a table, verified ones first.
 
-const STATUS = {original: "original", front: "on the front", dominated: "dominated", infeasible: "not feasible",
+const STATUS = {original: "original", front: "on the front", dominated: "dominated", leading: "on the front so far", infeasible: "not feasible",
   unverified: "not a finalist"};
 
 function drawEveryone() {

@@ -58,7 +58,9 @@ function portrait(candidate) {
   const parts = [html("h3", {}, candidate.id), html("p", {}, `${title}.${tied}`)];
   if (candidate !== view.original) {
     parts.push(candidate.verified ? commandLine(command("export", candidate.id, "--to", candidate.id), `for ${candidate.id}`)
-      : html("p", {class: "soft"}, "It was not among the finalists: its costs are predicted, its weights were not kept."));
+      : html("p", {class: "soft"}, view.candidates.some(c => c.verified)
+        ? "It was not among the finalists: its costs are predicted, its weights were not kept."
+        : "Nothing is measured yet: its costs are predicted."));
     parts.push(html("h4", {}, "Layer by layer"), layersPicture(candidate),
       html("h4", {}, "How it came to be"), table(`How ${candidate.id} came to be`, head, rows),
       html("div", {class: "tools"},
@@ -82,8 +84,8 @@ function drawLook(named) {
 
 /** The two choices of whom to look at: everyone who was verified, and whoever is looked at. */
 function fillChoices(first, second) {
-  const listed = sortedBy([view.original, ...view.candidates.filter(c => c.verified || c === first || c === second)],
-    c => [c === view.original ? 0 : groupOf(c) === "front" ? 1 : 2, costOf(c, state.target, costNamed(view.axis))]);
+  const listed = sortedBy([view.original, ...view.candidates.filter(c => c.verified || c.fronts.length || c === first || c === second)],
+    c => [c === view.original ? 0 : ["front", "leading"].includes(groupOf(c)) ? 1 : 2, costOf(c, state.target, costNamed(view.axis))]);
   const option = (chosen, value, text) => html("option", {value, selected: chosen}, text);
   const choices = found => listed.map(c =>
     option(c === found, c.id, c === view.original ? c.id : `${c.id} (${GROUPS[groupOf(c)]})`));

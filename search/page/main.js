@@ -52,7 +52,7 @@ function start() {
   for (const id of ["picked", "other"])
     byId(id).addEventListener("change", event => { state[id] = event.target.value || null; lookChanged(); });
   byId("folder").addEventListener("input", () => { answerCard(); drawLook(answer().chosen ?? answer().closest); });
-  byId("queries")?.addEventListener("input", drawPayback);
+  addEventListener("input", event => { if (event.target.id === "queries") drawPayback(); });  // it may be drawn anew
   byId("plot-tools").append(csvButton("front", "the plot", plotRows));
   openTab = setUpTabs(drawPanel);
   everythingChanged();

@@ -15,7 +15,7 @@ function costScale(cost, from, to) {
 
 /** Scores worth looking at: original, front and budgets, and as much again below; with `state.low` all of them. */
 function scoreScale(from, to) {
-  const groups = ["front", "dominated", "infeasible"];
+  const groups = ["front", "leading", "dominated", "infeasible"];
   const found = groups.map(group => view.candidates.filter(c => groupOf(c) === group));
   const shown = found.find(members => members.length) ?? [];
   const known = [view.original, ...(state.low ? [...view.candidates, ...view.others] : shown)].map(scoreOf)
@@ -139,7 +139,7 @@ function intervals(shown) {
 /** How many times better than the original, where there is room. */
 function labels(shown) {
   const written = [];
-  return shown.filter(c => groupOf(c) === "front").map(c => {
+  return shown.filter(c => ["front", "leading"].includes(groupOf(c))).map(c => {
     const [px, py] = plot.place(c);
     if (written.some(([ox, oy]) => Math.abs(ox - px) < 46 && Math.abs(oy - py) < 18)) return null;
     written.push([px, py]);

@@ -16,10 +16,10 @@ function sortedBy(items, keys) {
 const minimisedOn = (candidate, target, cost) => (cost.higher ? -1 : 1) * costOf(candidate, target, cost);
 const areTied = (one, other) => one.tied.includes(other.id) || other.tied.includes(one.id);
 
-/** The front of a target, cheapest first. */
+/** The front of a target, cheapest first; before anything is measured, the one that there is by prediction. */
 function membersOn(target) {
   const axis = costNamed(view.axis);
-  const members = view.candidates.filter(c => c.verified && c.fronts.includes(target));
+  const members = view.candidates.filter(c => c.fronts.includes(target));
   return sortedBy(members, c => [minimisedOn(c, target, axis), c.id]);
 }
 

@@ -47,16 +47,20 @@ const questionLine = () => command("select", ...Object.entries(state.asked).map(
 
 const groupOf = candidate => {
   if (candidate === view.original) return "original";
-  if (!candidate.verified) return "unverified";
+  if (!candidate.verified) return candidate.fronts.includes(state.target) ? "leading" : "unverified";
   if (candidate.fronts.includes(state.target)) return "front";
   return candidate.feasible ? "dominated" : "infeasible";
 };
 
 const GROUPS = {
   rejected: "rejected: over a budget by prediction, never trained", stopped: "stopped on a rung",
-  unverified: "trained, not among the finalists (costs predicted)", infeasible: "misses a budget of the run",
-  dominated: "dominated", front: "Pareto front", original: "original",
+  get unverified() {
+    return `trained${view.candidates.some(c => c.verified) ? ", not among the finalists" : ""} (costs predicted)`;
+  },
+  infeasible: "misses a budget of the run",
+  dominated: "dominated", leading: "on the front so far (costs predicted)", front: "Pareto front", original: "original",
 };
-const SYMBOLS = {stopped: "triangle", unverified: "circle", infeasible: "cross", dominated: "circle", front: "circle",
+const SYMBOLS = {stopped: "triangle", unverified: "circle", infeasible: "cross", dominated: "circle", leading: "circle",
+  front: "circle",
   original: "star"};
-const SIZES = {stopped: 3, unverified: 3.5, infeasible: 4, dominated: 4.5, front: 6, original: 6};
+const SIZES = {stopped: 3, unverified: 3.5, infeasible: 4, dominated: 4.5, leading: 5.5, front: 6, original: 6};

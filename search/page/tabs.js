@@ -1,13 +1,11 @@
 // The parts of the page, one at a time; each is drawn when it is first looked at, and all of them for print.
 
 function setUpTabs(draw) {
-  const tabs = [...document.querySelectorAll("[role=tab]")], drawn = new Set();
+  const tabs = [...document.querySelectorAll("[role=tab]")];
   const panelOf = tab => byId(tab.getAttribute("aria-controls"));
   function prepare(tab) {
     const panel = panelOf(tab);
-    if (drawn.has(panel)) return;
-    drawn.add(panel);
-    draw(panel);
+    if (!panel.dataset.drawn) draw(panel);
   }
   function show(tab) {
     for (const each of tabs) {

@@ -45,8 +45,10 @@ class Browser:
         self._launched = launched
 
     @contextmanager
-    def opened(self, path: Path, *, width: int = 1300, height: int = 900, dark: bool = False) -> Iterator[Opened]:
-        """A report, until the end of the block; it has to be without errors and requests then."""
+    def opened(self, at: Path | str, *, width: int = 1300, height: int = 900, dark: bool = False) -> Iterator[Opened]:
+        """A report at a path or an address, until the end of the block; it has to be without errors then, and to have
+        asked for nothing but itself, or at an address nobody but its server."""
+        address = at if isinstance(at, str) else at.as_uri()
         context = self._launched.new_context(
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light",
             permissions=["clipboard-read", "clipboard-write"], accept_downloads=True,
@@ -56,11 +58,11 @@ class Browser:
         opened.page.on("console", lambda told: opened.errors.append(told.text) if told.type == "error" else None)
         opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
         opened.page.on("request", lambda request: opened.requests.append(request.url))
-        opened.page.goto(path.as_uri())
+        opened.page.goto(address)
         try:
             yield opened
             assert opened.errors == []
-            assert [url for url in opened.requests if not url.startswith(("blob:", path.as_uri()))] == []
+            assert [url for url in opened.requests if not url.startswith(("blob:", address))] == []
         finally:
             context.close()
 

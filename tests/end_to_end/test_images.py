@@ -1,4 +1,4 @@
-"""Images: a small ViT without a head, from a folder of pictures to a measured front."""
+"""Images, by the example of digits: a small ViT without a head, from a folder of pictures to a measured front."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from transformers import ViTConfig, ViTModel
 
+from tests.end_to_end.small_form import small_form
 from tests.end_to_end.tiny_task import inside
 from tests.measuring import few_processes
 
@@ -42,19 +43,11 @@ def save_pictures(folder: Path) -> None:
 def test_a_vision_transformer_is_searched_and_exported(tmp_path: Path) -> None:
     save_vit(tmp_path / "vit")
     save_pictures(tmp_path / "pictures")
-    (tmp_path / "light.yaml").write_text(
-        """
-model: {path: vit, task: image-classification}
-data: {path: pictures}
-hardware: {name: here, batch_size: 2, seconds: 1, disturbed: accept}
-objectives: [accuracy, size]
-space: {methods: [low_rank], low_rank: {ranks: [8, 24]}}
-search: {trials: 2, finalists: 1}
-fine_tune: {steps: 3, batch_size: 8, original_epochs: 4, original_learning_rate: 1e-3}
-ray: {workers: 1}
-output: run
-"""
-    )
+    small_form(
+        "digits", tmp_path / "light.yaml", model={"path": "vit"}, data={"path": "pictures"},
+        space={"methods": ["low_rank"], "low_rank": {"ranks": [8, 24]}},
+        fine_tune={"original_epochs": 4, "original_learning_rate": 1e-3},
+    )  # fmt: skip
     with few_processes():
         said = inside(tmp_path, "search", "light.yaml")
     assert "Fine-tuning the original, whose head is untrained" in said

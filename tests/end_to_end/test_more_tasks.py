@@ -1,4 +1,7 @@
-"""Words, answers and running text: each task from a file to a measured front and a checked export."""
+"""Words, answers and running text: each task from a file to a measured front and a checked export.
+
+Words and running text by the files of examples/, in a small form; there is no example of questions.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -11,6 +14,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2Model, PreTrainedTokenizerFast
 
+from tests.end_to_end.small_form import small_form
 from tests.end_to_end.tiny_task import FILLER, TOPICS, inside, save_encoder
 from tests.measuring import few_processes
 
@@ -75,35 +79,27 @@ def save_decoder(folder: Path) -> None:
         ).save_pretrained(folder)  # fmt: skip
 
 
-TASKS = {
-    "token-classification": (tagged, "text: words, label: tags, metric: entity_f1", {"score": 0.9}),
-    "question-answering": (asked, "", {"score": 0.9}),
-    "causal-language-modelling": (told, "", {"perplexity": 2.0}),
+TASKS: dict[str, tuple[str, Callable[[np.random.Generator], Row], dict[str, Any], dict[str, float]]] = {
+    "token-classification": ("brown", tagged, {"metric": "entity_f1"}, {"score": 0.9}),
+    "question-answering": ("brown", asked, {"text": "text", "label": "label"}, {"score": 0.9}),
+    "causal-language-modelling": ("news-gpt2", told, {}, {"perplexity": 2.0}),
 }
+"""The example whose small form is searched, its rows, what is said of them, and what the original reaches."""
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_is_searched_selected_and_exported(task: str, tmp_path: Path) -> None:
-    make, data, wanted = TASKS[task]
+    name, make, said_of_data, wanted = TASKS[task]
     save_rows(tmp_path, make)
     if task == "causal-language-modelling":
         save_decoder(tmp_path / "model")
     else:
         save_encoder(tmp_path / "model", width=64)
-    (tmp_path / "run.yaml").write_text(
-        f"""
-model: {{path: model, task: {task}}}
-data: {{train: train.jsonl, test: test.jsonl, max_length: 16{", " if data else ""}{data}}}
-hardware: {{name: here, batch_size: 2, seconds: 1, disturbed: accept}}
-budgets: {{accuracy_drop: 90%}}
-objectives: [accuracy, size]
-space: {{methods: [low_rank], low_rank: {{ranks: [8, 24]}}}}
-search: {{trials: 2, finalists: 1}}
-fine_tune: {{steps: 3, batch_size: 8, original_epochs: 6, original_learning_rate: 3e-3}}
-ray: {{workers: 1}}
-output: run
-"""
-    )
+    small_form(
+        name, tmp_path / "run.yaml", model={"path": "model", "task": task},
+        data={"train": "train.jsonl", "test": "test.jsonl", **said_of_data},
+        space={"methods": ["low_rank"], "low_rank": {"ranks": [8, 24]}},
+    )  # fmt: skip
     with few_processes():
         said = inside(tmp_path, "search", "run.yaml")
     assert "Fine-tuning the original, whose head is untrained" in said

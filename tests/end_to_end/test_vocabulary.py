@@ -1,4 +1,4 @@
-"""A vocabulary trimmed to a task: searched, exported, and loaded with its tokenizer in a clean process."""
+"""A vocabulary trimmed by an example: searched, exported, and loaded with its tokenizer in a clean process."""
 
 import csv
 import json
@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
+from tests.end_to_end.small_form import SMALL, small_form
 from tests.end_to_end.tiny_task import LABELS, environment, greenfront, rows, save_encoder, save_word_pieces, write_csv
 
 WIDTH = 64
@@ -58,19 +59,11 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     content = rows(330, seed=0)
     write_csv(folder / "train.csv", content[:270])
     write_csv(folder / "test.csv", [*content[270:320], *((f"{text} {UNSEEN}", label) for text, label in content[320:])])
-    (folder / "run.yaml").write_text(
-        """
-model: {path: encoder, task: text-classification}
-data: {train: train.csv, test: test.csv, max_length: 32}
-hardware: {name: here, batch_size: 2, seconds: 8, disturbed: accept}
-objectives: [accuracy, size]
-space: {methods: [low_rank], low_rank: {ranks: [8, 24]}, embeddings: {trim: true}}
-search: {trials: 2, finalists: 1}
-fine_tune: {steps: 3, batch_size: 8, original_epochs: 6, original_learning_rate: 3e-3}
-ray: {workers: 1}
-output: run
-"""
-    )
+    small_form(
+        "reuters-tight", folder / "run.yaml", model={"path": "encoder"},
+        data={"train": "train.csv", "test": "test.csv", "max_length": 32}, hardware={**SMALL["hardware"], "seconds": 8},
+        space={"methods": ["low_rank"], "low_rank": {"ranks": [8, 24]}},
+    )  # fmt: skip
     return Searched(folder, greenfront("search", "run.yaml", cwd=folder).stdout)
 
 

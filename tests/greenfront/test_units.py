@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from greenfront.errors import ConfigError
-from greenfront.units import UNITS, Bound, Dimension, format_share, parse_bound, parse_share
+from greenfront.units import UNITS, Bound, Dimension, format_count, format_share, parse_bound, parse_share
 
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
@@ -133,3 +133,13 @@ def test_shares_of_few_digits_are_written_as_percentages(hundredths: int) -> Non
     written = format_share(share)
     assert isinstance(written, str)
     assert parse_share(written, "share") == share
+
+
+@given(st.integers(1, 10**300))
+def test_a_count_is_written_as_a_float_of_it_would_be(number: int) -> None:
+    assert float(format_count(number)) == pytest.approx(number, rel=0.051)
+
+
+@pytest.mark.parametrize(("lead", "zeros", "text"), [(0, 0, "0.0e+00"), (3, 0, "3.0e+00"), (25, 5000, "2.5e+5001")])
+def test_a_count_may_be_beyond_all_floats(lead: int, zeros: int, text: str) -> None:
+    assert format_count(lead * 10**zeros) == text

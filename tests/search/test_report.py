@@ -97,7 +97,7 @@ def test_it_is_one_small_file_that_fetches_nothing(front: Front, tmp_path: Path)
 
 def test_every_script_and_style_of_the_page_is_used() -> None:
     folder = Path(web_page.__file__).with_name("page")
-    scripts = {f"{name}.js" for name in (*web_page.REPORT_SCRIPTS, *web_page.ANALYSIS_SCRIPTS)}
+    scripts = {f"{name}.js" for name in (*web_page.REPORT_SCRIPTS, *web_page.ANALYSIS_SCRIPTS, *web_page.LIVE_SCRIPTS)}
     assert {path.name for path in folder.iterdir()} == scripts | {"page.html", "choose.html", "style.css"}
 
 
@@ -187,4 +187,7 @@ def test_names_from_users_are_text_and_nothing_else(tmp_path: Path) -> None:
 def test_unusual_fronts(made: Front, tmp_path: Path) -> None:
     page = written(made, tmp_path, {})
     assert len(page.view["candidates"]) == len(made.candidates)
-    assert "No verified candidate meets every budget." in (tmp_path / "report.html").read_text()
+    text = (tmp_path / "report.html").read_text()
+    measured = any(candidate.verified for candidate in made.candidates)
+    assert ("No verified candidate meets every budget." in text) == measured
+    assert ("Nothing is measured yet: costs are predicted." in text) != measured
