@@ -91,7 +91,7 @@ class OperationTable:
         for path, settings in plan.items():
             self._check(path, settings)
         effective = effective_settings(plan, self._reductions, self.sites)
-        return [self._change(path, settings, plan.get(path, {})) for path, settings in effective.items()]
+        return [self._changed(path, settings, plan.get(path, {})) for path, settings in effective.items()]
 
     def change(self, path: str, settings: Settings, own: Settings) -> SiteChange | None:
         """What `settings`, as of `effective_settings`, change at a site, of which `own` stand in the plan.
@@ -112,6 +112,12 @@ class OperationTable:
         return self._refused.get((path, _key(part)))
 
     def _check(self, path: str, settings: Settings) -> None:
+        key = (path, _key(settings))
+        if key not in self._checked:
+            self._check_anew(path, settings)
+            self._checked.add(key)
+
+    def _check_anew(self, path: str, settings: Settings) -> None:
         use = self.sites.get(path)
         if use is None:
             raise PlanError(f"{path}: not among the {len(self.sites)} modules of this profile")
@@ -123,6 +129,14 @@ class OperationTable:
             reason = self.refusal(path, part)
             if reason is not None:
                 raise PlanError(f"{path}: the runtime refuses {settings_key(part)}: {reason}")
+
+    def _changed(self, path: str, settings: Settings, own: Settings) -> SiteChange:
+        """As `_change`, found out once: a search asks for the same settings of a site in thousands of plans."""
+        key = (path, _key(settings), _key(own))
+        found = self._changes.get(key)
+        if found is None:
+            found = self._changes[key] = self._change(path, settings, own)
+        return found
 
     def _change(self, path: str, settings: Settings, own: Settings) -> SiteChange:
         use = self.sites[path]
@@ -210,6 +224,14 @@ class OperationTable:
         assert isinstance(below, OperationCost)
         assert isinstance(above, OperationCost)
         return [(below, 1 - entry.share), (above, entry.share)]
+
+    @cached_property
+    def _checked(self) -> set[tuple[str, _Key]]:
+        return set()
+
+    @cached_property
+    def _changes(self) -> dict[tuple[str, _Key, _Key], SiteChange]:
+        return {}
 
     @cached_property
     def _known(self) -> dict[tuple[str, _Key], _Amount]:

@@ -10,21 +10,20 @@ Whatever is drawn depends on the seed, on a trial's number and on the trials bef
 forget: a study that is continued goes on as if it had never been interrupted.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
-from weakref import ref
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from greenfront.search.encodings import Allocation
-from greenfront.search.forest import Floats, Numbers
+from greenfront.search.forest import Floats
 from greenfront.search.improvement import Cells
 from greenfront.search.loss_model import LossModel
-from greenfront.spaces import Plan
+from greenfront.search.sampled_trials import RESOLUTION, Allocations, Trials
 
 STARTING = 4
 """Finished trials before which allocations under the predicted losses themselves are proposed."""
@@ -33,41 +32,12 @@ POSITIONS, KEPT = 3, 4
 takes milliseconds, and most of what it found is still good."""
 MEANS = 3
 """Every third trial's candidates are under the posterior mean instead."""
-RESOLUTION = 1e-3
-"""Nats: of losses much smaller than this it matters little which is smaller. The front is improved in logarithms, as
-errors are shares and a front's losses span decades; this is what keeps the smallest ones from being all that counts."""
 WORTHLESS = 1.0
 """Nats: about what answers come to that don't look at the question. The reference point is there, or beyond what was
 seen."""
 _MARGIN = 0.1
 """How far the reference point lies beyond the mild end and beyond the largest loss, as a share of their ranges."""
-_REFITTED = 32
-"""The losses are refitted whenever this part of all trials is new, but at most after each."""
 _GOLDEN = 0.6180339887498949
-_OVER = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
-
-
-class Allocations(Protocol):
-    """A solver behind parameters: A positions in 0..1, from mild to strong, and the logarithms of G factors."""
-
-    distributions: dict[str, BaseDistribution]
-
-    @property
-    def correlation(self) -> Floats:
-        """(G, G) of the factors, before anything is known."""
-
-    @property
-    def range(self) -> tuple[Floats, Floats]:
-        """(A,) costs at position 0, and at position 1."""
-
-    def named(self, position: Floats, log_multipliers: Floats) -> dict[str, Any]:
-        """The parameters of a position (A,) and logarithms of factors (G,)."""
-
-    def allocated(self, parameters: Mapping[str, Any]) -> Allocation:
-        """What the solver makes of parameters."""
-
-    def tried(self, trial: FrozenTrial) -> Allocation | None:
-        """What a trial tries, None where it doesn't say yet."""
 
 
 class AllocationSampler(BaseSampler):
@@ -79,7 +49,7 @@ class AllocationSampler(BaseSampler):
     def __init__(self, allocations: Allocations, *, learnt: int = 0, seed: int = 0) -> None:
         self._allocations, self._seed = allocations, seed
         self._others = RandomSampler(seed)
-        self._trials = _Trials(allocations, learnt)
+        self._trials = Trials(allocations, learnt)
         self._model: LossModel | None = None
         self._found = dict[int, list[tuple[dict[str, Any], Allocation]]]()
 
@@ -111,6 +81,10 @@ class AllocationSampler(BaseSampler):
     ) -> Any:
         """A random value."""
         return self._others.sample_independent(study, trial, param_name, param_distribution)
+
+    def revised(self, number: int) -> None:
+        """A finished trial has other values now, or another state, as the study's owner may have given it."""
+        self._trials.revise(number)
 
     def reseed_rng(self) -> None:
         """Nothing to do for a process of its own: trials differ by their numbers."""
@@ -146,87 +120,12 @@ class AllocationSampler(BaseSampler):
         mild, strong = self._allocations.range
         trials, running = self._trials, self._trials.running
         observed = np.log(trials.losses + RESOLUTION)
-        expected = _resolved(*model.predict(trials.parts[running]))[0]
+        expected = np.logaddexp(model.expected(trials.parts[running]), np.log(RESOLUTION))
         costs = trials.costs[np.append(trials.numbers, running)]
         points = np.column_stack([np.append(observed, expected), np.log(costs)])
         reference = np.log(mild) + _MARGIN * np.log(mild / strong)
         worst = max(np.log(WORTHLESS), float(observed.max() + _MARGIN * (1 + np.ptp(observed))))
         return Cells(points, np.append(worst, reference))
-
-
-class _Trials:
-    """The trials of a study. What a plan is, is found out once; values may change, as those of paused trials do."""
-
-    def __init__(self, allocations: Allocations, learnt: int) -> None:
-        self._allocations, self._learnt = allocations, learnt
-        self._study: ref[Study] | None = None
-        self._clear()
-
-    def _clear(self) -> None:
-        self.plans = set[Plan]()
-        self.numbers, self.losses = np.zeros(0, dtype=np.intp), np.zeros(0)
-        """(n,) Of the scored trials, in their order."""
-        self.parts = np.zeros((0, len(self._allocations.correlation)))
-        """(trials, G) Predicted losses, by number."""
-        self.costs = np.zeros((0, len(self._allocations.range[0])))
-        """(trials, A) By number."""
-        self._known = 0
-        self._open = dict[int, bool]()  # whether it is known what they try
-        self._over = dict[int, FrozenTrial]()
-        self._model: tuple[int, bytes, LossModel] | None = None
-
-    def update(self, study: Study, asked: int) -> None:
-        """Look at what is new, but for the trial that is being asked for."""
-        if self._study is None or self._study() is not study:
-            self._clear()
-            self._study = ref(study)
-        trials = study.get_trials(deepcopy=False)
-        self._open.update(dict.fromkeys(range(self._known, len(trials)), False))
-        self._known = len(trials)
-        self.parts, self.costs = _longer(self.parts, len(trials)), _longer(self.costs, len(trials))
-        for number in list(self._open):
-            trial = trials[number]
-            if number == asked or trial.state == TrialState.WAITING:
-                continue
-            described = None if self._open[number] else self._allocations.tried(trial)
-            if described is not None:
-                self._open[number] = True
-                self.plans.add(described.plan)
-                self.parts[number], self.costs[number] = described.parts, described.costs
-            if trial.state in _OVER and self._open.pop(number) and trial.state == TrialState.COMPLETE:
-                self._over[number] = trial
-        scored = {n: t.values[self._learnt] for n, t in self._over.items() if t.state == TrialState.COMPLETE}
-        numbers, losses = np.array(list(scored), dtype=np.intp), np.array(list(scored.values()))
-        order = np.argsort(numbers)
-        self.numbers, self.losses = numbers[order], losses[order]
-
-    @property
-    def running(self) -> Numbers:
-        """The numbers of trials under way."""
-        return np.array([number for number, described in self._open.items() if described], dtype=np.intp)
-
-    @property
-    def model(self) -> LossModel:
-        """Of the first scored trials: how many is decided by how many there are, not by when was asked.
-
-        Where values have changed, it is fitted again at once while there are few, else with the next block.
-        """
-        count = len(self.numbers)
-        block = 1 << (max(1, count // _REFITTED).bit_length() - 1)
-        fitted = count - count % block
-        losses = self.losses[:fitted]
-        seen = losses.tobytes() if block == 1 else b""
-        if self._model is None or self._model[:2] != (fitted, seen):
-            parts = self.parts[self.numbers[:fitted]]
-            learnt = np.maximum(losses, RESOLUTION)  # nothing is to be learnt of what smaller ones differ by
-            self._model = fitted, seen, LossModel.fit(parts, learnt, self._allocations.correlation)
-        return self._model[2]
-
-
-def _longer(rows: Floats, count: int) -> Floats:
-    """Room for at least so many rows."""
-    more = max(count, 2 * len(rows)) - len(rows) if count > len(rows) else 0
-    return np.vstack([rows, np.zeros((more, rows.shape[1]))]) if more else rows
 
 
 def _positions(rng: np.random.Generator, axes: int) -> list[Floats]:

@@ -19,6 +19,7 @@ from greenfront.search.keeping import keep_candidate
 from greenfront.search.objectives import objective_costs, objective_values
 from greenfront.search.outlook import Outlook, trial_words
 from greenfront.search.paused import PausedStates
+from greenfront.search.pending import Pending
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.predictions import Predictions
 from greenfront.search.progress import Draws, Reporter
@@ -74,7 +75,7 @@ class Driver:
         self.retries = Retries(study.lost, lambda *lost: self._saving.submit(study.keep_lost, *lost))
         self.proposals = Proposals(study, losses, limits, config.search.seed, self._slack, self._keep)
         self._saving = Saving()
-        self._pending: dict[int, Climb] = {}
+        self._pending = Pending()
         self._again = deque[Climb]()  # those of them that are given to a worker once more
         self._lost = deque[tuple[Climb, Finished]]()  # whose weights were lost on the way
 
@@ -142,17 +143,17 @@ class Driver:
     def _submit(self, pool: Pool, climb: Climb) -> None:
         number, plan = climb.proposal.number, climb.proposal.plan
         pool.submit(number, plan.id, plan.to_json(), *([] if climb.part is None else [climb.part]))
-        self._pending[number] = climb
+        self._pending.add(climb)
         self.study.begin(number)
 
     def _next(self, report: Reporter) -> Climb | None:
         """One that was lost, a trial that has earned its next rung, a new plan, or None when there is none (yet)."""
         if self._again:
             return self._again.popleft()
-        climb = self.promotions.next(self._pending.values(), last=False)
+        climb = self.promotions.next(self._pending.climbs, last=False)
         if climb is None and (proposal := self._propose(report)) is not None:
             return self.promotions.first(proposal)
-        climb = climb or self.promotions.next(self._pending.values(), last=True)
+        climb = climb or self.promotions.next(self._pending.climbs, last=True)
         if climb is None:
             return None
         self._saving.wait()  # what it goes on from may be on its way to the disk
@@ -160,10 +161,10 @@ class Driver:
 
     def _propose(self, report: Reporter) -> Proposal | None:
         """A plan to try, or None when enough are under way or none is left."""
-        begun = self._done + sum(not climb.behind for climb in self._pending.values())
+        begun = self._done + self._pending.new
         if self.proposals.exhausted or begun >= self.config.search.trials:
             return None
-        proposal = self.proposals.next({climb.proposal.plan for climb in self._pending.values()})
+        proposal = self.proposals.next(self._pending.plans)
         if proposal is not None:
             self._saving.submit(self.study.keep_accepted, self.study.accepted(proposal))
         elif begun == 1:
@@ -178,7 +179,7 @@ class Driver:
         self.timing.busy += outcome.seconds
         self.timing.worker_peak_mb = max(self.timing.worker_peak_mb, outcome.peak_mb or 0.0)
         if self.retries.again(outcome, job, report):
-            self._pending[climb.proposal.number] = climb
+            self._pending.add(climb)
             self._again.append(climb)
             return
         result = self.promotions.result(climb, outcome, self.retries.reasons(outcome.plan_id))

@@ -120,9 +120,10 @@ class Forest:
     def _winners(self, totals: Floats, least: Floats) -> Numbers:
         """(C,) The first column of each context that has the least, of what `sums` gives."""
         columns = np.flatnonzero(totals == least[self.context])
-        contexts, first = np.unique(self.context[columns], return_index=True)
-        assert len(contexts) == len(self.depth)
-        return columns[first]
+        context = self.context[columns]
+        found: Numbers = columns[np.append(True, context[1:] != context[:-1])]  # contexts ascend
+        assert len(found) == len(self.depth)
+        return found
 
     def keeping(self, possible: NDArray[np.bool_]) -> "Forest | None":
         """With only these of its columns (N,), and of them only what a choice can take; None where there is no choice.

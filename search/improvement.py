@@ -43,12 +43,10 @@ class Cells:
         # Along every cost: below all of the front, between its values, up to the reference.
         self._edges = [np.append(np.unique(front[:, 1 + k]), reference[1 + k]) for k in range(costs)]
         best = np.full([len(edges) for edges in self._edges], reference[0])
-        for loss, *at in front:
-            corner = tuple(
-                slice(int(np.searchsorted(edges, value)) + 1, None)
-                for edges, value in zip(self._edges, at, strict=True)
-            )
-            best[corner] = np.minimum(best[corner], loss)
+        corners = [np.searchsorted(edges, front[:, 1 + k]) + 1 for k, edges in enumerate(self._edges)]
+        np.minimum.at(best, tuple(corners), front[:, 0])
+        for k in range(costs):  # a point counts wherever every cost is at least its own
+            np.minimum.accumulate(best, axis=k, out=best)
         self._best = best.ravel()
 
     def expected(self, mean: Floats, deviation: Floats, costs: Floats) -> Floats:

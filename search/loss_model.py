@@ -72,6 +72,10 @@ class LossModel:
         drawn: Floats = (self.mean + self.root @ rng.standard_normal(len(self.mean)))[: self.groups]
         return drawn
 
+    def expected(self, parts: Floats) -> Floats:
+        """(n, G) predicted losses -> (n,) expected logarithm of the loss, as `predict` has it."""
+        return _logarithm(self.mean, parts)[0]
+
     def predict(self, parts: Floats) -> tuple[Floats, Floats]:
         """(n, G) predicted losses -> (n,) expected logarithm of the loss and its deviation, the error's left out."""
         mean, slopes = _expected(self.mean, parts)
@@ -80,14 +84,20 @@ class LossModel:
 
 def _expected(parameters: Floats, parts: Floats) -> tuple[Floats, Floats]:
     """(n,) The logarithms of losses, (n, P) and their derivatives by the parameters."""
-    scaled = parts * np.exp(parameters[:-2])
-    total = scaled.sum(axis=1) + _TINY
+    expected, scaled, total, raised = _logarithm(parameters, parts)
     power = np.exp(parameters[-2])
-    raised = power * np.log(total)
-    expected = np.logaddexp(raised, parameters[-1])
     share = np.exp(raised - expected)  # of the loss that is not the floor
     by_factor = (share * power / total)[:, None] * scaled
     return expected, np.column_stack([by_factor, share * raised, 1 - share])
+
+
+def _logarithm(parameters: Floats, parts: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """(n,) The logarithms of losses, and what they come from: (n, G) parts times factors, (n,) their sum, (n,) the
+    logarithm of what that is raised to."""
+    scaled = parts * np.exp(parameters[:-2])
+    total = scaled.sum(axis=1) + _TINY
+    raised = np.exp(parameters[-2]) * np.log(total)
+    return np.logaddexp(raised, parameters[-1]), scaled, total, raised
 
 
 def _maximum(
@@ -99,7 +109,7 @@ def _maximum(
     """
 
     def density(parameters: Floats) -> float:
-        away, missed = parameters - prior, observed - _expected(parameters, parts)[0]
+        away, missed = parameters - prior, observed - _logarithm(parameters, parts)[0]
         return float(away @ precision @ away + (missed**2).sum() / noise**2)
 
     current, least, damping = start, density(start), 1e-3

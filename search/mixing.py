@@ -90,7 +90,8 @@ class Mixer:
             if entering is None:
                 before = len(found.columns)
                 self._priced(found, prices / self.scale)
-                cost, loss = self.totals(found, most)
+                cost = np.vstack([cost, (found.costs[before].sum(axis=1) - most) / self.scale])
+                loss = np.append(loss, found.losses[before].sum())
                 least = float(loss[before] + prices @ cost[before])
                 if least > bound:
                     bound, bounding = least, prices / self.scale
@@ -122,13 +123,11 @@ class Mixer:
         """Add the best plan under prices (K,)."""
         priced = found.loss + prices @ self.changes if len(prices) else found.loss
         columns = np.flatnonzero(self.forest.best(priced)[0])
-        of_trees = np.zeros((1 + len(self.changes), self.forest.trees))
-        tree = self.forest.tree[columns]
-        for sums, numbers in zip(of_trees, (found.loss, *self.changes), strict=True):
-            np.add.at(sums, tree, numbers[columns])
+        tree, trees = self.forest.tree[columns], self.forest.trees
         found.columns.append(columns)
-        found.losses.append(of_trees[0])
-        found.costs.append(of_trees[1:])
+        loss, *changed = (np.bincount(tree, each[columns], trees) for each in (found.loss, *self.changes))
+        found.losses.append(loss.astype(np.float64))
+        found.costs.append(np.array(changed, dtype=np.float64).reshape(len(changed), trees))
 
 
 def _column(kind: str, number: int, cost: Floats) -> Floats:

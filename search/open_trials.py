@@ -90,7 +90,7 @@ class OpenTrials:
     def begin(self, trial: FrozenTrial) -> None:
         """Write a trial that was asked for to the journal, unless it stands there from an earlier start."""
         if trial.number not in self._written:
-            self._written[trial.number] = (self._storage.create_new_trial(self._study_id, template_trial=trial), trial)
+            self._written[trial.number] = (self._create(trial), trial)
 
     def write(self, trial: FrozenTrial, *, finished: bool) -> None:
         """Bring the journal up to date with a trial, in one append; constraints come only with its finished state."""
@@ -103,7 +103,7 @@ class OpenTrials:
             number = trial.number
             if not finished:
                 trial.state, trial.values, trial.datetime_complete = TrialState.RUNNING, None, None
-            id_ = self._storage.create_new_trial(self._study_id, template_trial=trial)
+            id_ = self._create(trial)
             if not finished:
                 self._written[number] = (id_, trial)
             return
@@ -113,6 +113,14 @@ class OpenTrials:
             del self._written[trial.number]
         else:
             self._written[trial.number] = (self._written[trial.number][0], trial)
+
+    def _create(self, trial: FrozenTrial) -> int:
+        """Add a trial to the journal. Optuna keeps what it reads back of it, with parameters, names and distributions
+        of its own, 20 KB a trial: instead it has those of the trial in memory."""
+        id_ = self._storage.create_new_trial(self._study_id, template_trial=trial)
+        kept, known = self._storage.get_trial(id_), self._memory.get_trials(deepcopy=False)[trial.number]
+        kept.params, kept.distributions, kept.user_attrs = known.params, known.distributions, trial.user_attrs
+        return id_
 
     def _update(self, id_: int, known: FrozenTrial, trial: FrozenTrial, *, finished: bool) -> None:
         for name, attribute in trial.user_attrs.items():

@@ -10,13 +10,16 @@ from greenfront.search import wording
 from greenfront.search.candidate import Candidate
 from greenfront.search.drawing import Drawing
 from greenfront.search.hypervolume import Progression
-from greenfront.search.journal import Result
+from greenfront.search.journal import Result, State
 from greenfront.search.slack import accuracy_floors, budget_slack, cost_bounds, cost_limit, minimised
 from greenfront.search.training_words import untrained_words
 from greenfront.spaces import Plan
 
 OVER = "predicted over budget"
 """How the reason begins for which a proposal isn't trained."""
+
+_Place = tuple[State, int | None]
+"""Where a trial is: its state, and after how many steps it is paused."""
 
 
 class Outlook:
@@ -37,12 +40,15 @@ class Outlook:
         self.drawing = Drawing(config, original)
         self._best: dict[str, tuple[float, str]] = {}
         self._seen, self._over = 0, 0
+        self._standing = Counter[_Place]()
+        self._places = dict[int, _Place]()  # of each trial, where it is counted
         for result in results:
             self.add(result)
         self._gained = 0.0
 
     def add(self, result: Result) -> None:
         """Take in what came of a trial."""
+        self._stand(result)
         before = self._progression.hypervolume
         if result.state == "scored" and result.validation is not None:
             predicted = self._predict(result.plan)
@@ -112,12 +118,20 @@ class Outlook:
 
     def _rungs(self, rungs: Sequence[int]) -> str:
         """How many trials stand where; those of earlier configurations are on no rung."""
-        paused = Counter(result.rungs[-1].steps for result in self._results if result.state == "paused")
-        here = [r for r in self._results if r.rungs or (r.state == "failed" and r.plan not in self._stored)]
-        ended = Counter(result.state for result in here)
-        parts = [f"{paused[steps]} at {steps} steps" for steps in rungs[:-1]]
-        parts.append(f"{ended['scored']} finished ({rungs[-1]} steps)")
-        return ", ".join(parts + ([f"{ended['failed']} failed"] if ended["failed"] else []))
+        parts = [f"{self._standing['paused', steps]} at {steps} steps" for steps in rungs[:-1]]
+        parts.append(f"{self._standing['scored', None]} finished ({rungs[-1]} steps)")
+        failed = self._standing["failed", None]
+        return ", ".join(parts + ([f"{failed} failed"] if failed else []))
+
+    def _stand(self, result: Result) -> None:
+        """Count a trial where it stands now; nowhere one that was never on a rung, unless it failed before the
+        first."""
+        if (before := self._places.pop(result.number, None)) is not None:
+            self._standing[before] -= 1
+        if result.rungs or (result.state == "failed" and result.plan not in self._stored):
+            place = result.state, result.rungs[-1].steps if result.state == "paused" else None
+            self._places[result.number] = place
+            self._standing[place] += 1
 
 
 def trial_words(result: Result, where: str, cost: Cost, metric: str) -> str:

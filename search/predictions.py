@@ -6,8 +6,8 @@ from functools import lru_cache
 from greenfront.hardware_profiles import Cost, HardwareProfile
 from greenfront.spaces import Plan
 
-REMEMBERED = 64
-"""Plans whose costs are kept: those that were asked for last."""
+REMEMBERED = 4096
+"""Plans whose costs are kept, those asked for last: more than are under way, as each is asked for again at its end."""
 
 
 class Predictions:

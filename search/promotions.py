@@ -7,19 +7,22 @@ from dataclasses import dataclass, replace
 
 from greenfront.config import RunConfig
 from greenfront.search.journal import Result, RungScore
-from greenfront.search.ladder import Ladder, Standing
+from greenfront.search.ladder import Ladder
 from greenfront.search.paused import PausedStates
 from greenfront.search.progress import Reporter
+from greenfront.search.rung import Standing
 from greenfront.search.slack import TOLERANCE, accuracy_floors
 from greenfront.search.study import Proposal
 from greenfront.search.training_state import Part
 from greenfront.search.training_words import paused_words
-from greenfront.search.trend import Score, Trend
+from greenfront.search.trend import GrowingTrend, Score
 from greenfront.search.worker import Outcome
 from greenfront.spaces import Plan
 
 NOTICEABLE = 1.1
 """Expectations are formed anew when they change by this factor, and then told to the sampler again."""
+LOOKS = 64
+"""Who won't go on any more is found out again when this part of all trials is new."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +51,17 @@ class Promotions:
         """`results` are the study's own, as they are at any time; `costs` are the objectives beside the score."""
         self.rungs = config.search.rungs or (config.fine_tune.steps,)
         self._trials, self._results, self._costs, self._paused = config.search.trials, results, costs, paused
-        self._original = original_score
         self._floor = max(accuracy_floors(config.budgets, original_score).values(), default=-math.inf) - TOLERANCE
         self._ladder = Ladder(len(self.rungs), config.search.reduction, config.search.finalists)
         self._scoring_steps = math.ceil(config.data.validation_examples / (3 * config.fine_tune.batch_size))
-        self._hopeless: set[str] = set()
-        self._trend = Trend.of(map(_scores, results), len(self.rungs), original_score)
+        self._hopeless, self._new = set[int](), 0
+        self._known = dict[int, Result]()  # the latest of each trial
+        self._points = dict[int, tuple[float, ...]]()  # the objectives beside the score
+        self._reached, self._ended = Counter[int](), 0
+        self._growing = GrowingTrend(len(self.rungs), original_score)
+        for result in results:
+            self._count(result)
+        self._trend = self._growing.trend()
         if len(self.rungs) > 1:
             for result in results:
                 if result.state in ("scored", "paused"):
@@ -76,7 +84,7 @@ class Promotions:
             return None
         rung, number = found
         self._ladder.promote(rung, number)
-        result = next(result for result in self._results if result.number == number)
+        result = self._known[number]
         proposal = Proposal(number, result.plan, result.origin)
         part = Part(0, self.rungs[rung + 1])
         return Climb(proposal, rung + 1, part, result.rungs, steps_taken(result, self.rungs[-1]))
@@ -122,13 +130,14 @@ class Promotions:
 
     def record(self, result: Result) -> list[Result]:
         """Take a result of the study in; gives the paused ones of which something else is expected now."""
+        self._count(result)
         if result.state == "failed":
             self._ladder.drop(result.number)
         elif len(self.rungs) > 1:
             self._stand(result)
         if len(_scores(result)) < 2:
             return []
-        trend = Trend.of(map(_scores, self._results), len(self.rungs), self._original)
+        trend = self._growing.trend()
         if not trend.differs(self._trend, NOTICEABLE):
             return []
         self._trend = trend
@@ -142,32 +151,40 @@ class Promotions:
         return f" {paused_words(result, f' of {self.rungs[-1]}')}" if result.state == "paused" else ""
 
     def given_up(self) -> list[str]:
-        """The ids of trials of which it has turned out by now that they won't go on: their states aren't needed."""
-        if len(self.rungs) == 1:
+        """The ids of trials of which it has turned out by now that they won't go on: their states aren't needed. To be
+        asked after every result."""
+        self._new += 1
+        if len(self.rungs) == 1 or self._new <= len(self._results) // LOOKS:
             return []
-        trials = self._climbing()
+        self._new, trials = 0, self._trials - self._ended
         found = [self._ladder.hopeless(rung, trials) for rung, steps in enumerate(self.rungs[:-1]) if steps > 0]
-        new = {r.plan.id for r in self._results if any(r.number in numbers for numbers in found)} - self._hopeless
+        new = set[int]().union(*found) - self._hopeless
         self._hopeless |= new
-        return sorted(new)
+        return sorted(self._known[number].plan.id for number in new)
 
     def progress(self) -> tuple[int, int]:
         """On rungs: steps done and expected in all, where scoring counts as the steps that take as long."""
         lengths = [b - a + self._scoring_steps for a, b in zip((0, *self.rungs), self.rungs, strict=False)]
-        reached = Counter(min(_reached(result), len(lengths)) for result in self._results)
-        counts = [sum(n for level, n in reached.items() if level > rung) for rung in range(len(lengths))]
-        expected = map(max, self._ladder.expected(self._climbing()), counts)
+        counts = [sum(n for level, n in self._reached.items() if level > rung) for rung in range(len(lengths))]
+        expected = map(max, self._ladder.expected(self._trials - self._ended), counts)
         return _dot(counts, lengths), _dot(expected, lengths)
 
-    def _climbing(self) -> int:
-        """How many of all trials are on the ladder once they are begun: whoever ended without a rung never was."""
-        ended = sum(result.state in ("scored", "failed") and not result.rungs for result in self._results)
-        return self._trials - ended
+    def _count(self, result: Result) -> None:
+        """Take in how far a trial has come, in the place of how far it had come before."""
+        before = self._known.get(result.number)
+        for each, sign in ((before, -1), (result, 1)):
+            if each is not None:
+                self._reached[_reached(each)] += sign
+                self._ended += sign * (each.state in ("scored", "failed") and not each.rungs)  # never on the ladder
+        self._known[result.number] = result
+        self._growing.add(result.number, _scores(result))
 
     def _stand(self, result: Result) -> None:
         if not result.rungs:
             return  # adopted: it would have a place that somebody who is on the ladder should get
-        costs = tuple(self._costs(result.plan))
+        if result.number not in self._points:
+            self._points[result.number] = tuple(self._costs(result.plan))
+        costs = self._points[result.number]
         for rung, (validation, divergence) in enumerate(_scores(result)):
             hoped, _ = self._trend.expected(rung, (validation, divergence))
             self._ladder.record(

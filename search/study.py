@@ -16,6 +16,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from greenfront.errors import RunError
+from greenfront.search.allocation_sampler import AllocationSampler
 from greenfront.search.encodings import PLAN, AllocationEncoding, DirectEncoding, Encoding
 from greenfront.search.journal import (
     NAME,
@@ -102,6 +103,7 @@ class Study:
                 self.under_way[trial.number] = Plan.from_json(trial.user_attrs[PLAN])
             else:
                 self.results.append(result_of(trial))
+        self._places = {result.number: place for place, result in enumerate(self.results)}
         self.tried = {result.plan for result in self.results}  # the plans that have a result
         self.asked = len(self.results)
         """How many trials were asked for, and so the number of the next one, once those under way are asked for."""
@@ -156,14 +158,17 @@ class Study:
         }[result.state]  # fmt: skip
         known = values if state == TrialState.COMPLETE else None
         if result.number not in self._waiting:
-            place = next(i for i, earlier in enumerate(self.results) if earlier.number == result.number)
+            place = self._places[result.number]
             self.results[place] = result
+            if isinstance(self._memory.sampler, AllocationSampler):
+                self._memory.sampler.revised(result.number)
             return self._open.revise(result.number, state, known, constraints, attributes_of(result))
         trial = self._waiting.pop(result.number)
         for name, value in constraints.items():
             trial.set_constraint(name, value)
         for name, attribute in attributes_of(result).items():
             trial.set_user_attr(name, attribute)
+        self._places[result.number] = len(self.results)
         self.results.append(result)
         self.tried.add(result.plan)
         self.rejected += result.state == "rejected"

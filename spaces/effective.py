@@ -48,9 +48,10 @@ def effective_settings(
             prefixes.append((path, reduction.path))
         else:
             found.setdefault(reduction.path, {})[reduction.side] = reduction.unit * int(amount)
-    for path in {*sites, *reduced_linears(reductions)}:
-        if any(path != site and inside(path, prefix) for site, prefix in prefixes):
-            found[path] = {"skipped": 1}
+    if prefixes:
+        for path in dict.fromkeys([*sites, *reduced_linears(reductions)]):  # in one order: costs are sums over it
+            if any(path != site and inside(path, prefix) for site, prefix in prefixes):
+                found[path] = {"skipped": 1}
     return dict(found)
 
 

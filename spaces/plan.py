@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -30,7 +31,7 @@ class Plan(Mapping[str, Settings]):
         PlanError: a path or settings key that isn't a string, or a value that isn't a finite number or a string.
     """
 
-    __slots__ = ("_json", "_settings")
+    __slots__ = ("_id", "_json", "_settings")
 
     def __init__(self, settings: Mapping[str, Settings] | None = None) -> None:
         kept = {path: chosen for path, chosen in (settings or {}).items() if chosen}
@@ -48,7 +49,8 @@ class Plan(Mapping[str, Settings]):
                     raise PlanError(f"{path}: a setting must be finite, but got {key!r}: {value!r}")
         plain = {path: dict(sorted(kept[path].items())) for path in sorted(kept)}
         self._json = json.dumps(plain, separators=(",", ":"), sort_keys=True, allow_nan=False)
-        self._settings = {path: MappingProxyType(chosen) for path, chosen in plain.items()}
+        self._settings = {path: _frozen(chosen) for path, chosen in plain.items()}
+        self._id: str | None = None
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
@@ -72,7 +74,9 @@ class Plan(Mapping[str, Settings]):
     @property
     def id(self) -> str:
         """Eight hexadecimal digits of the canonical JSON's SHA-256; `original` for the empty Plan."""
-        return hashlib.sha256(self._json.encode()).hexdigest()[:8] if self._settings else "original"
+        if self._id is None:
+            self._id = hashlib.sha256(self._json.encode()).hexdigest()[:8] if self._settings else "original"
+        return self._id
 
     def __getitem__(self, path: str) -> Settings:
         return self._settings[path]
@@ -94,3 +98,15 @@ class Plan(Mapping[str, Settings]):
 
     def __reduce__(self) -> tuple[type["Plan"], tuple[dict[str, dict[str, Value]]]]:
         return Plan, (self.to_dict(),)
+
+
+def _frozen(settings: dict[str, Value]) -> Settings:
+    """Settings that nobody can change, one object for all plans that have the same: thousands are in memory at once."""
+    if all(type(value) in (int, str) for value in settings.values()):
+        return _shared(tuple(settings.items()))
+    return MappingProxyType(settings)  # of equal numbers one may be written otherwise: -0.0, 64.0
+
+
+@lru_cache(maxsize=4096)
+def _shared(items: tuple[tuple[str, Value], ...]) -> Settings:
+    return MappingProxyType(dict(items))

@@ -24,7 +24,7 @@ from scipy.stats import kendalltau
 from sklearn.linear_model import BayesianRidge
 from states import Numbers, States
 
-from greenfront.search.allocation_sampler import RESOLUTION
+from greenfront.search.sampled_trials import RESOLUTION
 from greenfront.spaces import Plan
 
 KNOTS = 5

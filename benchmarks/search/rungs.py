@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 from states import Numbers
 
-from greenfront.search.ladder import Ladder, Standing
+from greenfront.search.ladder import Ladder
+from greenfront.search.rung import Standing
 
 KINDS = ("allocation", "mutated")
 """What a search proposes; plans drawn blindly would make stopping early look better than it is."""

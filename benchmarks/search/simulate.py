@@ -135,20 +135,23 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--sampler", help="default: the run's")
+    parser.add_argument("--rungs", type=int, nargs="+", help="of a ladder; each is a job of so many seconds")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        driver, losses = make_driver(RunFolder.existing(asked.run), Path(folder) / "run", asked.trials, asked.sampler)
+        source = RunFolder.existing(asked.run)
+        driver, losses = make_driver(source, Path(folder) / "run", asked.trials, asked.sampler, asked.rungs)
         pool = SimulatedPool(asked.workers, asked.seconds, _truth(driver, losses, asked.recording))
         driver.search(pool, Silent())  # type: ignore[arg-type]
         describe(pool)
 
 
 def make_driver(
-    source: RunFolder, output: Path, trials: int, sampler: str | None
+    source: RunFolder, output: Path, trials: int, sampler: str | None, rungs: list[int] | None = None
 ) -> tuple[Driver, dict[str, list[float]]]:
     """The product's driver on a run's space, profile and losses, as a search begins, without weights to write."""
     config = source.load_config()
-    settings = {"trials": trials, "sampler": sampler or config.search.sampler}
+    steps = tuple(rungs) if rungs else config.search.rungs
+    settings = {"trials": trials, "sampler": sampler or config.search.sampler, "rungs": steps}
     config = config.model_copy(update={"search": config.search.model_copy(update=settings)})
     model = load_checkpoint(source.base)
     profiles = {t.name: HardwareProfile.load(source.profile(t.name)) for t in config.hardware}

@@ -11,9 +11,10 @@ import pytest
 from optuna.trial import TrialState
 
 from greenfront.search.allocation import Axis, Limit, cheapest, total
-from greenfront.search.allocation_sampler import STARTING, AllocationSampler, _Trials
+from greenfront.search.allocation_sampler import STARTING, AllocationSampler
 from greenfront.search.encodings import Allocation, AllocationEncoding
 from greenfront.search.journal import Result
+from greenfront.search.sampled_trials import Trials
 from greenfront.search.study import Study
 from greenfront.spaces import Plan
 from tests.search.layered import hypervolume, layered_changes, layered_losses, layered_original, layered_space
@@ -53,7 +54,7 @@ def memory_study(seed: int = 0, **options: Any) -> optuna.Study:
     return optuna.create_study(directions=["minimize"] * 2, sampler=AllocationSampler(ENCODING, seed=seed, **options))
 
 
-def trials_of(study: optuna.Study) -> _Trials:
+def trials_of(study: optuna.Study) -> Trials:
     assert isinstance(study.sampler, AllocationSampler)
     return study.sampler._trials
 
@@ -105,6 +106,40 @@ def test_plans_are_new_within_the_limits_and_spread(tmp_path: Path) -> None:
     thirds = np.histogram(levels, bins=3, range=(np.log(ENCODING.range[1][0]), np.log(ENCODING.range[0][0])))[0]
     assert thirds.min() >= 2
     assert thirds.max() <= 15
+
+
+class Forgetful(AllocationSampler):
+    """Finds everything out anew for each proposal."""
+
+    def sample_relative(self, study: optuna.Study, trial: optuna.trial.FrozenTrial, search_space: Any) -> Any:
+        """As the sampler's own, with nothing remembered."""
+        self._trials, self._model, self._found = Trials(self._allocations, 0), None, {}
+        return super().sample_relative(study, trial, search_space)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_whatever_is_remembered_the_proposals_are_those_of_a_sampler_that_remembers_nothing(seed: int) -> None:
+    """With several under way, values that change later, and failures."""
+    samplers = AllocationSampler(ENCODING, seed=seed), Forgetful(ENCODING, seed=seed)
+    studies = [optuna.create_study(directions=["minimize"] * 2, sampler=sampler) for sampler in samplers]
+    rng, under_way = np.random.default_rng(seed), list[list[optuna.Trial]]()
+    for number in range(30):
+        under_way.append([study.ask(ENCODING.distributions) for study in studies])
+        assert under_way[-1][0].params == under_way[-1][1].params
+        if number < 5:
+            continue
+        ended = under_way.pop(rng.integers(len(under_way)))
+        fails, revised, factor = rng.random() < 0.2, int(rng.integers(number)), float(rng.uniform(0.5, 2))
+        for study, trial in zip(studies, ended, strict=True):
+            found = ENCODING.allocated(trial.params)
+            values = [TRUTH(found), float(found.costs[0])]
+            study.tell(trial, None if fails else values, TrialState.FAIL if fails else None)
+            other = study.get_trials(deepcopy=False)[revised]
+            if other.state == TrialState.COMPLETE:
+                other.values = None if number % 9 == 0 else [factor * other.values[0], other.values[1]]
+                other.state = TrialState.FAIL if number % 9 == 0 else other.state
+                assert isinstance(study.sampler, AllocationSampler)
+                study.sampler.revised(revised)
 
 
 def test_what_is_under_way_counts() -> None:
@@ -206,6 +241,9 @@ def test_values_that_change_are_learnt_again_and_what_fails_later_is_left_out() 
     changed, failed = study.get_trials(deepcopy=False)[2:4]
     changed.values = [10 * changed.values[0], changed.values[1]]
     failed.state, failed.values = TrialState.FAIL, None
+    assert isinstance(study.sampler, AllocationSampler)
+    for trial in (changed, failed):
+        study.sampler.revised(trial.number)
     study.ask(ENCODING.distributions)
     losses = trials_of(study).losses
     assert changed.values[0] in losses

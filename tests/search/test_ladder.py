@@ -7,7 +7,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenfront.search.ladder import Ladder, Point, Standing, fronts, spread
+from greenfront.search.ladder import Ladder
+from greenfront.search.rung import Point, Standing, furthest, ranks
+from tests.search.slow_ladder import SlowLadder
 
 coordinates = st.integers(0, 6).map(float)
 
@@ -33,26 +35,18 @@ def slow_fronts(points: Sequence[Point]) -> list[set[int]]:
 
 @given(st.integers(1, 4).flatmap(points_of))
 def test_fronts_are_peeled_off(points: list[Point]) -> None:
-    assert [set(front) for front in fronts(points)] == slow_fronts(points)
-    assert sorted(index for front in fronts(points) for index in front) == list(range(len(points)))
+    found = ranks(np.array(points, dtype=np.float64)).tolist()
+    assert found == [next(k for k, front in enumerate(slow_fronts(points)) if i in front) for i in range(len(points))]
 
 
-@given(points_of(2), st.lists(st.tuples(coordinates, coordinates), max_size=4), st.integers(0, 30))
-def test_each_chosen_one_is_the_furthest_from_those_before(
-    points: list[Point], others: list[Point], count: int
-) -> None:
-    positions = {number: np.array(point) for number, point in enumerate(points)}
-    chosen = spread(list(positions), positions, [np.array(other) for other in others], count)
-    assert len(set(chosen)) == len(chosen) == min(count, len(points))
-    near = list(others)
-    for place, number in enumerate(chosen):
-        left = [points[other] for other in positions if other not in chosen[:place]]
-        if near:
-            furthest = max(min(math.dist(point, other) for other in near) for point in left)
-            assert min(math.dist(points[number], other) for other in near) >= furthest - 1e-9
-        else:
-            assert sum(points[number]) == min(sum(point) for point in left)
-        near.append(points[number])
+@given(points_of(2).filter(bool), st.lists(st.tuples(coordinates, coordinates), max_size=4))
+def test_the_chosen_one_is_the_furthest_from_all_others(points: list[Point], near: list[Point]) -> None:
+    chosen = points[furthest(np.array(points), np.array(near).reshape(-1, 2))]
+    if near:
+        most = max(min(math.dist(point, other) for other in near) for point in points)
+        assert min(math.dist(chosen, other) for other in near) >= most - 1e-9
+    else:
+        assert sum(chosen) == min(map(sum, points))
 
 
 def deserving(standings: dict[int, Standing], promoted: set[int], places: int) -> set[int]:
@@ -172,3 +166,45 @@ def test_who_has_enough_better_ones_is_hopeless() -> None:
     assert ladder.hopeless(0, 12) == {4, 5}  # six more may come, and so four places
     ladder.promote(0, 5)
     assert ladder.hopeless(0, 12) == {4}
+
+
+events = st.lists(
+    st.tuples(
+        st.sampled_from(["record", "record", "record", "promote", "drop", "judge"]),
+        st.tuples(coordinates, coordinates),
+        st.booleans(),
+        st.integers(0, 30),
+    ),
+    max_size=60,
+)
+
+
+@given(events, st.integers(2, 4), st.integers(1, 3), st.integers(0, 3))
+def test_whoever_goes_on_is_whom_the_slow_ladder_takes(
+    history: list[tuple[str, Point, bool, int]], reduction: int, least: int, settled: int
+) -> None:
+    ladders: tuple[Ladder, SlowLadder] = Ladder(3, reduction, least), SlowLadder(3, reduction, least)
+    known: list[tuple[int, int]] = []
+    for number, (event, point, feasible, which) in enumerate(history):
+        found, slow = (ladder.next(settled=settled) for ladder in ladders)
+        assert found == slow
+        for rung in range(2):
+            assert ladders[0].hopeless(rung, 60) == ladders[1].hopeless(rung, 60)
+        assert ladders[0].expected(60) == ladders[1].expected(60)
+        for ladder in ladders:
+            if event == "record":
+                ladder.record(0, number, Standing(point, feasible))
+            elif event == "promote" and slow is not None:
+                ladder.promote(*slow)
+                ladder.record(slow[0] + 1, slow[1], Standing(point, feasible))
+            elif known and event == "judge":
+                ladder.record(*known[which % len(known)], Standing(point, feasible))
+            elif known and event == "drop":
+                ladder.drop(known[which % len(known)][1])
+        if event == "record":
+            known.append((0, number))
+        elif event == "promote" and slow is not None:
+            known.append((slow[0] + 1, slow[1]))
+        elif known and event == "drop":
+            gone = known[which % len(known)][1]
+            known = [each for each in known if each[1] != gone]

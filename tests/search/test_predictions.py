@@ -1,5 +1,7 @@
 """Predicted costs that are remembered are those that a profile predicts."""
 
+import pytest
+
 from greenfront.search import predictions
 from greenfront.search.predictions import Predictions
 from greenfront.spaces import Plan
@@ -11,10 +13,11 @@ def test_each_plan_has_its_own_costs_whatever_was_asked_before() -> None:
     predict = Predictions({"toy": profile})
     plans = [Plan(), *(space.plan([0] * n + [3] * (len(space.choices) - n)) for n in range(1, 5))]
     for plan in (*plans, *plans, *reversed(plans)):
-        assert predict(plan) == {"toy": profile.predict(plan)}
+        assert predict(plan) == {"toy": toy_profile().predict(plan)}
 
 
-def test_a_plan_in_hand_is_predicted_once_and_those_long_ago_are_forgotten() -> None:
+def test_a_plan_in_hand_is_predicted_once_and_those_long_ago_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictions, "REMEMBERED", 64)
     profile, space = toy_profile(), toy_space()
     predict = Predictions({"toy": profile})
     first = predict(Plan())

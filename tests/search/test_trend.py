@@ -1,8 +1,14 @@
 """What is expected after the whole training: from trials that went on, by ratios anyone can work out."""
 
-import pytest
+import statistics
 
-from greenfront.search.trend import Trend
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from greenfront.search.trend import GrowingTrend, Score, Trend
+
+Scores = list[Score]
 
 WENT_ON = [
     [(0.5, 1.0), (0.7, 0.4), (0.85, 0.1)],
@@ -48,3 +54,28 @@ def test_small_changes_are_not_worth_telling() -> None:
     assert a.differs(Trend((0.56, 1.0), (0.5, 1.0), 0.9), 1.1)
     assert a.differs(Trend((0.5, 1.0), (0.61, 1.0), 0.9), 1.1)
     assert a.differs(Trend((0.5, 1.0), (None, 1.0), 0.9), 1.1)
+
+
+scores = st.lists(st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 4.0)), max_size=4)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), scores), max_size=30))
+def test_trials_one_by_one_and_again_make_the_trend_of_what_is_known_last(history: list[tuple[int, Scores]]) -> None:
+    growing, known = GrowingTrend(4, 0.9), dict[int, Scores]()
+    for number, reached in history:
+        growing.add(number, reached)
+        known[number] = reached  # in the order in which they came first
+        assert growing.trend() == slow_trend([*known.values()], 4, 0.9)
+
+
+def slow_trend(trials: list[Scores], rungs: int, original: float) -> Trend:
+    """Ratio by ratio, sums from left to right."""
+    divergence, shortfall = [1.0], list[float | None]([1.0])
+    for step in reversed(range(rungs - 1)):
+        pairs = [(trial[step], trial[step + 1]) for trial in trials if len(trial) > step + 1]
+        ratios = [after[1] / before[1] for before, after in pairs if before[1] > 0 and after[1] > 0]
+        divergence.insert(0, divergence[0] * (statistics.median(ratios) if ratios else 1.0))
+        before, after = (sum([max(original - pair[at][0], 0.0) for pair in pairs], 0.0) for at in (0, 1))
+        following = shortfall[0]
+        shortfall.insert(0, None if following is None or before <= 0 else following * min(after / before, 1.0))
+    return Trend(tuple(divergence), tuple(shortfall), original)
