@@ -95,7 +95,8 @@ def main() -> None:
         calls = 1000 * np.array(driver.timing.driver)
         print(
             f"{TRIALS} trials, {rejected} proposals over budget, {len(space.choices)} parameters: "
-            f"{calls.sum() / TRIALS:.1f} ms of driver time a trial, {wall:.1f} s in all, {1000 * spent / TRIALS:.1f} ms of processor time a trial, "
+            f"{calls.sum() / TRIALS:.1f} ms of driver time a trial, {wall:.1f} s in all, "
+            f"{1000 * spent / TRIALS:.1f} ms of processor time a trial, "
             f"median call {statistics.median(calls):.1f} ms"
         )
 

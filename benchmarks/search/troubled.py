@@ -60,10 +60,9 @@ class TroubledPool(SimulatedPool):
         self._rng = np.random.default_rng(0)
         self._count = itertools.count()
         self._free = list(range(self.workers))
-        self._away: set[int] = set()
         self._jobs: dict[int, tuple[float, int, str]] = {}  # by worker: begun, tag, plan
         self._events: list[tuple[float, int, str, int, int]] = []
-        self._written = 0.0
+        self._written, self._known = 0.0, set[int]()
         for node in range(-(-self.workers // PER_NODE)):
             self._lose_later(node)
 
@@ -83,7 +82,9 @@ class TroubledPool(SimulatedPool):
         worker, slow = self._free.pop(), self._rng.random() < self.troubles.stragglers
         self._jobs[worker] = self.now, tag, plan_json
         self._at(self.now + self.seconds * (self.troubles.slower if slow else 1.0), "end", worker, tag)
-        self.submitted.append(self.now)
+        if tag not in self._known:
+            self.submitted.append(self.now)
+            self._known.add(tag)
         self._write()
         self._leave()
 
@@ -95,11 +96,10 @@ class TroubledPool(SimulatedPool):
             time, _, kind, place, tag = heapq.heappop(self._events)
             self.now = max(self.now, time)
             if kind == "end" and place in self._jobs and self._jobs[place][1] == tag:
-                finished.append(self._end(place))
+                finished.append(self._end(place, time))
             elif kind == "lost":
                 finished += self._lose(place)
             elif kind == "back":
-                self._away.discard(place)
                 self._free += range(place * PER_NODE, min(self.workers, (place + 1) * PER_NODE))
                 self._lose_later(place)
         if not finished:
@@ -107,21 +107,20 @@ class TroubledPool(SimulatedPool):
         self._leave()
         return finished
 
-    def _end(self, worker: int) -> Finished:
+    def _end(self, worker: int, ended: float) -> Finished:
         begun, tag, plan_json = self._jobs.pop(worker)
         self._free.append(worker)
         plan = Plan.from_json(plan_json)
-        self.worked.append((begun, self.now))
-        self.finished.append(self.now)
+        self.worked.append((begun, ended))  # the driver may come to it later
+        self.finished.append(ended)
         self.spent_at.append(self.spent)
         self._write()
         nats, outputs = self.divergence(plan), Outputs("accuracy", np.zeros((1, 2)))
-        return Finished(tag, Outcome(plan.id, float(np.exp(-nats)), nats, self.now - begun, outputs=outputs), None)
+        return Finished(tag, Outcome(plan.id, float(np.exp(-nats)), nats, ended - begun, outputs=outputs), None)
 
     def _lose(self, node: int) -> list[Finished]:
         gone = range(node * PER_NODE, min(self.workers, (node + 1) * PER_NODE))
         self.gone += [(self.now, self.now + self.troubles.away_seconds)] * len(gone)
-        self._away.add(node)
         self._free = [worker for worker in self._free if worker not in gone]
         self._at(self.now + self.troubles.away_seconds, "back", node, 0)
         found = []
@@ -173,8 +172,9 @@ def main() -> None:
 
 
 def row(pool: TroubledPool, journal_mb: float, sent_mb: float) -> str:
-    """Of the table. Away is the share of all workers' time, up to the last submission, in which their node wasn't there;
-    busy the share of the rest in which they had a job; of it lost what came to nothing, as a node left."""
+    """Of the table. Away is the share of all workers' time in which their node wasn't there, busy the share of the rest
+    in which they had a job, of it lost what came to nothing, as a node left; all of it until the last plan is given
+    away, beyond which there is no work for all of them."""
     until = max(pool.submitted[-1], pool.seconds)
     worked, wasted, gone = (_within(times, until) for times in (pool.worked, pool.wasted, pool.gone))
     every = pool.workers * until
