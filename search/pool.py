@@ -11,7 +11,7 @@ from greenfront.errors import RunError
 from greenfront.search.failures import POISONED, Failure
 from greenfront.search.growth import Growth
 from greenfront.search.placement import Needs
-from greenfront.search.reasons import last_line, loss_of
+from greenfront.search.reasons import loss_of
 from greenfront.search.successors import START_SECONDS, Successors
 from greenfront.search.time_limit import TimeLimit
 from greenfront.search.training_state import Part, Weights
@@ -95,10 +95,6 @@ class Pool:
                 )
             ready, _ = ray.wait(self._successors.references, num_returns=1, timeout=1.0)
             for reference in ready:
-                try:
-                    ray.get(reference)
-                except RayError as error:
-                    raise RunError(f"the Ray workers could not start: {last_line(error)}") from error
                 self._idle += self._successors.welcome(reference)
 
     @property

@@ -28,6 +28,11 @@ def loss_of(error: RayError) -> tuple[Failure, str]:
     return "died", f"the worker died: {said}"
 
 
+def cant_be_made(error: RayError) -> bool:
+    """Whether a worker's own constructor raised an exception: no process was lost, and the next would do the same."""
+    return isinstance(error, ActorDiedError) and "creation task" in str(error)
+
+
 def last_line(error: BaseException) -> str:
     """What an error of Ray's comes down to: its traceback's last line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -8,7 +8,7 @@ import ray
 from ray.exceptions import RayError
 
 from greenfront.errors import RunError
-from greenfront.search.reasons import last_line
+from greenfront.search.reasons import cant_be_made, last_line
 
 START_SECONDS = 300.0
 """Importing everything takes a worker 10 s; one that Ray has no room for would be waited for in vain."""
@@ -45,12 +45,14 @@ class Successors:
         """The actor that has answered, for the first time; none where it has died, and another one is on its way.
 
         Raises:
-            RunError: that was so several times in a row.
+            RunError: that was so several times in a row, or what it was made of raised an exception, as it always will.
         """
         actor = self._starting.pop(reference)
         try:
             ray.get(reference)
         except RayError as error:
+            if cant_be_made(error):
+                raise RunError(f"the Ray workers could not start: {last_line(error)}") from error
             self._failed += 1
             if self._failed >= FAILED_STARTS:
                 why = f"no Ray worker starts any more, tried {FAILED_STARTS} times: {last_line(error)}"

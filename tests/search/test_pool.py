@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -21,6 +22,7 @@ from greenfront.search.paused import PausedStates
 from greenfront.search.pool import Finished, Pool
 from greenfront.search.ray_access import asks_for_token
 from greenfront.search.ray_session import check_cluster, running_ray
+from greenfront.search.successors import Successors
 from greenfront.search.training_state import Part, load_arrays, to_arrays
 from greenfront.search.worker import Worker, frozen_paths
 from greenfront.spaces import Plan, compress, plan_of
@@ -270,3 +272,47 @@ def test_what_is_sent_to_the_process_group_reaches_none_of_rays_processes(pool: 
     rays = {name: group for name, group in groups.items() if name.startswith(("raylet", "gcs_server", "ray::"))}
     assert {"raylet", "gcs_server", "ray::Worker"} <= {name.split(".")[0] for name in rays}
     assert os.getpgrp() not in rays.values()
+
+
+def started(successors: Successors) -> list[Any]:
+    """The actors that come of one start, whatever happens on the way; fails when none comes."""
+    until = time.monotonic() + WAIT
+    successors.add()
+    while time.monotonic() < until:
+        ready, _ = ray.wait(successors.references, num_returns=1, timeout=1.0)
+        for reference in ready:
+            if found := successors.welcome(reference):
+                return found
+    raise AssertionError("no actor came")
+
+
+def test_a_worker_that_is_killed_while_it_starts_has_a_successor(pool: Pool, tmp_path: Path) -> None:
+    assert pool.free
+
+    class Killed:
+        def __init__(self, mark: Path) -> None:
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        def ready(self) -> str:
+            return "ready"
+
+    (actor,) = started(Successors(lambda: ray.remote(num_cpus=0)(Killed).remote(tmp_path / "mark")))
+    assert (tmp_path / "mark").exists()
+    assert ray.get(actor.ready.remote()) == "ready"
+    ray.kill(actor)
+
+
+def test_a_worker_that_can_never_be_made_is_no_reason_to_try_again(pool: Pool) -> None:
+    assert pool.free
+
+    class Broken:
+        def __init__(self) -> None:
+            raise ValueError("no such library")
+
+        def ready(self) -> None:
+            """Never reached."""
+
+    with pytest.raises(RunError, match=r"^the Ray workers could not start: .*no such library"):
+        started(Successors(lambda: ray.remote(num_cpus=0)(Broken).remote()))
