@@ -49,7 +49,7 @@ class SiteChange:
     noise_ms: float
     """Half the interval of `latency_ms`, from the samples of the operations."""
     replaced_ms: float
-    """What the module took before, which `latency_ms` is against."""
+    """What the module took before, which `latency_ms` is against; 0 where it stays as it is."""
     parameters: int
     bytes: int
     flops: int
@@ -158,7 +158,7 @@ class OperationTable:
             calls=use.calls,
             latency_ms=change.latency_ms,
             noise_ms=use.calls * noise_ms,
-            replaced_ms=before.latency_ms,
+            replaced_ms=before.latency_ms if settings else 0.0,
             parameters=round(change.parameters),
             bytes=round(change.bytes),
             flops=round(change.flops),
