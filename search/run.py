@@ -12,7 +12,6 @@ from greenfront.errors import BudgetError
 from greenfront.evaluators import TaskData, score
 from greenfront.hardware_profiles import HardwareProfile
 from greenfront.search import wording
-from greenfront.search.allocation import Seed
 from greenfront.search.analysis import analysis_for
 from greenfront.search.analysis_seeds import analysis_seeds
 from greenfront.search.approximations import left_out
@@ -112,11 +111,10 @@ def run_search(config: RunConfig, report: Reporter, *, trials: bool = True) -> F
 
 def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> Front:
     summary = Summary({})
-    given: list[Seed] = []
 
     def whole_space(model: PreTrainedModel) -> Space:
         check_targets(config, model)
-        given[:] = given_plans(config, model)
+        given_plans(config, model)  # refused before anything expensive, if at all
         return search_space(model, config)
 
     with summary.stage("original"):
@@ -164,7 +162,7 @@ def _run(config: RunConfig, run: RunFolder, report: Reporter, trials: bool) -> F
             report.note(f"plans at costs that no stored trial is near to: {len(firsts)}")
         else:
             firsts += analysis_seeds(analysis, space) if analysis is not None else []
-        for seed in [*given_seeds(given, space, report), *firsts]:
+        for seed in [*given_seeds(given_plans(config, model), space, report), *firsts]:
             study.suggest(seed.plan, seed.origin)
     study.keep_outset(Outset(original, unreachable, tuple(gone)).to_dict())
     driver = Driver(searched, run, study, profiles, original, losses, limits, model, base.processor)
